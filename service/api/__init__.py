@@ -1,0 +1,1 @@
+"""The HTTP room: one file for each resource. HTTP types stop here."""

@@ -1,0 +1,154 @@
+"""POST /generate: text that goes on from a prompt, at once or as a stream of events."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from service.api.disconnect import unless_client_leaves
+from service.api.schemas import (
+    Candidate,
+    ErrorResponse,
+    GenerateEvent,
+    GenerateRequest,
+    GenerateResponse,
+    TokenLogprob,
+    Usage,
+)
+from service.api.sse import EventStream
+from service.api.state import State, accepts_work
+from service.generation.generation import Delta, Generation, TokenInfo
+from service.generation.generator import Options
+
+router = APIRouter(tags=["generate"])
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorResponse, "description": description}
+    for status, description in {
+        400: "The body is not JSON.",
+        404: "No such model, or no such session.",
+        409: "Another turn is running on the session.",
+        410: "The session is over; the message says why.",
+        413: "The body is too large.",
+        422: "A field is wrong; `param` names it.",
+        429: "Too much is waiting already; see Retry-After.",
+        500: "The model could not be run.",
+        503: "The server is shutting down.",
+        504: "The request's time was over.",
+    }.items()
+}
+_STREAM_EXAMPLE = (
+    'data: {"text":"\\nWhat","num_tokens":5}\n\n'
+    'data: {"text":"!","num_tokens":1,"finish_reason":"length","seed":7,...}\n\n'
+)
+
+
+@router.post(
+    "/generate",
+    summary="Generate text",
+    response_model=GenerateResponse,
+    response_model_exclude_unset=True,
+    dependencies=[Depends(accepts_work)],
+    responses={
+        200: {
+            "description": "The text; with `stream: true`, events of it (schema `GenerateEvent`).",
+            "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
+        },
+        **ERRORS,
+    },
+)
+async def generate(body: GenerateRequest, request: Request, state: State) -> Any:
+    """Read the prompt, write up to `max_tokens` tokens.
+
+    The same request with the same seed gives the same text, whatever else the server is doing.
+    """
+    generation = await state.generator.start(_options(body))
+    request.state.log |= {"model": generation.model.ref, "generation": generation.id}
+    if body.stream:
+        return EventStream(_events(generation, request), write_timeout_s=state.write_timeout_s)
+    try:
+        whole = await unless_client_leaves(request.receive, generation.collect())
+    finally:
+        await _close(generation, request)
+    return _response(generation, whole)
+
+
+async def _events(generation: Generation, request: Request) -> AsyncIterator[dict[str, Any]]:
+    try:
+        async for delta in generation.deltas():
+            yield _event(generation, delta)
+    finally:
+        await _close(generation, request)
+
+
+async def _close(generation: Generation, request: Request) -> None:
+    usage = generation.usage
+    request.state.log |= {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "finish_reason": generation.finish_reason or "none",
+    }
+    await generation.close()
+
+
+def _options(body: GenerateRequest) -> Options:
+    fields = body.model_dump(exclude={"stream", "stop"})
+    stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+    return Options(**fields, stop=stop)
+
+
+def _response(generation: Generation, whole: Delta) -> Response:
+    body = GenerateResponse(
+        id=generation.id,
+        model=generation.model.ref,
+        session=_session_id(generation),
+        text=whole.text,
+        finish_reason=whole.finish_reason or "length",
+        seed=generation.seed,
+        usage=_usage(generation),
+        **({} if whole.tokens is None else {"logprobs": _logprobs(whole.tokens)}),
+    )
+    return Response(body.model_dump_json(exclude_unset=True), media_type="application/json")
+
+
+def _event(generation: Generation, delta: Delta) -> dict[str, Any]:
+    fields: dict[str, Any] = {"text": delta.text, "num_tokens": delta.num_tokens}
+    if delta.tokens is not None:
+        fields["logprobs"] = _logprobs(delta.tokens)
+    if delta.finish_reason is not None:
+        fields |= {
+            "finish_reason": delta.finish_reason,
+            "id": generation.id,
+            "model": generation.model.ref,
+            "session": _session_id(generation),
+            "seed": generation.seed,
+            "usage": _usage(generation),
+        }
+    return GenerateEvent(**fields).model_dump(exclude_unset=True)
+
+
+def _session_id(generation: Generation) -> str | None:
+    return generation.turn.session.id if generation.turn else None
+
+
+def _usage(generation: Generation) -> Usage:
+    usage = generation.usage
+    return Usage(
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=usage.cached_tokens,
+        completion_tokens=usage.completion_tokens,
+    )
+
+
+def _logprobs(tokens: tuple[TokenInfo, ...]) -> list[TokenLogprob]:
+    return [
+        TokenLogprob(
+            id=info.chosen.id,
+            token=info.chosen.token,
+            logprob=info.chosen.logprob,
+            top=[Candidate(id=c.id, token=c.token, logprob=c.logprob) for c in info.top],
+        )
+        for info in tokens
+    ]

@@ -1,0 +1,75 @@
+"""Server-sent events: a generation as a response body."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from service.api.disconnect import unless_client_leaves
+from service.api.errors import ClientGone, error_body
+
+_log = logging.getLogger(__name__)
+_HEADERS = {
+    "Cache-Control": "no-cache",
+    # Proxies that buffer (nginx by default) would turn a stream into one late answer.
+    "X-Accel-Buffering": "no",
+}
+
+
+class EventStream(Response):
+    """Sends events as they are made; a failure after the first byte is an `error` event.
+
+    The iterator is closed in any case: when it ends or fails, when the client leaves or takes
+    nothing for `write_timeout_s`.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterator[dict[str, Any]], *, write_timeout_s: float) -> None:
+        self._events = events
+        self._write_timeout_s = write_timeout_s
+        self.status_code = 200
+        self.background = None
+        self.init_headers(_HEADERS)
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the whole stream."""
+        try:
+            await unless_client_leaves(receive, self._write(send))
+        except ClientGone:
+            _log.debug("a client left in mid-stream")
+
+    async def _write(self, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        )
+        try:
+            async with aclosing(self._events) as events:  # type: ignore[type-var]
+                async for event in events:
+                    await self._send(send, _encode(event))
+        except TimeoutError as error:
+            raise ClientGone("the client takes nothing") from error
+        # The status is sent, so the only place left to tell of a failure is the stream itself.
+        except Exception as error:  # noqa: BLE001
+            body = error_body(error)
+            if body.error.code == "internal_error":
+                _log.exception("a stream failed")
+            await self._send(send, _encode(body.model_dump(), event="error"))
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send, body: bytes) -> None:
+        async with asyncio.timeout(self._write_timeout_s):
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+def _encode(data: dict[str, Any], event: str | None = None) -> bytes:
+    # JSON escapes every line break, so the data is one line whatever the text holds.
+    lines = f"data: {json.dumps(data, ensure_ascii=False, separators=(',', ':'))}\n\n"
+    return (f"event: {event}\n{lines}" if event else lines).encode()

@@ -1,0 +1,48 @@
+"""What the routes need, put together by `app`, typed, and handed to them by FastAPI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.engine.errors import Draining
+from service.generation.generator import Generator
+
+
+@dataclass(slots=True)
+class ServiceState:
+    """The running service.
+
+    Attributes:
+        generator: The use case.
+        heartbeat_timeout_s: An engine silent for longer is not ready.
+        write_timeout_s: A client that takes nothing for this long is disconnected.
+        draining: The server is going down; no new work.
+    """
+
+    generator: Generator
+    heartbeat_timeout_s: float
+    write_timeout_s: float
+    draining: bool = False
+
+
+def _state(request: Request) -> ServiceState:
+    state = request.app.state.service
+    if not isinstance(state, ServiceState):
+        raise TypeError("app.state.service is not set: use create_app")
+    return state
+
+
+State = Annotated[ServiceState, Depends(_state)]
+
+
+def accepts_work(state: State) -> None:
+    """A dependency of every route that makes work.
+
+    Raises:
+        Draining: The server is going down.
+    """
+    if state.draining:
+        raise Draining("the server is shutting down")

@@ -1,0 +1,164 @@
+"""The one place where the parts are put together."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import numpy as np
+from fastapi import FastAPI
+
+from service import __version__
+from service.api import generate, health, models, sessions
+from service.api.errors import add_error_handlers
+from service.api.middleware import BodyLimit, RequestLog
+from service.api.state import ServiceState
+from service.artifacts.errors import ArtifactError
+from service.artifacts.graph import check_step_graph
+from service.artifacts.store import Artifact, ModelStore
+from service.artifacts.tokenizer import Tokenizer
+from service.engine.engine import Engine, EngineLimits
+from service.generation.generator import GenerationLimits, Generator
+from service.generation.models import ModelRegistry, ServedModel
+from service.runtime.decoder import Burst, Row, Sampling
+from service.runtime.step import StepGraph
+from service.runtime.stepwise import StepwiseDecoder
+from service.sessions.memory import MemorySessionStore, SessionLimits
+from service.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+class NothingToServe(Exception):
+    """No model of the store can be served; the message says why."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application, with every model verified, loaded and warmed up.
+
+    Raises:
+        NothingToServe: There is no model, or none that is whole.
+    """
+    registry = _load_models(settings)
+    generator = Generator(
+        registry,
+        MemorySessionStore(
+            SessionLimits(
+                idle_ttl_s=settings.session_idle_ttl_s,
+                max_age_s=settings.session_max_age_s,
+                max_sessions=settings.max_sessions,
+                max_bytes=settings.max_session_bytes,
+            )
+        ),
+        GenerationLimits(
+            default_max_tokens=settings.default_max_tokens,
+            max_tokens=settings.max_tokens,
+            max_prompt_tokens=settings.max_prompt_tokens,
+            max_timeout_s=settings.max_timeout_s,
+        ),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        for model in registry:
+            model.engine.start()
+        yield
+        for model in registry:
+            await model.engine.stop()
+
+    app = FastAPI(
+        title="lstm-serve",
+        version=__version__,
+        summary="Text from recurrent language models: streamed, batched, with sessions.",
+        lifespan=lifespan,
+    )
+    app.state.service = ServiceState(
+        generator=generator,
+        heartbeat_timeout_s=settings.heartbeat_timeout_s,
+        write_timeout_s=settings.write_timeout_s,
+    )
+    for resource in (generate, sessions, models, health):
+        app.include_router(resource.router)
+    add_error_handlers(app)
+    app.add_middleware(
+        BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
+    )
+    app.add_middleware(RequestLog)
+    return app
+
+
+def _load_models(settings: Settings) -> ModelRegistry:
+    store = ModelStore(settings.model_store)
+    served: list[ServedModel] = []
+    broken: dict[str, str] = {}
+    for name, version in _wanted(store, settings.models):
+        try:
+            served.append(_load(store.verify(name, version), settings))
+        except ArtifactError as error:
+            _log.error("%s@%d cannot be served: %s", name, version, error)
+            broken[f"{name}@{version}"] = str(error)
+    if not served:
+        reasons = "; ".join(broken.values()) or f"{store.root} holds no models"
+        raise NothingToServe(reasons)
+    return ModelRegistry(served, settings.default_model or served[0].manifest.name, broken)
+
+
+def _wanted(store: ModelStore, names: tuple[str, ...]) -> list[tuple[str, int]]:
+    """The versions to load: of every name the newest, unless the settings say which."""
+    wanted = []
+    for name in names or store.names():
+        plain, _, version = name.partition("@")
+        versions = store.versions(plain)
+        if not versions or (version and not version.isdecimal()):
+            raise NothingToServe(f"{store.root} holds no model {name!r}")
+        wanted.append((plain, int(version) if version else versions[-1]))
+    return wanted
+
+
+def _load(artifact: Artifact, settings: Settings) -> ServedModel:
+    """Check, load and warm up one model.
+
+    Raises:
+        ArtifactError: A file is not what it should be.
+    """
+    manifest = artifact.manifest
+    content = artifact.read(manifest.model_file)
+    check_step_graph(artifact.folder / manifest.model_file, content, manifest)
+    step = StepGraph(
+        content,
+        num_threads=settings.num_threads or os.cpu_count() or 1,
+        state_names=[tensor.name for tensor in manifest.state],
+    )
+    ids = manifest.special_ids
+    decoder = StepwiseDecoder(
+        step,
+        capacity=settings.max_rows,
+        end_id=ids.end,
+        never_drawn=() if ids.unknown is None else (ids.unknown,),
+    )
+    _warm_up(decoder, ids.start)
+    limits = EngineLimits(
+        max_waiting_requests=settings.max_waiting_requests,
+        max_waiting_tokens=settings.max_waiting_tokens,
+        max_unread_tokens=settings.max_unread_tokens,
+        target_burst_s=settings.target_burst_ms / 1000,
+        max_burst_steps=settings.max_burst_steps,
+    )
+    tokenizer_path = artifact.folder / manifest.tokenizer_file
+    tokenizer = Tokenizer(
+        tokenizer_path, artifact.read(manifest.tokenizer_file), manifest.vocabulary_size
+    )
+    return ServedModel(manifest, tokenizer, Engine(artifact.ref, decoder, limits))
+
+
+def _warm_up(decoder: StepwiseDecoder, start_id: int) -> None:
+    """Run the smallest and the largest batch, so that the first request finds all memory made."""
+    row = Row.start(decoder.state_width, decoder.vocabulary_size)
+    for num_rows in (1, decoder.capacity):
+        for slot in range(num_rows):
+            decoder.load(slot, row, Sampling(seed=0))
+        forced_KB = np.full((2, num_rows), -1, np.int64)
+        forced_KB[0] = start_id
+        decoder.burst(Burst(np.arange(num_rows), forced_KB, np.full(num_rows, 2)))

@@ -1,0 +1,6 @@
+"""The contract between training and serving: what is in a version folder, and how it is verified.
+
+    model_store/<name>/<version>/{manifest.json, model.onnx, tokenizer.json, README.md}
+
+Nothing here runs a model. `service` and `training` both import this package; it imports neither.
+"""

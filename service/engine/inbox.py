@@ -1,0 +1,121 @@
+"""The door into the engine thread: bounded in requests and tokens, the engine's only lock."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.engine.errors import EngineError, Overloaded
+from service.engine.request import Request
+from service.engine.stream import TokenStream
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """A new request."""
+
+    request: Request
+    stream: TokenStream
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Nobody reads this stream any more."""
+
+    stream: TokenStream
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """The reader of this parked stream has caught up."""
+
+    stream: TokenStream
+
+
+Command = Submit | Cancel | Resume
+
+
+class Inbox:
+    """Commands from the event loop, in order.
+
+    What counts against the bounds is every request from `offer` until the engine calls `taken` for
+    it (it has a slot, or is gone).
+
+    Args:
+        max_requests: Requests that may wait.
+        max_tokens: Tokens, to read and to write, that the waiting requests may add up to.
+    """
+
+    def __init__(self, *, max_requests: int, max_tokens: int) -> None:
+        self._max_requests = max_requests
+        self._max_tokens = max_tokens
+        self._num_requests = 0
+        self._num_tokens = 0
+        self._commands: deque[Command] = deque()
+        self._changed = threading.Condition()
+        self._woken = False
+        self._closed_by: Callable[[], EngineError] | None = None
+
+    @property
+    def num_requests(self) -> int:
+        """Requests that wait for a slot."""
+        return self._num_requests
+
+    def offer(self, submit: Submit, *, tokens_per_s: float) -> None:
+        """Hand in a request.
+
+        Raises:
+            Overloaded: It does not fit.
+            EngineError: The engine takes nothing any more.
+        """
+        num_steps = submit.request.num_steps
+        with self._changed:
+            if self._closed_by is not None:
+                raise self._closed_by()
+            # An empty inbox takes any single request: its size was judged at the door.
+            fits = self._num_tokens + num_steps <= self._max_tokens or self._num_requests == 0
+            if self._num_requests >= self._max_requests or not fits:
+                raise Overloaded(
+                    f"{self._num_requests} requests with {self._num_tokens} tokens wait already",
+                    retry_after_s=self._num_tokens / max(tokens_per_s, 1.0),
+                )
+            self._num_requests += 1
+            self._num_tokens += num_steps
+            self._commands.append(submit)
+            self._changed.notify()
+
+    def post(self, command: Cancel | Resume) -> None:
+        """Hand in a command about a stream; never refused: there are few for each request."""
+        with self._changed:
+            self._commands.append(command)
+            self._changed.notify()
+
+    def taken(self, request: Request) -> None:
+        """A request does not wait any more."""
+        with self._changed:
+            self._num_requests -= 1
+            self._num_tokens -= request.num_steps
+
+    def drain(self) -> list[Command]:
+        """All commands since the last time."""
+        with self._changed:
+            commands = list(self._commands)
+            self._commands.clear()
+        return commands
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until there is a command, a call of `close`, or the time is over."""
+        with self._changed:
+            if not self._commands and not self._woken:
+                self._changed.wait(timeout_s)
+            self._woken = False
+
+    def close(self, reason: Callable[[], EngineError]) -> None:
+        """Take no more requests: `offer` raises what `reason` makes. What is in stays in."""
+        with self._changed:
+            self._closed_by = reason
+            self._woken = True
+            self._changed.notify()

@@ -1,0 +1,77 @@
+"""What goes into the engine and what comes out: requests, and events of a request's stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from service.engine.errors import EngineError
+from service.runtime.decoder import Float32, Int64, Row, Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Read a prompt, then write some tokens.
+
+    Attributes:
+        prompt_T: Ids to read, int64[T].
+        max_tokens: How many to write; 0 only reads.
+        sampling: How they are drawn.
+        timeout_s: Time from submission to the last token.
+        past: The row to go on from; None starts a text (then the prompt cannot be empty).
+        return_row: Whether `Finished` carries the row at the end.
+    """
+
+    prompt_T: Int64
+    max_tokens: int
+    sampling: Sampling
+    timeout_s: float
+    past: Row | None = None
+    return_row: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what could never take a first step."""
+        if self.num_steps == 0:
+            raise ValueError("a request must read or write at least one token")
+        if self.past is None and len(self.prompt_T) == 0:
+            raise ValueError("a text cannot start with an empty prompt")
+
+    @property
+    def num_steps(self) -> int:
+        """Steps that it takes at most."""
+        return len(self.prompt_T) + self.max_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprobs:
+    """Log-probabilities of a chunk's N tokens, and of the M best ids at each place."""
+
+    chosen_N: Float32
+    top_id_NM: Int64
+    top_NM: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Tokens that one burst wrote for one request."""
+
+    token_N: Int64
+    logprobs: TokenLogprobs | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of a request that was carried out."""
+
+    reason: Literal["length", "eos"]
+    row: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The last event of a request that was not."""
+
+    error: EngineError
+
+
+Event = Chunk | Finished | Failed

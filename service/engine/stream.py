@@ -1,0 +1,74 @@
+"""The door out of the engine thread: one request's events, read on the event loop.
+
+Bounded without blocking: the engine compares what it has sent with what was read, and parks the row
+of a reader that is too far behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from service.engine.request import Chunk, Event, Failed, Finished
+
+
+class TokenStream:
+    """The events of one request: chunks, then exactly one `Finished` or `Failed`.
+
+    Made and read on the event loop. Attributes with one writer each cross the threads: the engine
+    writes `num_sent` and `parked`, the loop writes `num_read`.
+
+    Args:
+        request_id: The engine's name of the request.
+        on_close: Called when nobody will read any more, while the request still runs.
+        on_caught_up: Called when a parked stream has been read to its end.
+    """
+
+    def __init__(
+        self,
+        request_id: int,
+        on_close: Callable[[TokenStream], None],
+        on_caught_up: Callable[[TokenStream], None],
+    ) -> None:
+        self.request_id = request_id
+        self.num_sent = 0
+        self.num_read = 0
+        self.parked = False
+        self._on_close = on_close
+        self._on_caught_up = on_caught_up
+        self._events: deque[Event] = deque()
+        self._arrived = asyncio.Event()
+        self._ended = False
+
+    @property
+    def num_unread(self) -> int:
+        """Tokens that were sent and not read."""
+        return self.num_sent - self.num_read
+
+    def deliver(self, event: Event) -> None:
+        """An event has arrived; called on the event loop, in order."""
+        self._events.append(event)
+        self._arrived.set()
+
+    async def next(self) -> Event:
+        """Wait for the next event; call it until it returns `Finished` or `Failed`."""
+        while not self._events:
+            self._arrived.clear()
+            await self._arrived.wait()
+        event = self._events.popleft()
+        match event:
+            case Chunk():
+                self.num_read += len(event.token_N)
+            case Finished() | Failed():
+                self._ended = True
+        # The engine sets `parked` and then looks at `num_read` again; this is the other half.
+        if self.parked and not self._events:
+            self._on_caught_up(self)
+        return event
+
+    def close(self) -> None:
+        """Stop: the request's row is free at the next burst. Harmless when it has ended."""
+        if not self._ended:
+            self._ended = True
+            self._on_close(self)

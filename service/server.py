@@ -1,0 +1,72 @@
+"""uvicorn, but on SIGTERM it drains: new work gets 503, running texts finish, then it exits with 0.
+
+uvicorn by itself closes the listening socket at once, so that a probe could not even be told why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from types import FrameType
+
+import uvicorn
+
+from service.api.state import ServiceState
+
+_log = logging.getLogger(__name__)
+_POLL_S = 0.05
+_FLUSH_S = 5
+
+
+class Server(uvicorn.Server):
+    """Serves an application until it is told to stop.
+
+    The first SIGTERM or SIGINT drains, the second one does not wait.
+
+    Args:
+        config: uvicorn's; its application must have been made by `create_app`.
+        state: The application's state.
+        grace_period_s: Time for running texts to finish.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, state: ServiceState, *, grace_period_s: float
+    ) -> None:
+        # Also the time that the last events of ended streams have to reach their readers.
+        config.timeout_graceful_shutdown = _FLUSH_S
+        super().__init__(config)
+        self._state = state
+        self._grace_period_s = grace_period_s
+        self._draining: asyncio.Task[None] | None = None
+        self._event_loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
+        """Start, and remember the loop for the signal handler."""
+        self._event_loop = asyncio.get_running_loop()
+        await super().startup(sockets)  # type: ignore[arg-type]
+
+    def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
+        """Begin to drain; at the second signal, stop."""
+        if self._state.draining or self._event_loop is None:
+            self.should_exit = True
+            self._grace_period_s = 0
+            return
+        self._state.draining = True
+        self._event_loop.call_soon_threadsafe(self._begin_draining)
+
+    def _begin_draining(self) -> None:
+        self._draining = asyncio.ensure_future(self._drain())
+
+    async def _drain(self) -> None:
+        _log.info("shutting down: running texts have %g s to finish", self._grace_period_s)
+        engines = [model.engine for model in self._state.generator.models]
+        started_s = time.monotonic()
+        while any(engine.status.num_requests for engine in engines):
+            if time.monotonic() - started_s >= self._grace_period_s:
+                _log.warning("the grace period is over: running texts are ended")
+                break
+            await asyncio.sleep(_POLL_S)
+        for engine in engines:
+            await engine.stop()
+        self.should_exit = True

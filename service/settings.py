@@ -1,0 +1,109 @@
+"""Settings, from the environment (`LSTM_SERVE_*`) or the command line; loud when wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ENV_PREFIX = "LSTM_SERVE_"
+
+_Positive = Annotated[int, Field(ge=1)]
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class UnknownSetting(ValueError):
+    """The environment names a setting that does not exist."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, with its default.
+
+    Raises:
+        pydantic.ValidationError: A value is not what the setting takes.
+        UnknownSetting: An environment variable with our prefix is none of these.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
+    model_store: Path = Field(Path("model_store"), description="Folder of the published models.")
+    models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Models to serve, `name` or `name@version`, by commas; all if empty."
+    )
+    default_model: str | None = Field(
+        None, description="The model for requests that name none; the first one if not set."
+    )
+
+    max_rows: _Positive = Field(256, description="Texts of one model that run at the same time.")
+    num_threads: _Positive | None = Field(
+        None, description="Threads of one model's engine; the number of cores if not set."
+    )
+    target_burst_ms: Annotated[float, Field(ge=0, le=1000)] = Field(
+        10.0, description="Time that one burst of steps should take; 0: one step a burst."
+    )
+    max_burst_steps: Annotated[int, Field(ge=1, le=256)] = Field(
+        32, description="Most steps of one burst."
+    )
+    max_unread_tokens: _Positive = Field(
+        1024, description="A reader that is further behind has its text paused until it catches up."
+    )
+    max_waiting_requests: _Positive = Field(
+        1024, description="Requests that may wait for a row; more get 429."
+    )
+    max_waiting_tokens: _Positive = Field(
+        4_000_000, description="Tokens that the waiting requests may add up to; more get 429."
+    )
+
+    default_max_tokens: _Positive = Field(256, description="`max_tokens` where none is given.")
+    max_tokens: _Positive = Field(16_384, description="Largest `max_tokens` of a request.")
+    max_prompt_tokens: _Positive = Field(65_536, description="Longest prompt of a request.")
+    max_body_bytes: _Positive = Field(1 << 20, description="Largest request body; more gets 413.")
+    body_timeout_s: _Seconds = Field(30.0, description="Time for a client to send its request.")
+    max_timeout_s: _Seconds = Field(
+        300.0, description="Time for one request, and the largest `timeout_s` that it may ask for."
+    )
+    write_timeout_s: _Seconds = Field(
+        60.0, description="A client that takes nothing for this long is disconnected."
+    )
+
+    session_idle_ttl_s: _Seconds = Field(3600.0, description="A session unused for longer is over.")
+    session_max_age_s: _Seconds = Field(
+        7 * 24 * 3600.0, description="A session older than this is over."
+    )
+    max_sessions: _Positive = Field(
+        10_000, description="More sessions than this: the longest unused one is evicted."
+    )
+    max_session_bytes: _Positive = Field(
+        256 << 20, description="More memory for sessions than this: the same."
+    )
+
+    grace_period_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        20.0, description="Time for running texts to finish after SIGTERM."
+    )
+    heartbeat_timeout_s: _Seconds = Field(
+        10.0, description="An engine without a heartbeat for longer is not ready."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Form of the log lines.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least important log lines that are written."
+    )
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+
+def refuse_unknown_environment() -> None:
+    """Raise UnknownSetting if the environment has a variable with our prefix that is no setting."""
+    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            raise UnknownSetting(f"{name} is not a setting; see lstm-serve serve --help")

@@ -1,0 +1,135 @@
+"""A published model of random weights, made without torch: for tests of the service."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+
+from service.artifacts.manifest import (
+    MANIFEST_FILE,
+    Corpus,
+    FileEntry,
+    Manifest,
+    Parity,
+    Provenance,
+    SpecialIds,
+    StateTensor,
+)
+from service.artifacts.store import ModelStore
+
+CHARACTERS = "\n !',-.:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyzé中"
+UNKNOWN = "<unk>"
+VOCABULARY_SIZE = len(CHARACTERS) + 1
+WIDTH = 16
+
+
+def step_graph(
+    *, width: int = WIDTH, vocabulary_size: int = VOCABULARY_SIZE, seed: int = 0
+) -> bytes:
+    """One LSTM cell as a step graph (Hochreiter & Schmidhuber 1997), with random weights."""
+    random = np.random.default_rng(seed)
+    weights = {
+        "table": random.normal(0, 0.8, (vocabulary_size, 4 * width)),
+        "recurrent": random.normal(0, 0.5, (width, 4 * width)),
+        "output": random.normal(0, 1.5, (width, vocabulary_size)),
+    }
+    nodes = [
+        helper.make_node("Gather", ["table", "token"], ["read"]),
+        helper.make_node("MatMul", ["state.h", "recurrent"], ["recalled"]),
+        helper.make_node("Add", ["read", "recalled"], ["gates"]),
+        helper.make_node("Split", ["gates"], ["i", "f", "g", "o"], axis=1, num_outputs=4),
+        *(helper.make_node("Sigmoid", [gate], [f"{gate}_open"]) for gate in "ifo"),
+        helper.make_node("Tanh", ["g"], ["candidate"]),
+        helper.make_node("Mul", ["f_open", "state.c"], ["kept"]),
+        helper.make_node("Mul", ["i_open", "candidate"], ["added"]),
+        helper.make_node("Add", ["kept", "added"], ["next_state.c"]),
+        helper.make_node("Tanh", ["next_state.c"], ["squashed"]),
+        helper.make_node("Mul", ["o_open", "squashed"], ["next_state.h"]),
+        helper.make_node("MatMul", ["next_state.h", "output"], ["logits"]),
+    ]
+
+    def value(name: str, element_type: int, *tail: int) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, element_type, ["B", *tail])
+
+    graph = helper.make_graph(
+        nodes,
+        "step",
+        [
+            value("token", TensorProto.INT64),
+            value("state.h", TensorProto.FLOAT, width),
+            value("state.c", TensorProto.FLOAT, width),
+        ],
+        [
+            value("logits", TensorProto.FLOAT, vocabulary_size),
+            value("next_state.h", TensorProto.FLOAT, width),
+            value("next_state.c", TensorProto.FLOAT, width),
+        ],
+        [numpy_helper.from_array(v.astype(np.float32), name) for name, v in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def tokenizer_json() -> bytes:
+    """Characters, and `<unk>` for all others."""
+    vocabulary = {character: n for n, character in enumerate(CHARACTERS)}
+    vocabulary[UNKNOWN] = len(CHARACTERS)
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.add_special_tokens([AddedToken(UNKNOWN, special=True, normalized=False)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer.to_str().encode()
+
+
+def publish(
+    root: Path, name: str = "tiny", version: int = 1, *, end: str | None = None, seed: int = 0
+) -> Path:
+    """Publish a tiny model into the store at `root`; returns its folder."""
+    files = {"model.onnx": step_graph(seed=seed), "tokenizer.json": tokenizer_json()}
+    manifest = Manifest(
+        name=name,
+        version=version,
+        description="Random weights, for tests.",
+        architecture="lstm",
+        sizes={"hidden": WIDTH, "layers": 1},
+        precision="float32",
+        vocabulary_size=VOCABULARY_SIZE,
+        state=(StateTensor(name="h", width=WIDTH), StateTensor(name="c", width=WIDTH)),
+        special_ids=SpecialIds(
+            start=0, end=CHARACTERS.index(end) if end else None, unknown=len(CHARACTERS)
+        ),
+        files={
+            file: FileEntry(sha256=hashlib.sha256(content).hexdigest(), num_bytes=len(content))
+            for file, content in files.items()
+        },
+        provenance=Provenance(
+            corpus=Corpus(name="none", source="none", sha256="0" * 64, num_characters=1),
+            config={},
+            seed=seed,
+            code_version="test",
+            torch_version="none",
+            num_parameters=1,
+            num_steps=0,
+            wall_time_s=0,
+            created_at="2026-01-01T00:00:00Z",
+        ),
+        evaluations=(),
+        parity=Parity(
+            batch_sizes=(1,),
+            num_steps=1,
+            max_logit_difference=0,
+            max_state_difference=0,
+            tolerance=0,
+        ),
+    )
+    with ModelStore(root).publishing(name, version) as folder:
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+        (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
+    return root / name / str(version)
