@@ -73,6 +73,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         summary="Text from recurrent language models: streamed, batched, with sessions.",
         lifespan=lifespan,
+        # In place of FastAPI's own shape, which this server never sends.
+        responses={status: generate.ERRORS[status] for status in (422, 500)},
     )
     app.state.service = ServiceState(
         generator=generator,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -39,6 +40,9 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         504: "The request's time was over.",
     }.items()
 }
+# The parts that it refers to are there already, as parts of GenerateResponse.
+_EVENT_SCHEMA = GenerateEvent.model_json_schema(ref_template="#/components/schemas/{model}")
+del _EVENT_SCHEMA["$defs"]
 _STREAM_EXAMPLE = (
     'data: {"text":"\\nWhat","num_tokens":5}\n\n'
     'data: {"text":"!","num_tokens":1,"finish_reason":"length","seed":7,...}\n\n'
@@ -54,7 +58,7 @@ _STREAM_EXAMPLE = (
     responses={
         200: {
             "description": "The text; with `stream: true`, events of it (schema `GenerateEvent`).",
-            "content": {"text/event-stream": {"example": _STREAM_EXAMPLE}},
+            "content": {"text/event-stream": {"schema": _EVENT_SCHEMA, "example": _STREAM_EXAMPLE}},
         },
         **ERRORS,
     },
@@ -67,7 +71,11 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
     generation = await state.generator.start(_options(body))
     request.state.log |= {"model": generation.model.ref, "generation": generation.id}
     if body.stream:
-        return EventStream(_events(generation, request), write_timeout_s=state.write_timeout_s)
+        return EventStream(
+            _events(generation),
+            close=partial(_close, generation, request),
+            write_timeout_s=state.write_timeout_s,
+        )
     try:
         whole = await unless_client_leaves(request.receive, generation.collect())
     finally:
@@ -75,12 +83,9 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
     return _response(generation, whole)
 
 
-async def _events(generation: Generation, request: Request) -> AsyncIterator[dict[str, Any]]:
-    try:
-        async for delta in generation.deltas():
-            yield _event(generation, delta)
-    finally:
-        await _close(generation, request)
+async def _events(generation: Generation) -> AsyncIterator[dict[str, Any]]:
+    async for delta in generation.deltas():
+        yield _event(generation, delta)
 
 
 async def _close(generation: Generation, request: Request) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from starlette.responses import Response
@@ -26,14 +25,25 @@ _HEADERS = {
 class EventStream(Response):
     """Sends events as they are made; a failure after the first byte is an `error` event.
 
-    The iterator is closed in any case: when it ends or fails, when the client leaves or takes
-    nothing for `write_timeout_s`.
+    Args:
+        events: What to send.
+        close: Called once in any case: after the last event or a failure, or when the client leaves
+            or takes nothing for `write_timeout_s`. (The iterator's own `finally` would not do: it
+            never runs if the client leaves before the first event.)
+        write_timeout_s: See there.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[dict[str, Any]], *, write_timeout_s: float) -> None:
+    def __init__(
+        self,
+        events: AsyncIterator[dict[str, Any]],
+        *,
+        close: Callable[[], Awaitable[None]],
+        write_timeout_s: float,
+    ) -> None:
         self._events = events
+        self._close = close
         self._write_timeout_s = write_timeout_s
         self.status_code = 200
         self.background = None
@@ -45,15 +55,16 @@ class EventStream(Response):
             await unless_client_leaves(receive, self._write(send))
         except ClientGone:
             _log.debug("a client left in mid-stream")
+        finally:
+            await self._close()
 
     async def _write(self, send: Send) -> None:
         await send(
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         )
         try:
-            async with aclosing(self._events) as events:  # type: ignore[type-var]
-                async for event in events:
-                    await self._send(send, _encode(event))
+            async for event in self._events:
+                await self._send(send, _encode(event))
         except TimeoutError as error:
             raise ClientGone("the client takes nothing") from error
         # The status is sent, so the only place left to tell of a failure is the stream itself.
