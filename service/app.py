@@ -20,6 +20,7 @@ from service.artifacts.graph import check_step_graph
 from service.artifacts.store import Artifact, ModelStore
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.engine import Engine, EngineLimits
+from service.generation.errors import ModelUnknown
 from service.generation.generator import GenerationLimits, Generator
 from service.generation.models import ModelRegistry, ServedModel
 from service.runtime.decoder import Burst, Row, Sampling
@@ -31,15 +32,15 @@ from service.settings import Settings
 _log = logging.getLogger(__name__)
 
 
-class NothingToServe(Exception):
-    """No model of the store can be served; the message says why."""
+class CannotServe(Exception):
+    """There is nothing to serve, or not what the settings name; the message says why."""
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The application, with every model verified, loaded and warmed up.
 
     Raises:
-        NothingToServe: There is no model, or none that is whole.
+        CannotServe: There is no model, none that is whole, or not the one that was named.
     """
     registry = _load_models(settings)
     generator = Generator(
@@ -103,8 +104,11 @@ def _load_models(settings: Settings) -> ModelRegistry:
             broken[f"{name}@{version}"] = str(error)
     if not served:
         reasons = "; ".join(broken.values()) or f"{store.root} holds no models"
-        raise NothingToServe(reasons)
-    return ModelRegistry(served, settings.default_model or served[0].manifest.name, broken)
+        raise CannotServe(reasons)
+    try:
+        return ModelRegistry(served, settings.default_model or served[0].manifest.name, broken)
+    except ModelUnknown as error:
+        raise CannotServe(f"default_model: {error}") from error
 
 
 def _wanted(store: ModelStore, names: tuple[str, ...]) -> list[tuple[str, int]]:
@@ -114,7 +118,7 @@ def _wanted(store: ModelStore, names: tuple[str, ...]) -> list[tuple[str, int]]:
         plain, _, version = name.partition("@")
         versions = store.versions(plain)
         if not versions or (version and not version.isdecimal()):
-            raise NothingToServe(f"{store.root} holds no model {name!r}")
+            raise CannotServe(f"{store.root} holds no model {name!r}")
         wanted.append((plain, int(version) if version else versions[-1]))
     return wanted
 

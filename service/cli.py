@@ -14,7 +14,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from service import __version__
-from service.app import NothingToServe, create_app
+from service.app import CannotServe, create_app
 from service.artifacts.errors import ArtifactError
 from service.artifacts.store import ModelStore
 from service.generation.models import ModelRegistry
@@ -40,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnknownSetting as error:
         _complain(str(error))
         return 2
-    except NothingToServe as error:
-        _complain(f"nothing to serve: {error}")
+    except CannotServe as error:
+        _complain(str(error))
         return 1
 
 

@@ -1,0 +1,67 @@
+# Every verb that people and CI use. `make` alone lists them.
+#
+# PYTHON     the interpreter for .venv: 3.11 is what is tested, newer ones may work
+# PIP_ARGS   passed to every `pip install`, e.g. an index of your own
+# ARGS       passed to what the verb runs: make run ARGS='--port 9000', make test ARGS='-k sse'
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
+PIP_ARGS ?=
+ARGS ?=
+
+BIN := .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint check format bench container-test lock clean
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+run: .venv/serving ## install the service (without torch) and serve the bundled model on port 8000
+	@exec $(BIN)/lstm-serve serve $(ARGS)
+
+test: .venv/complete ## install the rest and run all tests but those that need Docker
+	$(BIN)/pytest -m 'not container and not bench' $(if $(ARGS),$(ARGS),--cov)
+
+lint: .venv/complete ## ruff, mypy --strict and import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+check: lint test ## what has to pass before a commit: lint, then test
+
+format: .venv/complete ## let ruff fix and format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/complete ## measure the README's serving figures
+	$(BIN)/python benchmarks/serving.py $(ARGS)
+
+container-test: .venv/complete ## build the image, compose it up, stream from it (needs Docker)
+	$(BIN)/pytest -m container --capture=no tests/container $(ARGS)
+
+lock: ## resolve every extra anew and write constraints.txt
+	rm -rf build/lock && mkdir -p build && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet $(PIP_ARGS) -e '.[training,tensorboard,dev]'
+	{ grep '^#' constraints.txt; build/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } >build/constraints.txt
+	mv build/constraints.txt constraints.txt
+
+clean: ## remove .venv and all caches
+	rm -rf .venv .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find service training tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# Stamps: an install happens once, and again only when what is to be installed has changed.
+
+.venv/serving: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e .
+	@touch $@
+
+.venv/complete: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[training,tensorboard,dev]'
+	@touch $@ .venv/serving
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "lstm-serve needs Python 3.11 or newer, and '$(PYTHON)' is not that: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
