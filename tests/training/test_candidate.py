@@ -1,0 +1,76 @@
+"""From a checkpoint through the gates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.training.tiny import TinyRun
+from training import candidate
+from training.candidate import Candidate, build_candidate
+from training.checkpoints import Checkpoint
+from training.errors import ParityError, QualityGateError
+from training.evaluation import cold_loss, stateful_loss
+from training.quantisation import quantise
+
+
+def with_publish(checkpoint: Checkpoint, **changes: Any) -> Checkpoint:
+    """The checkpoint with other gates."""
+    config = checkpoint.identity.config
+    publish = config.publish.model_copy(update=changes)
+    return checkpoint.with_config(config.model_copy(update={"publish": publish}))
+
+
+def test_served_losses_are_torchs_losses(tiny_run: TinyRun, tiny_candidate: Candidate) -> None:
+    """Two programs, one figure; and int8 stands beside it."""
+    checkpoint = tiny_run.checkpoint
+    ids = checkpoint.identity.tokenizer.encode(tiny_run.corpus.validation_text)
+    losses = {(e.method, e.precision): e.nats_per_token for e in tiny_candidate.evaluations}
+    assert losses.keys() == {
+        (method, precision)
+        for method in ("stateful", "cold-256")
+        for precision in ("float32", "int8")
+    }
+    model = checkpoint.model()
+    assert losses["stateful", "float32"] == pytest.approx(stateful_loss(model, ids).nats, rel=1e-5)
+    assert losses["cold-256", "float32"] == pytest.approx(cold_loss(model, ids).nats, rel=1e-5)
+    assert losses["stateful", "int8"] != losses["stateful", "float32"]
+    assert losses["stateful", "int8"] == pytest.approx(losses["stateful", "float32"], rel=0.01)
+
+
+def test_float32_can_be_asked_for(tiny_run: TinyRun) -> None:
+    """Then int8 is neither made nor measured."""
+    checkpoint = with_publish(tiny_run.checkpoint, precision="float32")
+    ids = checkpoint.identity.tokenizer.encode(tiny_run.corpus.validation_text)
+    chosen = build_candidate(checkpoint, ids)
+    assert chosen.precision == "float32"
+    assert {e.precision for e in chosen.evaluations} == {"float32"}
+    assert "MatMulInteger" not in [node.op_type for node in chosen.graph.graph.node]
+
+
+def test_worse_int8_is_refused(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quantiser that loses too much does not get past the gate."""
+
+    def ruin(graph: Any) -> Any:
+        result = quantise(graph)
+        [scale] = [t for t in result.graph.initializer if t.name == "projection.scale"]
+        scale.raw_data = bytes(len(scale.raw_data))
+        return result
+
+    monkeypatch.setattr(candidate, "quantise", ruin)
+    checkpoint = tiny_run.checkpoint
+    ids = checkpoint.identity.tokenizer.encode(tiny_run.corpus.validation_text)
+    with pytest.raises(QualityGateError, match="int8 raises the perplexity"):
+        build_candidate(checkpoint, ids)
+
+
+def test_parity_stops_everything_after_it(
+    tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a tolerance that float32 cannot meet nothing is measured."""
+    checkpoint = with_publish(tiny_run.checkpoint, parity_tolerance=1e-12)
+    monkeypatch.setattr(candidate, "stateful_loss", lambda *_: pytest.fail("measured anyway"))
+    ids = checkpoint.identity.tokenizer.encode(tiny_run.corpus.validation_text)
+    with pytest.raises(ParityError):
+        build_candidate(checkpoint, ids)

@@ -1,0 +1,238 @@
+"""The command line, from typing to the store."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import onnx
+import pytest
+
+from service.artifacts.store import ModelStore
+from tests.training.tiny import TinyRun
+from training import code_version, tensorboard
+from training.arguments import argument_parser
+from training.checkpoints import Checkpoint
+from training.cli import main
+from training.recipes import recipe_for
+
+TINY = """
+name = "tiny"
+[corpus]
+path = {text!r}
+[model]
+hidden_size = 16
+embedding_size = 8
+[training]
+epochs = 1
+batch_size = 8
+window = 16
+"""
+
+
+@pytest.fixture
+def config_file(text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A config, in an empty folder that is also the working folder."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY.format(text=str(text_file)), encoding="utf-8")
+    return path
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """The error message of a command that must fail."""
+    assert main([str(argument) for argument in arguments]) == 1
+    return capsys.readouterr().err
+
+
+def test_run_from_a_config(config_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Text to store in one command; again it is version 2; version 1 cannot be had twice."""
+    assert main(["run", str(config_file), "--store", "store", "--seed", "3"]) == 0
+    output = capsys.readouterr().out
+    assert "published tiny@1" in output
+    artifact = ModelStore(Path("store")).verify("tiny", 1)
+    assert artifact.manifest.provenance.seed == 3
+
+    assert main(["publish", "--run-dir", "runs/tiny", "--store", "store"]) == 0
+    assert ModelStore(Path("store")).versions("tiny") == [1, 2]
+    error = complaint(
+        capsys, "run", config_file, "--run-dir", "other", "--store", "store", "--version", "1"
+    )
+    assert "store/tiny/1 exists, and a version is never overwritten" in error
+    assert not Path("other").exists(), "it should have been told before training"
+
+
+def test_run_on_a_text_of_ones_own(
+    text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No config needed."""
+    monkeypatch.chdir(tmp_path)
+    command = ["run", "--text", str(text_file), "--name", "mine", "--epochs", "1"]
+    assert main([*command, "--store", "store"]) == 0
+    manifest = ModelStore(Path("store")).verify("mine", 1).manifest
+    assert manifest.provenance.corpus.name == "sentences.txt"
+    assert manifest.precision == "int8"
+
+
+def test_parts(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """evaluate, sample and export of a finished run."""
+    run_dir = str(tiny_run.folder.path)
+    assert main(["evaluate", "--run-dir", run_dir, "--checkpoint", "last"]) == 0
+    assert "stateful" in capsys.readouterr().out
+    words = ["sample", "--run-dir", run_dir, "--prompt", "A [b]lamp", "--num-tokens", "9"]
+    assert main(words) == 0
+    output = capsys.readouterr().out
+    assert output.startswith("A [b]lamp")
+    assert len(output) == len("A [b]lamp") + 9 + len("\n")
+    for precision, kind in (("float32", "MatMul"), ("int8", "MatMulInteger")):
+        path = tmp_path / f"{precision}.onnx"
+        command = ["export", "--run-dir", run_dir, "--output", str(path), "--precision", precision]
+        assert main(command) == 0
+        assert kind in {node.op_type for node in onnx.load(path).graph.node}
+
+
+def test_resume_finishes_and_publishes(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`run --resume` of a trained run needs no config and goes straight to publishing."""
+    assert main(["train", str(config_file)]) == 0
+    capsys.readouterr()
+    assert main(["run", "--resume", "--name", "tiny", "--store", "store"]) == 0
+    assert "published tiny@1" in capsys.readouterr().out
+    described = config_file.with_name("described.toml")
+    described.write_text('description = "new"\n' + config_file.read_text("utf-8"), "utf-8")
+    assert main(["run", str(described), "--resume", "--store", "store"]) == 0
+    assert ModelStore(Path("store")).verify("tiny", 2).manifest.description == "new"
+    assert "holds a run already" in complaint(capsys, "train", config_file)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train"], "nothing to train: give a CONFIG, or --text and --name, or --resume"),
+        (["train", "--text", "t.txt"], "--text needs --name"),
+        (["train", "--text", "t.txt", "--name", "m"], "cannot read text t.txt: No such file"),
+        (["train", "none.toml"], "cannot read config none.toml"),
+        (["train", "--resume"], "--resume needs a CONFIG, --run-dir or --name"),
+        (["train", "--resume", "--run-dir", "r", "--epochs", "2"], "--epochs cannot be changed"),
+        (["train", "--resume", "--run-dir", "r"], "there is no checkpoint r/last.pt"),
+        (["evaluate", "--run-dir", "r"], "there is no checkpoint r/best.pt"),
+        (["train", "tiny.toml", "--epochs", "0"], "training.epochs: Input should be greater"),
+        (["train", "tiny.toml", "--name", "No"], "name: String should match pattern"),
+        (["train", "tiny.toml", "--run-dir", "tiny.toml/x"], "cannot make tiny.toml/x"),
+    ],
+)
+def test_mistakes_are_named(
+    config_file: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """Exit status 1, one line, no traceback."""
+    error = complaint(capsys, *arguments)
+    assert error.startswith("lstm-train: ")
+    assert message in error
+
+
+def test_mistakes_on_a_run(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another name, another text, an impossible sample, a folder that is not there."""
+    run_dir = tiny_run.folder.path
+    error = complaint(capsys, "train", "--resume", "--run-dir", run_dir, "--name", "other")
+    assert "--name other: the run's model is 'tiny'" in error
+    other = tmp_path / "other.txt"
+    other.write_text("x" * 5_000, encoding="utf-8")
+    error = complaint(capsys, "evaluate", "--run-dir", run_dir, "--text", other)
+    assert "the run was trained on sentences.txt" in error
+    error = complaint(capsys, "sample", "--run-dir", run_dir, "--num-tokens", "0")
+    assert "sample.num_tokens" in error
+    error = complaint(
+        capsys, "export", "--run-dir", run_dir, "--output", tmp_path / "no" / "m.onnx"
+    )
+    assert "No such file or directory" in error
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["trian"],
+        ["run", "c.toml", "--epoch", "3"],
+        ["run", "c.toml", "--version", "0"],
+        ["run", "c.toml", "--threads", "none"],
+        ["train", "c.toml", "--store", "s"],
+        ["sample", "--run-dir", "r", "--seed", "-1"],
+    ],
+)
+def test_wrong_command_lines_exit_with_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Options are not abbreviated and not ignored."""
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert "usage: lstm-train" in capsys.readouterr().err
+
+
+def test_help_explains_every_verb_and_option() -> None:
+    """No option without a word about it, unless its name says all."""
+    parser = argument_parser()
+    [verbs] = [action for action in parser._actions if action.dest == "command"]
+    assert set(verbs.choices) == {"run", "train", "evaluate", "sample", "export", "publish"}  # type: ignore[arg-type]
+    for verb in verbs.choices.values():  # type: ignore[union-attr]
+        for action in verb._actions:
+            assert action.help or action.dest in ("run_dir", "output"), action.option_strings
+    assert "lstm-train run --text my.txt --name mine" in parser.format_help()
+
+
+def test_threads_option(tiny_run: TinyRun) -> None:
+    """Passed on to torch."""
+    import torch
+
+    assert main(["sample", "--run-dir", str(tiny_run.folder.path), "--threads", "1"]) == 0
+    assert torch.get_num_threads() == 1
+
+
+def test_tensorboard_option(config_file: Path) -> None:
+    """Event files beside the checkpoints."""
+    pytest.importorskip("tensorboard")
+    assert main(["train", str(config_file), "--tensorboard"]) == 0
+    assert list(Path("runs/tiny/tensorboard").glob("events*"))
+    assert tensorboard.TensorBoardLog.__doc__
+
+
+@pytest.mark.parametrize(
+    ("num_characters", "epochs", "columns"),
+    [(4_000, 30, 15), (180_000, 17, 32), (3_000_000, 3, 32)],
+)
+def test_recipe(num_characters: int, epochs: int, columns: int, tmp_path: Path) -> None:
+    """Shorter texts are read more often, and cut into fewer columns."""
+    config = recipe_for("mine", tmp_path / "t.txt", num_characters)
+    assert (config.training.epochs, config.training.batch_size) == (epochs, columns)
+
+
+def test_code_version_names_the_commit_of_a_checkout(tmp_path: Path) -> None:
+    """Or only the version where there is no repository, or it is somebody else's."""
+    assert code_version._commit(tmp_path) is None
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", *identity, "-C", str(tmp_path), *arguments], check=True)
+
+    git("init", "--quiet")
+    tracked = tmp_path / "code_version.py"
+    tracked.write_text("", encoding="utf-8")
+    assert code_version._commit(tmp_path) is None
+    git("add", "code_version.py")
+    git("commit", "--quiet", "--message", "first")
+    commit = code_version._commit(tmp_path)
+    assert commit is not None
+    assert len(commit) == 12
+    tracked.write_text("changed", encoding="utf-8")
+    assert code_version._commit(tmp_path) == f"{commit}.dirty"
+
+
+def test_best_checkpoint_is_the_default(tiny_run: TinyRun) -> None:
+    """The one with the lowest validation loss."""
+    best = Checkpoint.load(tiny_run.folder.best).position
+    last = Checkpoint.load(tiny_run.folder.last).position
+    assert best.step == last.best_step
+    assert best.best_loss == last.best_loss

@@ -1,0 +1,80 @@
+"""Configs: checked field by field, nothing ignored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from training.config import TrainConfig, load_config, parse_config, with_overrides
+from training.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[2] / "training" / "configs"
+MINIMAL = 'name = "m"\n[corpus]\npath = "t.txt"\n'
+
+
+def load(folder: Path, text: str) -> TrainConfig:
+    """The config of a file with this content."""
+    path = folder / "c.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+def test_published_configs_are_valid() -> None:
+    """One file = one published model, of the same name."""
+    paths = list(CONFIGS.glob("*.toml"))
+    assert paths
+    for path in paths:
+        assert load_config(path).name == path.stem
+
+
+def test_paths_are_relative_to_the_config(tmp_path: Path) -> None:
+    """Not to wherever the command was typed."""
+    assert load(tmp_path, MINIMAL).corpus.path == str(tmp_path / "t.txt")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (MINIMAL + "[training]\nepoch = 3\n", r"training\.epoch: Extra inputs"),
+        (MINIMAL + "[training]\nepochs = 0\n", r"training\.epochs: .*greater than or equal to 1"),
+        (MINIMAL + "[training]\nepochs = '3'\n", r"training\.epochs: .*valid integer"),
+        (MINIMAL + "[training]\nlearning_rate = nan\n", r"training\.learning_rate"),
+        (MINIMAL + "[training]\nprecision = 'float16'\n", r"training\.precision"),
+        (MINIMAL + "[model]\ntied = true\n", r"model: .*'tied' needs embedding_size == hidden"),
+        (MINIMAL + "[model]\nnum_layers = 1\ndropout_between = 0.1\n", "at least 2 layers"),
+        ('name = "m"\n[corpus]\n', "exactly one of 'name' and 'path'"),
+        ('name = "m"\n[corpus]\nname = "a"\npath = "b"\n', "exactly one of 'name' and 'path'"),
+        ('name = "No Spaces"\n[corpus]\npath = "t"\n', "name: String should match"),
+        ('name = "m"\n', "corpus: Field required"),
+        ("name = ", "is not a TOML file"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, complaint: str) -> None:
+    """With the file and the field."""
+    with pytest.raises(ConfigError, match=complaint) as refusal:
+        load(tmp_path, text)
+    assert "c.toml" in str(refusal.value)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    """Not a traceback."""
+    with pytest.raises(ConfigError, match=r"cannot read config .*none\.toml: No such file"):
+        load_config(tmp_path / "none.toml")
+
+
+def test_overrides_are_checked_too(tmp_path: Path) -> None:
+    """None means: not given."""
+    config = load(tmp_path, MINIMAL)
+    changed = with_overrides(config, epochs=3, seed=None, name="other", num_tokens=7)
+    assert (changed.training.epochs, changed.name) == (3, "other")
+    assert (changed.training.seed, changed.sample.num_tokens) == (config.training.seed, 7)
+    with pytest.raises(ConfigError, match=r"command line: (.|\n)*training\.epochs"):
+        with_overrides(config, epochs=-1)
+
+
+def test_json_round_trip() -> None:
+    """As it happens in every checkpoint, for the smallest config too."""
+    table = {"name": "m", "corpus": {"path": "t"}, "model": {"num_layers": 1}}
+    config = parse_config(table, source="test")
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config

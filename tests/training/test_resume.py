@@ -1,0 +1,240 @@
+"""Stopping and going on gives bit for bit the run that was never stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.training.tiny import TinyRun, tiny_config
+from training.checkpoints import LAST, Checkpoint
+from training.cli import main
+from training.corpora import Corpus, load_corpus
+from training.errors import CheckpointError, CorpusError
+from training.interruption import Interruption
+from training.loop import Outcome, train
+from training.metrics import METRICS_FILE, MetricsLog, read_history
+from training.records import EvaluationRecord, Observers, RunRecord, StepRecord
+from training.run_folder import RunFolder
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Recorder:
+    """Remembers what a run computes, and sends a signal to itself after one of its steps."""
+
+    signal_after: int | None = None
+    steps: list[tuple[int, float, float, float]] = field(default_factory=list)
+    evaluations: list[tuple[int, float, float, bool, str]] = field(default_factory=list)
+
+    def started(self, record: RunRecord) -> None:
+        """Nothing to remember."""
+
+    def stepped(self, record: StepRecord) -> None:
+        """Everything but the clock."""
+        self.steps.append((record.step, record.loss, record.gradient_norm, record.learning_rate))
+        if record.step == self.signal_after:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def evaluated(self, record: EvaluationRecord) -> None:
+        """Everything but the clock."""
+        self.evaluations.append(
+            (
+                record.step,
+                record.train_loss,
+                record.validation_loss,
+                record.is_best,
+                record.sample,
+            )
+        )
+
+    def finished(self) -> None:
+        """Nothing to close."""
+
+
+def go(tiny_run: TinyRun, folder: Path, recorder: Recorder, *, resume: bool = False) -> Outcome:
+    """Train the tiny config in `folder`."""
+    folder.mkdir(exist_ok=True)
+    checkpoint = Checkpoint.load(folder / LAST) if resume else None
+    log = MetricsLog(folder / METRICS_FILE)
+    try:
+        with Interruption() as interruption:
+            return train(
+                tiny_run.checkpoint.identity,
+                tiny_run.corpus,
+                folder,
+                Observers([log, recorder]),
+                interruption,
+                checkpoint,
+            )
+    finally:
+        log.finished()
+
+
+def weights_of(folder: Path) -> list[torch.Tensor]:
+    """Of the last checkpoint."""
+    return list(Checkpoint.load(folder / LAST).weights.values())
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(
+    tiny_run: TinyRun, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Recorder, Path]:
+    """What there is to be equal to."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    recorder = Recorder()
+    assert go(tiny_run, folder, recorder).is_complete
+    return recorder, folder
+
+
+@pytest.mark.parametrize("stop_after", [1, 30, 43, 85], ids=lambda step: f"step {step}")
+def test_ctrl_c(
+    tiny_run: TinyRun, uninterrupted: tuple[Recorder, Path], tmp_path: Path, stop_after: int
+) -> None:
+    """A real SIGINT: first step, middle of an epoch, its end, one before the last."""
+    wanted, wanted_folder = uninterrupted
+    first, second = Recorder(signal_after=stop_after), Recorder()
+    outcome = go(tiny_run, tmp_path, first)
+    assert (outcome.is_complete, outcome.position.step) == (False, stop_after)
+    assert go(tiny_run, tmp_path, second, resume=True).is_complete
+    assert first.steps + second.steps == wanted.steps
+    assert first.evaluations + second.evaluations == wanted.evaluations
+    assert all(map(torch.equal, weights_of(tmp_path), weights_of(wanted_folder)))
+
+
+def test_kill_9(tiny_run: TinyRun, uninterrupted: tuple[Recorder, Path], tmp_path: Path) -> None:
+    """Killed at step 50, going on from the checkpoint of step 43; no step is logged twice."""
+    wanted, wanted_folder = uninterrupted
+    program = f"""
+        import os, signal, sys
+        from pathlib import Path
+        from tests.training.test_resume import Recorder, go
+        from tests.training.tiny import TinyRun
+        from training.corpora import load_corpus
+        from training.run_folder import RunFolder
+        import torch
+
+        class Dying(Recorder):
+            def stepped(self, record):
+                if record.step == 50:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        torch.set_num_threads(1)
+        folder = RunFolder(Path({str(tiny_run.folder.path)!r}))
+        config = folder.identity().config
+        run = TinyRun(config, load_corpus(config.corpus, Path()), folder, "")
+        go(run, Path({str(tmp_path)!r}), Dying())
+    """
+    died = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert Checkpoint.load(tmp_path / LAST).position.step == 43
+
+    rest = Recorder()
+    assert go(tiny_run, tmp_path, rest, resume=True).is_complete
+    assert rest.steps == wanted.steps[43:]
+    assert rest.evaluations == wanted.evaluations[2:]
+    assert all(map(torch.equal, weights_of(tmp_path), weights_of(wanted_folder)))
+    logged = read_history(tmp_path / METRICS_FILE)
+    assert [(s.step, s.loss) for s in logged.steps] == [s[:2] for s in wanted.steps]
+    assert [e.step for e in logged.evaluations] == [e[0] for e in wanted.evaluations]
+
+
+def test_ctrl_c_on_the_command_line(text_file: Path, tmp_path: Path) -> None:
+    """Exit status 130, a message that says how to go on, and the way it says works."""
+    config = tmp_path / "slow.toml"
+    config.write_text(
+        f'name = "slow"\n[corpus]\npath = {str(text_file)!r}\n'
+        "[model]\nhidden_size = 64\nembedding_size = 8\n"
+        "[training]\nepochs = 60\nbatch_size = 8\nwindow = 16\n",
+        encoding="utf-8",
+    )
+    run_dir = tmp_path / "run"
+    command = [sys.executable, "-m", "training.cli", "train", str(config), "--threads", "1"]
+    with subprocess.Popen(
+        [*command, "--run-dir", str(run_dir)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 40
+        while not (run_dir / LAST).exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert f"lstm-train train --resume --run-dir {run_dir}" in output.replace("\n", "")
+    stopped = Checkpoint.load(run_dir / LAST).position.step
+    assert 0 < stopped < 60 * 43
+    # Going on is what the other tests compare; here it only has to start where it stopped.
+    corpus = load_corpus(RunFolder(run_dir).identity().config.corpus, tmp_path)
+    assert RunFolder(run_dir).resume(None, corpus).position.step == stopped
+
+
+def test_finished_run_is_not_trained_again(
+    tiny_run: TinyRun, uninterrupted: tuple[Recorder, Path]
+) -> None:
+    """Resuming it returns at once."""
+    recorder = Recorder()
+    assert go(tiny_run, uninterrupted[1], recorder, resume=True).is_complete
+    assert recorder.steps == []
+
+
+def test_patience(text_file: Path, tmp_path: Path, tiny_run: TinyRun) -> None:
+    """With a learning rate that ruins the model nothing gets better, and it stops."""
+    config = tiny_config(text_file, epochs=50, learning_rate=1.0, clip_norm=100.0, patience=3)
+    identity = tiny_run.checkpoint.identity.model_copy(update={"config": config})
+    recorder = Recorder()
+    with Interruption() as interruption:
+        outcome = train(identity, tiny_run.corpus, tmp_path, recorder, interruption)
+    assert outcome.stopped_early
+    assert outcome.is_complete
+    assert [is_best for *_, is_best, _ in recorder.evaluations][-3:] == [False] * 3
+    assert outcome.position.num_stale_evaluations == 3
+
+
+def test_another_config_cannot_go_on(text_file: Path, tiny_run: TinyRun) -> None:
+    """The message names what differs; what does not take part in training may."""
+    other = tiny_config(text_file, epochs=9, seed=4)
+    with pytest.raises(CheckpointError, match="training was epochs = 2, now 9, seed = 1, now 4"):
+        tiny_run.folder.resume(other, tiny_run.corpus)
+    described = tiny_run.config.model_copy(update={"description": "new"})
+    resumed = tiny_run.folder.resume(described, tiny_run.corpus)
+    assert resumed.identity.config.description == "new"
+
+
+def test_another_text_cannot_go_on(tiny_run: TinyRun) -> None:
+    """Recognised by its checksum."""
+    corpus = Corpus("t.txt", "here", None, "0" * 64, "train", "validation")
+    with pytest.raises(CheckpointError, match=r"trained on sentences\.txt .* but t\.txt now has"):
+        tiny_run.folder.resume(None, corpus)
+
+
+def test_new_run_does_not_overwrite_an_old_one(tiny_run: TinyRun) -> None:
+    """The message says both ways out."""
+    with pytest.raises(CheckpointError, match=r"holds a run already: .*--resume.*--run-dir"):
+        tiny_run.folder.begin(tiny_run.config, tiny_run.corpus)
+
+
+def test_second_ctrl_c_ends_at_once() -> None:
+    """The first asks, the second does not."""
+    with Interruption() as interruption:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.requested
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_moved_text_can_be_named(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """`evaluate` finds it where --text says."""
+    moved = tmp_path / "moved.txt"
+    moved.write_bytes(Path(str(tiny_run.config.corpus.path)).read_bytes())
+    run_dir = str(tiny_run.folder.path)
+    assert main(["evaluate", "--run-dir", run_dir, "--text", str(moved)]) == 0
+    with pytest.raises(CorpusError):
+        load_corpus(tiny_run.config.corpus.model_copy(update={"path": "gone.txt"}), tmp_path)

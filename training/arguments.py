@@ -1,0 +1,147 @@
+"""The command line of `lstm-train`: what can be written, not what it does."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training.corpora import default_data_folder
+
+_EXAMPLES = """\
+examples:
+  lstm-train run training/configs/shakespeare.toml       one published model, start to end
+  lstm-train run --text my.txt --name mine               a text of your own, no config needed
+  lstm-train run --resume --run-dir runs/mine            go on after Ctrl-C, kill or power cut
+  lstm-train sample --run-dir runs/mine --prompt "Once"  look at what it writes
+"""
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The parser; the parsed namespace holds the verb as `command`."""
+    parser = argparse.ArgumentParser(
+        prog="lstm-train",
+        description="Train a recurrent language model and publish it into a model store.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verbs = parser.add_subparsers(dest="command", required=True, metavar="VERB")
+
+    run = _verb(verbs, "run", "train, evaluate, export, quantise and publish")
+    _add_training(run)
+    _add_store(run)
+
+    _add_training(_verb(verbs, "train", "train only"))
+
+    evaluate = _verb(verbs, "evaluate", "measure a checkpoint on the held-out text")
+    _add_checkpoint(evaluate)
+    _add_moved_text(evaluate)
+
+    sample = _verb(verbs, "sample", "let a checkpoint write")
+    _add_checkpoint(sample)
+    sample.add_argument("--prompt", metavar="TEXT", help="instead of sample.prompt")
+    sample.add_argument("--num-tokens", type=int, metavar="N", help="instead of sample.num_tokens")
+    sample.add_argument(
+        "--temperature", type=float, metavar="T", help="instead of sample.temperature"
+    )
+    sample.add_argument("--seed", type=_natural, default=0, metavar="N", help="default: 0")
+
+    export = _verb(verbs, "export", "write the step graph of a checkpoint as an ONNX file")
+    _add_checkpoint(export)
+    export.add_argument("--output", type=Path, required=True, metavar="FILE")
+    export.add_argument(
+        "--precision", choices=("float32", "int8"), default="float32", help="default: float32"
+    )
+
+    publish = _verb(verbs, "publish", "export, measure, gate and publish a checkpoint")
+    _add_checkpoint(publish)
+    _add_moved_text(publish)
+    _add_store(publish)
+    return parser
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(
+        name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=default_data_folder(),
+        metavar="DIR",
+        help="where named corpora are kept (default: $LSTM_TRAIN_DATA or ~/.cache/lstm-train)",
+    )
+    parser.add_argument(
+        "--threads", type=_positive, metavar="N", help="CPU threads (default: torch's choice)"
+    )
+    return parser
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="a TOML file")
+    parser.add_argument(
+        "--text", type=Path, metavar="FILE", help="a UTF-8 text, instead of the config's corpus"
+    )
+    parser.add_argument("--name", help="name of the model, instead of the config's")
+    parser.add_argument(
+        "--run-dir", type=Path, metavar="DIR", help="checkpoints and metrics (default: runs/NAME)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--epochs", type=int, metavar="N", help="instead of training.epochs")
+    parser.add_argument("--seed", type=int, metavar="N", help="instead of training.seed")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        help="instead of training.precision",
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="write event files into RUN_DIR/tensorboard"
+    )
+
+
+def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run-dir", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--checkpoint",
+        choices=("best", "last"),
+        default="best",
+        help="lowest validation loss, or newest (default: best)",
+    )
+
+
+def _add_moved_text(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--text", type=Path, metavar="FILE", help="where the text lies now, if it was moved"
+    )
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=Path("model_store"),
+        metavar="DIR",
+        help="default: model_store",
+    )
+    parser.add_argument(
+        "--version",
+        type=_positive,
+        metavar="N",
+        help="default: the next free one; a published version is never overwritten",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def _natural(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"{text} is not in 0..2^63-1")
+    return number

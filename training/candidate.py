@@ -1,0 +1,108 @@
+"""A candidate: a checkpoint turned into graphs, measured, and let through the gates or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from service.artifacts.manifest import Evaluation, Parity
+from training.checkpoints import Checkpoint
+from training.code_version import code_version
+from training.errors import QualityGateError
+from training.evaluation import Loss
+from training.export import export_step, metadata_of
+from training.parity import check_parity
+from training.quantisation import quantise
+from training.served_evaluation import cold_loss, load_step, stateful_loss
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Everything that publishing needs to know of the graphs of one checkpoint."""
+
+    graph: onnx.ModelProto
+    """The one to be served."""
+    precision: Literal["float32", "int8"]
+    parity: Parity
+    evaluations: tuple[Evaluation, ...]
+    """On the held-out text; the graph to be served first."""
+
+
+def build_graph(checkpoint: Checkpoint, precision: Literal["float32", "int8"]) -> onnx.ModelProto:
+    """The step graph of a checkpoint.
+
+    Raises:
+        ExportError: the exporter failed.
+    """
+    model = checkpoint.model()
+    metadata = metadata_of(model, checkpoint.identity.config.name, code_version())
+    graph = export_step(model, metadata)
+    return graph if precision == "float32" else quantise(graph)
+
+
+def build_candidate(checkpoint: Checkpoint, validation_ids: NDArray[np.int64]) -> Candidate:
+    """Export, compare with torch, quantise, and measure on held-out ids, int64[N].
+
+    Raises:
+        ExportError: the exporter failed.
+        ParityError: torch and the serving runtime disagree.
+        QualityGateError: int8 loses more than `publish.max_perplexity_increase`.
+    """
+    config = checkpoint.identity.config
+    float_graph = build_graph(checkpoint, "float32")
+    parity = check_parity(
+        checkpoint.model(),
+        float_graph,
+        tolerance=config.publish.parity_tolerance,
+        seed=config.training.seed,
+    )
+    float_evaluations = _evaluate(float_graph, "float32", validation_ids)
+    if config.publish.precision == "float32":
+        return Candidate(float_graph, "float32", parity, float_evaluations)
+    graph = quantise(float_graph)
+    evaluations = _evaluate(graph, "int8", validation_ids)
+    check_quality(float_evaluations[0], evaluations[0], config.publish.max_perplexity_increase)
+    return Candidate(graph, "int8", parity, evaluations + float_evaluations)
+
+
+def check_quality(reference: Evaluation, quantised: Evaluation, max_increase: float) -> None:
+    """Compare perplexities.
+
+    Raises:
+        QualityGateError: the increase is above `max_increase` (0.005: half a per cent).
+    """
+    increase = quantised.perplexity / reference.perplexity - 1.0
+    # Written so that NaN does not pass.
+    if not increase <= max_increase:
+        raise QualityGateError(
+            f"int8 raises the perplexity from {reference.perplexity:.4f} to "
+            f"{quantised.perplexity:.4f} ({increase:+.2%}); publish.max_perplexity_increase allows "
+            f"{max_increase:+.2%}. publish.precision = 'float32' publishes without int8"
+        )
+
+
+def _evaluate(
+    graph: onnx.ModelProto, precision: Literal["float32", "int8"], ids: NDArray[np.int64]
+) -> tuple[Evaluation, ...]:
+    step = load_step(graph)
+    return (
+        _evaluation("stateful", precision, stateful_loss(step, ids)),
+        _evaluation("cold-256", precision, cold_loss(step, ids)),
+    )
+
+
+def _evaluation(
+    method: Literal["stateful", "cold-256"], precision: Literal["float32", "int8"], loss: Loss
+) -> Evaluation:
+    return Evaluation(
+        method=method,
+        precision=precision,
+        num_tokens=loss.num_tokens,
+        nats_per_token=loss.nats,
+        bits_per_character=loss.bits,
+        perplexity=loss.perplexity,
+    )

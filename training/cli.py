@@ -1,0 +1,200 @@
+"""`lstm-train`: run | train | evaluate | sample | export | publish.
+
+Exit status: 0 done, 1 a `TrainingError` (its message is printed), 2 wrong command line, 130 stopped
+by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from service.artifacts.store import ModelStore
+from training.arguments import argument_parser
+from training.candidate import build_graph
+from training.checkpoints import Checkpoint
+from training.config import CorpusConfig, TrainConfig, load_config, with_overrides
+from training.corpora import Corpus, load_corpus
+from training.errors import ConfigError, TrainingError
+from training.pipeline import (
+    Workplace,
+    corpus_of,
+    evaluate_checkpoint,
+    publish_checkpoint,
+    sample_checkpoint,
+    train_model,
+)
+from training.publish import choose_version
+from training.recipes import recipe_for
+from training.run_folder import RunFolder
+
+_DONE, _FAILED, _INTERRUPTED = 0, 1, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the console script; returns the exit status."""
+    options = argument_parser().parse_args(arguments)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    try:
+        return _VERBS[options.command](options, Console())
+    except (TrainingError, OSError) as error:
+        Console(stderr=True).print(Text(f"lstm-train: {error}"), soft_wrap=True)
+        return _FAILED
+    except KeyboardInterrupt:
+        Console(stderr=True).print("lstm-train: stopped")
+        return _INTERRUPTED
+
+
+def _run(options: argparse.Namespace, console: Console) -> int:
+    config, corpus, folder = _what_to_train(options)
+    store = ModelStore(options.store)
+    name = config.name if config is not None else folder.identity().config.name
+    # A version that is taken is told now, not after the training.
+    choose_version(store, name, options.version)
+    status = _train_in(folder, config, corpus, options, console)
+    if status == _DONE:
+        best = Checkpoint.load(folder.best)
+        # The best moment may be of before a resume, and the config's publish section of after it.
+        best = best if config is None else best.with_config(config)
+        publish_checkpoint(best, corpus, Workplace(folder, console), store, options.version)
+    return status
+
+
+def _train(options: argparse.Namespace, console: Console) -> int:
+    config, corpus, folder = _what_to_train(options)
+    return _train_in(folder, config, corpus, options, console)
+
+
+def _train_in(
+    folder: RunFolder,
+    config: TrainConfig | None,
+    corpus: Corpus,
+    options: argparse.Namespace,
+    console: Console,
+) -> int:
+    workplace = Workplace(folder, console, options.tensorboard)
+    outcome = train_model(config, corpus, workplace, resume=options.resume)
+    if not outcome.is_complete:
+        console.print(
+            f"stopped after step {outcome.position.step:,}; go on with\n"
+            f"  lstm-train {options.command} --resume --run-dir {folder.path}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return _INTERRUPTED
+    if outcome.stopped_early:
+        console.print(f"stopped early: nothing better since step {outcome.position.best_step:,}")
+    return _DONE
+
+
+def _what_to_train(options: argparse.Namespace) -> tuple[TrainConfig | None, Corpus, RunFolder]:
+    """Config, text and run folder; no config where a checkpoint has it."""
+    if options.resume and options.config is None:
+        return _what_to_resume(options)
+    if options.config is None and options.text is None:
+        raise ConfigError("nothing to train: give a CONFIG, or --text and --name, or --resume")
+    if options.config is None:
+        if options.name is None:
+            raise ConfigError("--text needs --name: what is the model to be called?")
+        corpus = load_corpus(CorpusConfig(path=str(options.text)), options.data)
+        config = recipe_for(options.name, options.text, len(corpus.train_text))
+    else:
+        config = load_config(options.config)
+        if options.text is not None:
+            path = str(options.text.resolve())
+            config = config.model_copy(update={"corpus": CorpusConfig(path=path)})
+        corpus = load_corpus(config.corpus, options.data)
+    config = with_overrides(
+        config,
+        name=options.name,
+        epochs=options.epochs,
+        seed=options.seed,
+        precision=options.precision,
+    )
+    return config, corpus, RunFolder(options.run_dir or Path("runs") / config.name)
+
+
+def _what_to_resume(options: argparse.Namespace) -> tuple[None, Corpus, RunFolder]:
+    """A run that goes on has its config in its checkpoint."""
+    for option in ("epochs", "seed", "precision"):
+        if getattr(options, option) is not None:
+            raise ConfigError(f"--{option} cannot be changed when a run is resumed")
+    if options.run_dir is None and options.name is None:
+        raise ConfigError("--resume needs a CONFIG, --run-dir or --name to know which run")
+    folder = RunFolder(options.run_dir or Path("runs") / options.name)
+    identity = folder.identity()
+    if options.name not in (None, identity.config.name):
+        raise ConfigError(f"--name {options.name}: the run's model is {identity.config.name!r}")
+    return None, corpus_of(identity, options.data, options.text), folder
+
+
+def _evaluate(options: argparse.Namespace, console: Console) -> int:
+    checkpoint = _checkpoint(options)
+    corpus = corpus_of(checkpoint.identity, options.data, options.text)
+    with console.status("measuring"):
+        losses = evaluate_checkpoint(checkpoint, corpus)
+    table = Table(title=f"{checkpoint.identity.config.name}, step {checkpoint.position.step:,}")
+    for heading in ("measure", "predictions", "nats/char", "bits/char", "perplexity"):
+        table.add_column(heading, justify="right")
+    for measure, loss in losses.items():
+        figures = (f"{loss.nats:.4f}", f"{loss.bits:.4f}", f"{loss.perplexity:.4f}")
+        table.add_row(measure, f"{loss.num_tokens:,}", *figures)
+    console.print(table)
+    return _DONE
+
+
+def _sample(options: argparse.Namespace, console: Console) -> int:
+    checkpoint = _checkpoint(options)
+    config = with_overrides(
+        checkpoint.identity.config,
+        prompt=options.prompt,
+        num_tokens=options.num_tokens,
+        temperature=options.temperature,
+    )
+    text = sample_checkpoint(checkpoint, config.sample, options.seed)
+    console.print(Text(text), soft_wrap=True)
+    return _DONE
+
+
+def _export(options: argparse.Namespace, console: Console) -> int:
+    graph = build_graph(_checkpoint(options), options.precision)
+    options.output.write_bytes(graph.SerializeToString())
+    size = options.output.stat().st_size
+    console.print(Text(f"{options.output}: {size:,} bytes"), soft_wrap=True)
+    return _DONE
+
+
+def _publish(options: argparse.Namespace, console: Console) -> int:
+    checkpoint = _checkpoint(options)
+    corpus = corpus_of(checkpoint.identity, options.data, options.text)
+    workplace = Workplace(RunFolder(options.run_dir), console)
+    store = ModelStore(options.store)
+    publish_checkpoint(checkpoint, corpus, workplace, store, options.version)
+    return _DONE
+
+
+def _checkpoint(options: argparse.Namespace) -> Checkpoint:
+    folder = RunFolder(options.run_dir)
+    return Checkpoint.load(folder.best if options.checkpoint == "best" else folder.last)
+
+
+_VERBS: dict[str, Callable[[argparse.Namespace, Console], int]] = {
+    "run": _run,
+    "train": _train,
+    "evaluate": _evaluate,
+    "sample": _sample,
+    "export": _export,
+    "publish": _publish,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""The config of one published model: one TOML file, checked field by field.
+
+Every model is frozen and refuses unknown keys, so a misspelt option stops the run instead of
+being ignored.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from service.artifacts.manifest import ModelName
+from training.errors import ConfigError
+
+Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class CorpusConfig(_Section):
+    """Where the text comes from: exactly one of `name` and `path`."""
+
+    name: str | None = None
+    """A corpus of the registry in `training/corpora.py`."""
+    path: str | None = None
+    """A UTF-8 text file; relative paths are relative to the config file."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.name is None) == (self.path is None):
+            raise ValueError("give exactly one of 'name' and 'path'")
+        return self
+
+
+class ModelConfig(_Section):
+    """Sizes and dropout of the network."""
+
+    hidden_size: Annotated[int, Field(ge=1, le=8192)] = 512
+    num_layers: Annotated[int, Field(ge=1, le=16)] = 2
+    embedding_size: Annotated[int, Field(ge=1, le=8192)] = 256
+    dropout_embedding: Probability = 0.0
+    dropout_between: Probability = 0.0
+    """Between the LSTM layers; refused for a single layer, where it would do nothing."""
+    dropout_output: Probability = 0.0
+    tied: bool = False
+    """Output projection = embedding table (Press & Wolf 2017, arXiv:1608.05859)."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.tied and self.embedding_size != self.hidden_size:
+            raise ValueError(
+                f"'tied' needs embedding_size == hidden_size, "
+                f"got {self.embedding_size} and {self.hidden_size}"
+            )
+        if self.dropout_between != 0.0 and self.num_layers == 1:
+            raise ValueError("'dropout_between' needs at least 2 layers")
+        return self
+
+
+class OptimisationConfig(_Section):
+    """Batches, schedule, optimiser, and when to look at the validation text."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 11
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
+    """Columns: parallel places in the text."""
+    window: Annotated[int, Field(ge=1, le=65_536)] = 128
+    """Tokens per truncated back-propagation."""
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 3e-3
+    """The peak, reached after the warm-up."""
+    warmup_fraction: Probability = 0.1
+    final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.001
+    """Learning rate of the last step as a fraction of the peak."""
+    weight_decay: Annotated[float, Field(ge=0.0, le=10.0)] = 0.02
+    betas: Annotated[tuple[Probability, Probability], Field(strict=False)] = (0.9, 0.99)
+    clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
+    unknown_rate: Probability = 0.001
+    """How often an input character is replaced by <unk>, so that <unk> gets a meaning."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    precision: Precision = "auto"
+    evaluations_per_epoch: Annotated[int, Field(ge=1, le=1000)] = 1
+    patience: Annotated[int, Field(ge=1)] | None = None
+    """Stop after so many evaluations in a row without a better validation loss."""
+
+
+class SampleConfig(_Section):
+    """The text that is generated at every evaluation and for the model card."""
+
+    prompt: str = ""
+    num_tokens: Annotated[int, Field(ge=1, le=100_000)] = 300
+    temperature: Annotated[float, Field(gt=0.0, le=10.0)] = 0.8
+
+
+class PublishConfig(_Section):
+    """What is published, and the gates that can stop it."""
+
+    precision: Literal["int8", "float32"] = "int8"
+    max_perplexity_increase: Annotated[float, Field(ge=0.0, le=1.0)] = 0.005
+    """int8 over float32, relative: 0.005 is half a per cent."""
+    default_temperature: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
+    """Of requests that name none; without it the server's own default stands."""
+    parity_tolerance: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-4
+    """Largest allowed absolute difference between torch and the serving runtime (float32)."""
+
+
+class TrainConfig(_Section):
+    """Everything that one published model is made from."""
+
+    name: ModelName
+    description: Annotated[str, Field(max_length=500)] = ""
+    corpus: CorpusConfig
+    model: ModelConfig = ModelConfig()
+    training: OptimisationConfig = OptimisationConfig()
+    sample: SampleConfig = SampleConfig()
+    publish: PublishConfig = PublishConfig()
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read and check a TOML config.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or a field is wrong; the message
+            names the file and the field.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read config {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file: {error}") from error
+    config = parse_config(table, source=str(path))
+    corpus = config.corpus
+    if corpus.path is None:
+        return config
+    absolute = (path.parent / corpus.path).resolve()
+    return config.model_copy(update={"corpus": CorpusConfig(path=str(absolute))})
+
+
+def parse_config(table: object, *, source: str) -> TrainConfig:
+    """Check a parsed table; `source` (a file, or "command line") begins the error message.
+
+    Raises:
+        ConfigError: a field is missing, unknown or wrong.
+    """
+    try:
+        return TrainConfig.model_validate(table)
+    except ValidationError as error:
+        problems = "\n".join(
+            f"  {'.'.join(str(part) for part in problem['loc']) or '(top)'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise ConfigError(f"{source}: wrong config\n{problems}") from error
+
+
+def with_overrides(config: TrainConfig, **overrides: object) -> TrainConfig:
+    """Replace fields by what the command line gives (those that are not None), checked again.
+
+    Args:
+        config: What is overridden.
+        overrides: By field name: `name`, or a field of the sections `training` and `sample`.
+
+    Raises:
+        ConfigError: a value is out of range; the message names the field.
+    """
+    table = config.model_dump(exclude_unset=True)
+    for field, value in overrides.items():
+        if value is not None:
+            section = _OVERRIDABLE[field]
+            place = table if section is None else table.setdefault(section, {})
+            place[field] = value
+    return parse_config(table, source="command line")
+
+
+_OVERRIDABLE = {
+    "name": None,
+    "epochs": "training",
+    "seed": "training",
+    "precision": "training",
+    "prompt": "sample",
+    "num_tokens": "sample",
+    "temperature": "sample",
+}
+"""Field -> section of the few that the command line can change."""

@@ -1,0 +1,107 @@
+"""README.md of a published model: what it is, how good it is, where it came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from service.artifacts.manifest import Evaluation, Manifest, Parity
+
+_METHODS = {
+    "stateful": "one stateful pass",
+    "cold-256": "cold windows of 256",
+}
+
+_LIMITS = """## What it is not
+
+It continues text in the manner of the text that it has read. It knows no facts and follows no
+instructions, and a character that its text did not hold reads as one common sign for all of them.\
+"""
+
+_TABLE_HEAD = """\
+| held-out text, by the serving runtime | weights | nats/character | bits/character | perplexity |
+|---|---|---|---|---|
+"""
+
+
+def model_card(manifest: Manifest, samples: Sequence[str], curves_file: str) -> str:
+    """The whole file as Markdown."""
+    config = json.dumps(manifest.provenance.config, indent=2, ensure_ascii=False)
+    sections = [
+        f"# {manifest.name}, version {manifest.version}",
+        manifest.description or "A character language model.",
+        _summary(manifest),
+        "## How good it is\n\n" + _figures(manifest),
+        f"![Loss curves]({curves_file})",
+        "## What it writes\n\n"
+        "Drawn from the float32 weights in torch; the server draws other random numbers.\n\n"
+        + "\n\n".join(_fenced(sample) for sample in samples),
+        _origin(manifest),
+        "The config, as it was run:\n\n" + _fenced(config, "json"),
+        _LIMITS,
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _summary(manifest: Manifest) -> str:
+    sizes = manifest.sizes
+    return (
+        f"{sizes['num_layers']} x {sizes['hidden_size']} {manifest.architecture.upper()}, "
+        f"{manifest.provenance.num_parameters:,} parameters, vocabulary of "
+        f"{manifest.vocabulary_size:,} characters, served in {manifest.precision}. The state of a "
+        f"text is {manifest.state_width:,} numbers, {manifest.state_width * 4:,} bytes, however "
+        "long the text."
+    )
+
+
+def _figures(manifest: Manifest) -> str:
+    rows = "\n".join(
+        f"| {_METHODS[e.method]} ({e.num_tokens:,} characters) | {e.precision} "
+        f"| {e.nats_per_token:.4f} | {e.bits_per_character:.4f} | {e.perplexity:.4f} |"
+        for e in manifest.evaluations
+    )
+    increase = _perplexity_increase(manifest.evaluations)
+    note = (
+        ""
+        if increase is None
+        else f"int8 against float32, one stateful pass: perplexity {increase:+.3%}. "
+    )
+    return f"{_TABLE_HEAD}{rows}\n\n{note}{_parity(manifest.parity)}"
+
+
+def _parity(parity: Parity) -> str:
+    sizes = ", ".join(str(size) for size in parity.batch_sizes)
+    return (
+        f"Parity of float32: over {parity.num_steps} chained steps and batches of {sizes} rows the "
+        f"serving runtime and torch differ by at most {parity.max_logit_difference:.1e} in a logit "
+        f"and {parity.max_state_difference:.1e} in the state (allowed: {parity.tolerance:.0e})."
+    )
+
+
+def _origin(manifest: Manifest) -> str:
+    provenance = manifest.provenance
+    corpus = provenance.corpus
+    return f"""## Where it comes from
+
+- text: {corpus.name}, {corpus.num_characters:,} characters; {corpus.source}
+- licence of the text: {corpus.licence or "not stated"}
+- sha256 of the text: `{corpus.sha256}`
+- split: first 90 % trained on, last 10 % held out
+- training: {provenance.num_steps:,} steps, {provenance.wall_time_s / 60:.0f} minutes, \
+seed {provenance.seed}
+- program: {provenance.code_version}, torch {provenance.torch_version}, {provenance.created_at}"""
+
+
+def _perplexity_increase(evaluations: Sequence[Evaluation]) -> float | None:
+    by_precision = {e.precision: e.perplexity for e in evaluations if e.method == "stateful"}
+    if len(by_precision) < 2:
+        return None
+    return by_precision["int8"] / by_precision["float32"] - 1.0
+
+
+def _fenced(text: str, language: str = "text") -> str:
+    """A code block whose fence is longer than any row of backticks in the text."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}{language}\n{text}\n{fence}"

@@ -1,0 +1,157 @@
+"""The verbs of `lstm-train`, each as one straight line through the room.
+
+`lstm-train run` is `train_model`, then `publish_checkpoint` with the best checkpoint of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from service.artifacts.store import Artifact, ModelStore
+from training.candidate import build_candidate
+from training.checkpoints import Checkpoint, RunIdentity
+from training.config import SampleConfig, TrainConfig
+from training.corpora import Corpus, load_corpus
+from training.curves import CurvesDrawing
+from training.evaluation import Loss, cold_loss, stateful_loss
+from training.interruption import Interruption
+from training.loop import Outcome, train
+from training.metrics import METRICS_FILE, MetricsLog, read_history
+from training.progress import ProgressDisplay, evaluation_table
+from training.publish import choose_version, publish
+from training.records import Observer, Observers
+from training.run_folder import RunFolder, require_same_text
+from training.sampling import generate
+from training.tensorboard import TensorBoardLog
+
+TENSORBOARD_FOLDER = "tensorboard"
+_NUM_CARD_SAMPLES = 2
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a run lies, and where to report."""
+
+    run_folder: RunFolder
+    console: Console
+    tensorboard: bool = False
+
+
+def train_model(
+    config: TrainConfig | None, corpus: Corpus, workplace: Workplace, *, resume: bool
+) -> Outcome:
+    """Train until done or interrupted; `config` may be None when resuming.
+
+    Raises:
+        TrainingError: see `errors`.
+    """
+    folder = workplace.run_folder
+    checkpoint: Checkpoint | None = None
+    if resume:
+        checkpoint = folder.resume(config, corpus)
+        identity = checkpoint.identity
+    else:
+        if config is None:
+            raise ValueError("a new run needs a config")
+        identity = folder.begin(config, corpus)
+    observers = _observers(workplace, identity)
+    try:
+        with Interruption() as interruption:
+            outcome = train(identity, corpus, folder.path, observers, interruption, checkpoint)
+    finally:
+        observers.finished()
+    history = read_history(folder.path / METRICS_FILE)
+    if history.evaluations:
+        workplace.console.print(evaluation_table(history))
+    return outcome
+
+
+def evaluate_checkpoint(checkpoint: Checkpoint, corpus: Corpus) -> dict[str, Loss]:
+    """Losses in torch on the held-out text, by the name of the measure.
+
+    Raises:
+        CheckpointError: the checkpoint was trained on another text.
+    """
+    require_same_text(checkpoint.identity, corpus)
+    model = checkpoint.model()
+    ids = checkpoint.identity.tokenizer.encode(corpus.validation_text)
+    return {"stateful": stateful_loss(model, ids), "cold-256": cold_loss(model, ids)}
+
+
+def sample_checkpoint(checkpoint: Checkpoint, sample: SampleConfig, seed: int) -> str:
+    """A text by a checkpoint."""
+    return generate(checkpoint.model(), checkpoint.identity.tokenizer, sample, seed)
+
+
+def publish_checkpoint(
+    checkpoint: Checkpoint,
+    corpus: Corpus,
+    workplace: Workplace,
+    store: ModelStore,
+    version: int | None,
+) -> Artifact:
+    """Export, gate and publish a checkpoint as `version`, or as the next free one.
+
+    Raises:
+        TrainingError: a gate was not passed, or the store refuses; nothing was published.
+    """
+    identity = checkpoint.identity
+    require_same_text(identity, corpus)
+    # Told now, not after minutes of measuring; the store checks it again when it writes.
+    chosen = choose_version(store, identity.config.name, version)
+    with workplace.console.status("exporting, comparing with torch, measuring"):
+        validation_ids = identity.tokenizer.encode(corpus.validation_text)
+        candidate = build_candidate(checkpoint, validation_ids)
+        samples = [
+            sample_checkpoint(checkpoint, identity.config.sample, seed)
+            for seed in range(_NUM_CARD_SAMPLES)
+        ]
+        history = read_history(workplace.run_folder.path / METRICS_FILE)
+        artifact = publish(store, chosen, checkpoint, candidate, history, samples)
+    workplace.console.print(figures_table(artifact))
+    workplace.console.print(f"published {artifact.ref} in {artifact.folder}", highlight=False)
+    return artifact
+
+
+def figures_table(artifact: Artifact) -> Table:
+    """The published losses."""
+    table = Table(title=f"{artifact.ref}, held-out text, by the serving runtime")
+    for heading in ("measure", "weights", "nats/char", "bits/char", "perplexity"):
+        table.add_column(heading, justify="right")
+    for evaluation in artifact.manifest.evaluations:
+        table.add_row(
+            evaluation.method,
+            evaluation.precision,
+            f"{evaluation.nats_per_token:.4f}",
+            f"{evaluation.bits_per_character:.4f}",
+            f"{evaluation.perplexity:.4f}",
+        )
+    return table
+
+
+def corpus_of(identity: RunIdentity, data_folder: Path, text: Path | None) -> Corpus:
+    """The text that a run was trained on; `text` says where it lies now, if it was moved.
+
+    Raises:
+        CorpusError: it cannot be read.
+    """
+    config = identity.config.corpus
+    if text is not None:
+        config = config.model_copy(update={"name": None, "path": str(text)})
+    return load_corpus(config, data_folder)
+
+
+def _observers(workplace: Workplace, identity: RunIdentity) -> Observers:
+    folder = workplace.run_folder.path
+    observers: list[Observer] = [
+        MetricsLog(folder / METRICS_FILE),
+        CurvesDrawing(folder, identity.config.name),
+        ProgressDisplay(workplace.console),
+    ]
+    if workplace.tensorboard:
+        observers.append(TensorBoardLog(folder / TENSORBOARD_FOLDER))
+    return Observers(observers)

@@ -1,0 +1,153 @@
+"""Putting a candidate into the model store: all of a version, or nothing of it.
+
+The folder is written by the store under a temporary name, flushed, and renamed into place; a
+version that exists is never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from service.artifacts.errors import ArtifactError
+from service.artifacts.graph import check_step_graph
+from service.artifacts.manifest import (
+    MANIFEST_FILE,
+    Corpus,
+    FileEntry,
+    GenerationDefaults,
+    Manifest,
+    Provenance,
+    SpecialIds,
+    StateTensor,
+)
+from service.artifacts.store import Artifact, ModelStore, sha256_of
+from training.candidate import Candidate
+from training.checkpoints import Checkpoint
+from training.code_version import code_version
+from training.curves import CURVES_FILE, draw_curves
+from training.errors import PublishError
+from training.export import sizes_of
+from training.metrics import History
+from training.model_card import model_card
+from training.models.lstm import LSTMLanguageModel
+
+_MODEL, _TOKENIZER, _README = "model.onnx", "tokenizer.json", "README.md"
+
+
+def choose_version(store: ModelStore, name: str, asked: int | None) -> int:
+    """The asked-for version, or the lowest number above all published ones.
+
+    Raises:
+        PublishError: the asked-for version exists.
+    """
+    next_free = max(store.versions(name), default=0) + 1
+    if asked is not None and store.folder(name, asked).exists():
+        raise PublishError(
+            f"{store.folder(name, asked)} exists, and a version is never overwritten; "
+            f"the next free one is {next_free}"
+        )
+    return next_free if asked is None else asked
+
+
+def publish(
+    store: ModelStore,
+    version: int,
+    checkpoint: Checkpoint,
+    candidate: Candidate,
+    history: History,
+    samples: Sequence[str],
+) -> Artifact:
+    """Write and verify one version.
+
+    Args:
+        store: Where to.
+        version: Must not exist yet.
+        checkpoint: What the candidate was built from.
+        candidate: The graph, and its figures.
+        history: For the loss curves.
+        samples: Generated texts for the README.
+
+    Raises:
+        PublishError: the version exists, or the written folder does not pass the service's checks.
+        CheckpointError: there are no metrics to draw the curves from.
+    """
+    config = checkpoint.identity.config
+    try:
+        with store.publishing(config.name, version) as folder:
+            (folder / _MODEL).write_bytes(candidate.graph.SerializeToString())
+            (folder / _TOKENIZER).write_text(checkpoint.identity.tokenizer_json, encoding="utf-8")
+            draw_curves(history, f"{config.name}, version {version}", folder / CURVES_FILE)
+            manifest = _manifest(folder, version, checkpoint, candidate)
+            card = model_card(manifest, samples, CURVES_FILE)
+            (folder / _README).write_text(card, encoding="utf-8")
+            manifest = _with_files(manifest, folder)
+            (folder / MANIFEST_FILE).write_text(
+                manifest.model_dump_json(indent=2) + "\n", encoding="utf-8"
+            )
+            check_step_graph(folder / _MODEL, (folder / _MODEL).read_bytes(), manifest)
+        return store.verify(config.name, version)
+    except ArtifactError as error:
+        raise PublishError(str(error)) from error
+
+
+def _with_files(manifest: Manifest, folder: Path) -> Manifest:
+    """The manifest with size and checksum of everything that now lies in the folder."""
+    entries = {
+        path.name: FileEntry(sha256=sha256_of(path), num_bytes=path.stat().st_size)
+        for path in sorted(folder.iterdir())
+    }
+    return Manifest.model_validate(manifest.model_dump() | {"files": entries})
+
+
+def _manifest(folder: Path, version: int, checkpoint: Checkpoint, candidate: Candidate) -> Manifest:
+    identity = checkpoint.identity
+    tokenizer = identity.tokenizer
+    model = checkpoint.model()
+    width = model.config.hidden_size
+    names = [f"layer{layer}.{part}" for layer in range(model.config.num_layers) for part in "hc"]
+    draft = Manifest.model_construct(
+        name=identity.config.name,
+        version=version,
+        description=identity.config.description,
+        architecture="lstm",
+        sizes=sizes_of(model),
+        precision=candidate.precision,
+        vocabulary_size=tokenizer.vocabulary_size,
+        state=tuple(StateTensor(name=name, width=width) for name in names),
+        special_ids=SpecialIds(start=tokenizer.start_id, end=None, unknown=tokenizer.unknown_id),
+        defaults=GenerationDefaults(temperature=identity.config.publish.default_temperature),
+        provenance=_provenance(checkpoint, model),
+        evaluations=candidate.evaluations,
+        parity=candidate.parity,
+        files={},
+    )
+    return _with_files(draft, folder)
+
+
+def _provenance(checkpoint: Checkpoint, model: LSTMLanguageModel) -> Provenance:
+    identity = checkpoint.identity
+    config = identity.config.model_dump(mode="json", exclude_none=True)
+    if "path" in config["corpus"]:
+        # Where the text lay on this machine is nobody's business.
+        config["corpus"]["path"] = Path(config["corpus"]["path"]).name
+    return Provenance(
+        corpus=Corpus(
+            name=identity.corpus.name,
+            source=identity.corpus.source,
+            licence=identity.corpus.licence,
+            sha256=identity.corpus.sha256,
+            num_characters=identity.corpus.num_characters,
+        ),
+        config=config,
+        seed=identity.config.training.seed,
+        code_version=code_version(),
+        torch_version=torch.__version__,
+        num_parameters=model.num_parameters(),
+        num_steps=checkpoint.position.step,
+        wall_time_s=round(checkpoint.position.wall_time_s, 1),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

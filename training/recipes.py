@@ -1,0 +1,50 @@
+"""A config for a text of which nothing is known but its length: `lstm-train run --text`.
+
+Sized so that 200 kB of text become a published model within a few minutes on two slow cores.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.config import TrainConfig, parse_config
+
+TOKENS_TO_READ = 3_000_000
+"""How much reading, over all epochs, pays for a text of any length."""
+_MIN_EPOCHS, _MAX_EPOCHS = 3, 30
+_WINDOW, _MAX_COLUMNS = 64, 32
+
+
+def recipe_for(name: str, text: Path, num_train_characters: int) -> TrainConfig:
+    """2x256 with more dropout for shorter texts, which are read more often.
+
+    Raises:
+        ConfigError: `name` cannot be the name of a model.
+    """
+    epochs = round(TOKENS_TO_READ / num_train_characters)
+    dropout = 0.4 if num_train_characters < 500_000 else 0.2
+    # At least 4 windows a column, or the state would never be carried anywhere.
+    columns = num_train_characters // (4 * _WINDOW)
+    return parse_config(
+        {
+            "name": name,
+            "description": f"Character LSTM trained on {text.name}",
+            "corpus": {"path": str(text.resolve())},
+            "model": {
+                "hidden_size": 256,
+                "num_layers": 2,
+                "embedding_size": 64,
+                "dropout_embedding": dropout / 2,
+                "dropout_between": dropout,
+                "dropout_output": dropout,
+            },
+            "training": {
+                "epochs": min(max(epochs, _MIN_EPOCHS), _MAX_EPOCHS),
+                "batch_size": min(max(columns, 1), _MAX_COLUMNS),
+                "window": _WINDOW,
+                "learning_rate": 4e-3,
+                "patience": 5,
+            },
+        },
+        source="command line",
+    )

@@ -1,0 +1,173 @@
+"""The parts of a run that change with every step, and how one step changes them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from training.batches import Columns, Window
+from training.checkpoints import Checkpoint, Position, RunIdentity
+from training.corpora import Corpus
+from training.errors import DivergedError
+from training.evaluation import estimated_loss
+from training.models.lstm import LSTMLanguageModel, LSTMState
+from training.optimiser import build_optimiser
+from training.precision import ResolvedPrecision
+from training.sampling import generate
+from training.schedule import WarmupCosine
+
+
+@dataclass(frozen=True)
+class TakenStep:
+    """What one step of the optimiser did."""
+
+    loss: float
+    """Mean cross-entropy of the window in nats, with dropout."""
+    gradient_norm: float
+    """Before clipping."""
+    learning_rate: float
+    num_tokens: int
+
+
+class Trainer:
+    """Model, optimiser, text columns and the state that is carried from window to window."""
+
+    def __init__(self, identity: RunIdentity, corpus: Corpus) -> None:
+        """Seed torch, encode the text, draw the initial weights.
+
+        Raises:
+            CorpusError: the text is too short for the batch size.
+        """
+        self.identity = identity
+        self._config = config = identity.config.training
+        self._tokenizer = tokenizer = identity.tokenizer
+        _prepare_torch(config.seed)
+        self.num_train_tokens, self.columns = _columns(identity, corpus)
+        self.validation_ids: NDArray[np.int64] = tokenizer.encode(corpus.validation_text)
+        self.model = LSTMLanguageModel(identity.config.model, tokenizer.vocabulary_size)
+        self._optimiser = build_optimiser(self.model, config)
+        self.num_steps = config.epochs * self.columns.num_windows
+        self._schedule = WarmupCosine(
+            config.learning_rate, self.num_steps, config.warmup_fraction, config.final_fraction
+        )
+        self._carried = self.model.zero_state(self.columns.batch_size)
+
+    def step(self, step: int) -> TakenStep:
+        """Take step number `step`: one window, forward, backward, clip, descend.
+
+        Raises:
+            DivergedError: the loss is no longer finite.
+        """
+        index = step % self.columns.num_windows
+        if index == 0:
+            self._carried = self.model.zero_state(self.columns.batch_size)
+        window = with_unknowns(
+            self.columns[index], self._tokenizer.unknown_id, self._config.unknown_rate
+        )
+        learning_rate = self._schedule(step)
+        loss, self._carried = _window_loss(
+            self.model, window, self._carried, self.identity.precision
+        )
+        nats = loss.item()
+        if not math.isfinite(nats):
+            raise DivergedError(
+                f"the loss became {nats} at step {step + 1}: try a smaller training.learning_rate"
+            )
+        norm = descend(self.model, self._optimiser, loss, learning_rate, self._config.clip_norm)
+        return TakenStep(nats, norm, learning_rate, window.num_tokens)
+
+    def is_evaluation_due(self, num_steps: int) -> bool:
+        """Whether to look at the validation text after `num_steps` steps.
+
+        Evenly spread over each epoch, the last time at its end.
+        """
+        per_epoch = self._config.evaluations_per_epoch
+        return num_steps * per_epoch % self.columns.num_windows < per_epoch
+
+    def validation_loss(self) -> float:
+        """`evaluation.estimated_loss` of the model as it is now, in nats."""
+        return estimated_loss(self.model, self.validation_ids).nats
+
+    def sample(self) -> str:
+        """A text by the model as it is now; the same random numbers every time."""
+        return generate(self.model, self._tokenizer, self.identity.config.sample, self._config.seed)
+
+    def checkpoint(self, position: Position) -> Checkpoint:
+        """All that `restore` needs."""
+        return Checkpoint(
+            identity=self.identity,
+            position=position,
+            weights=self.model.state_dict(),
+            optimiser=self._optimiser.state_dict(),
+            random_state=torch.get_rng_state(),
+            carried=self._carried,
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> Position:
+        """Inverse of `checkpoint`: go on as if there had been no interruption."""
+        self.model.load_state_dict(checkpoint.weights)
+        self._optimiser.load_state_dict(checkpoint.optimiser)
+        torch.set_rng_state(checkpoint.random_state)
+        self._carried = checkpoint.carried
+        return checkpoint.position
+
+
+def with_unknowns(window: Window, unknown_id: int, rate: float) -> Window:
+    """Replace a few inputs, never targets, by <unk>: it learns to mean "some character"."""
+    if rate == 0.0:
+        return window
+    chosen = torch.rand(window.inputs_TB.shape) < rate
+    return Window(window.inputs_TB.masked_fill(chosen, unknown_id), window.targets_TB)
+
+
+def descend(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    loss: Tensor,
+    learning_rate: float,
+    clip_norm: float,
+) -> float:
+    """One step of the optimiser; returns the norm of the gradient before it was clipped.
+
+    Clipping by the norm of all gradients together keeps their direction (Pascanu et al. 2013,
+    arXiv:1211.5063).
+    """
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate
+    optimiser.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
+    optimiser.step()
+    return float(norm)
+
+
+def _columns(identity: RunIdentity, corpus: Corpus) -> tuple[int, Columns]:
+    config = identity.config.training
+    ids = identity.tokenizer.encode(corpus.train_text)
+    return len(ids), Columns.from_ids(ids, batch_size=config.batch_size, window=config.window)
+
+
+def _prepare_torch(seed: int) -> None:
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True)
+    # Adam's moments and the tails of saturated gates sink below 1e-38, where x86 is 100x slower.
+    torch.set_flush_denormal(True)
+
+
+def _window_loss(
+    model: LSTMLanguageModel, window: Window, carried: LSTMState, precision: ResolvedPrecision
+) -> tuple[Tensor, LSTMState]:
+    """Mean cross-entropy of one window, and the state after it, cut from its history."""
+    model.train()
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
+        logits_TBV, state = model(window.inputs_TB, carried)
+    # The loss and the carried state stay float32: both add up many small numbers.
+    loss = nn.functional.cross_entropy(
+        logits_TBV.float().flatten(0, 1), window.targets_TB.flatten()
+    )
+    return loss, LSTMState(state.h_LBH.detach().float(), state.c_LBH.detach().float())
