@@ -52,8 +52,13 @@ def serve(settings: Settings) -> int:
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_config=None, server_header=False
     )
-    server = Server(config, app.state.service, grace_period_s=settings.grace_period_s)
-    _greet(settings, app.state.service.generator.models)
+    state = app.state.service
+    server = Server(
+        config,
+        state,
+        grace_period_s=settings.grace_period_s,
+        on_started=lambda: _greet(settings, state.generator.models),
+    )
     server.run()
     return 0 if server.started else 1
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -28,16 +29,23 @@ class Server(uvicorn.Server):
         config: uvicorn's; its application must have been made by `create_app`.
         state: The application's state.
         grace_period_s: Time for running texts to finish.
+        on_started: Called when it listens.
     """
 
     def __init__(
-        self, config: uvicorn.Config, state: ServiceState, *, grace_period_s: float
+        self,
+        config: uvicorn.Config,
+        state: ServiceState,
+        *,
+        grace_period_s: float,
+        on_started: Callable[[], None],
     ) -> None:
         # Also the time that the last events of ended streams have to reach their readers.
         config.timeout_graceful_shutdown = _FLUSH_S
         super().__init__(config)
         self._state = state
         self._grace_period_s = grace_period_s
+        self._on_started = on_started
         self._draining: asyncio.Task[None] | None = None
         self._event_loop: asyncio.AbstractEventLoop | None = None
 
@@ -45,6 +53,8 @@ class Server(uvicorn.Server):
         """Start, and remember the loop for the signal handler."""
         self._event_loop = asyncio.get_running_loop()
         await super().startup(sockets)  # type: ignore[arg-type]
+        if self.started:
+            self._on_started()
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
         """Begin to drain; at the second signal, stop."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
@@ -55,7 +56,7 @@ _KINDS: dict[type[Exception], _Kind] = {
     ClientGone: _Kind(499, "client_closed_request"),
 }
 _HTTP_CODES = {
-    400: "bad_request",
+    400: "invalid_json",
     404: "not_found",
     405: "method_not_allowed",
     408: "request_timeout",
@@ -99,35 +100,57 @@ async def _respond_known(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(error_body(error).model_dump(), status, headers)
 
 
-async def _respond_invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _respond_invalid(request: Request, error: Exception) -> JSONResponse:
     """422 for the first thing that is wrong, with the field's name; 400 for what is no JSON."""
     if not isinstance(error, RequestValidationError):
         raise TypeError(f"not for this handler: {error!r}")
-    first = error.errors()[0]
-    place = [str(part) for part in first["loc"]]
-    if first["type"] == "json_invalid":
-        reason = jsonable_encoder(first.get("ctx", {})).get("error", "")
-        return JSONResponse(
-            _body("invalid_json", f"the body is not JSON: {reason}").model_dump(), 400
-        )
-    field = place[1] if len(place) > 1 else None
-    message = str(first["msg"]).removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
+    faults = error.errors()
+    # A field that may be of two types complains for both: what is not about types is what counts.
+    fault = next((f for f in faults if not str(f["type"]).endswith("_type")), faults[0])
+    if fault["type"] == "json_invalid":
+        reason = jsonable_encoder(fault.get("ctx", {})).get("error", "")
+        return _respond(400, "invalid_json", f"the body is not JSON: {reason}")
+    # ("body", "stop", "list[...]", 3): the source, the field, which of its types, the place in it.
+    field = str(fault["loc"][1]) if len(fault["loc"]) > 1 else None
+    if field is None and not _says_json(request):
+        message = "the body must be JSON, and its content type application/json"
+        return _respond(415, "unsupported_media_type", message)
+    where = field or "the body"
+    for place in fault["loc"][2:]:
+        where += f"[{place}]" if isinstance(place, int) else ""
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
         message = "there is no such field"
-    where = ".".join(place[1:]) or "the body"
-    return JSONResponse(_body("invalid_request", f"{where}: {message}", field).model_dump(), 422)
+    return _respond(422, "invalid_request", f"{where}: {message}", field)
+
+
+def _says_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 async def _respond_http(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError(f"not for this handler: {error!r}")
-    code = _HTTP_CODES.get(error.status_code, "http_error")
-    return JSONResponse(_body(code, error.detail).model_dump(), error.status_code, error.headers)
+    code, message = _HTTP_CODES.get(error.status_code, "http_error"), error.detail
+    if error.status_code == 400:  # from FastAPI, which says no more of what it could not parse
+        message = "the body is not UTF-8, not JSON, nested too deep, or has a number too long"
+    return _respond(error.status_code, code, message, headers=error.headers)
 
 
 async def _respond_unknown(_request: Request, error: Exception) -> JSONResponse:
     _log.error("an unexpected error", exc_info=error)
     return JSONResponse(error_body(error).model_dump(), 500)
+
+
+def _respond(
+    status: int,
+    code: str,
+    message: str,
+    param: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    return JSONResponse(_body(code, message, param).model_dump(), status, headers)
 
 
 def _body(code: str, message: str, param: str | None = None) -> ErrorResponse:

@@ -33,6 +33,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         409: "Another turn is running on the session.",
         410: "The session is over; the message says why.",
         413: "The body is too large.",
+        415: "The content type is not application/json.",
         422: "A field is wrong; `param` names it.",
         429: "Too much is waiting already; see Retry-After.",
         500: "The model could not be run.",

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-_Stop = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+def _whole_characters(text: str) -> str:
+    # JSON may spell half of a surrogate pair, which is no character and has no encoding.
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds a lone surrogate, which is not a character") from error
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_whole_characters)]
+_Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_whole_characters)]
+_Stop = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_whole_characters)
+]
 _Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 _Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
@@ -27,7 +41,7 @@ class GenerateRequest(_Body):
         }
     )
 
-    prompt: str = Field("", description="Text to go on from; may be empty. It is not repeated.")
+    prompt: _Text = Field("", description="Text to go on from; may be empty. It is not repeated.")
     max_tokens: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Most tokens to write; the server's default if null (256)."
     )
@@ -68,10 +82,8 @@ class GenerateRequest(_Body):
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="Give up after this many seconds."
     )
-    session: Annotated[str, Field(max_length=128)] | None = Field(
-        None, description="Go on from this session, and commit to it."
-    )
-    model: Annotated[str, Field(max_length=128)] | None = Field(
+    session: _Name | None = Field(None, description="Go on from this session, and commit to it.")
+    model: _Name | None = Field(
         None, description="`name` or `name@version`; the default model if null."
     )
 
@@ -130,8 +142,8 @@ class CreateSessionRequest(_Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "ROMEO:\n", "seed": 7}]})
 
-    prompt: str = Field("", description="Text to read first.")
-    model: Annotated[str, Field(max_length=128)] | None = Field(
+    prompt: _Text = Field("", description="Text to read first.")
+    model: _Name | None = Field(
         None, description="`name` or `name@version`; the default model if null."
     )
     seed: _Seed | None = Field(

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/sessions", tags=["sessions"])
     status_code=201,
     summary="Create a session",
     dependencies=[Depends(accepts_work)],
-    responses={status: ERRORS[status] for status in (400, 404, 413, 422, 429, 500, 503, 504)},
+    responses={status: ERRORS[status] for status in (400, 404, 413, 415, 422, 429, 500, 503, 504)},
 )
 async def create_session(
     request: Request, state: State, body: CreateSessionRequest | None = None

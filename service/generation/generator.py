@@ -164,14 +164,17 @@ class Generator:
         if max_tokens is None:
             return min(self._limits.default_max_tokens, self._limits.max_tokens)
         if max_tokens > self._limits.max_tokens:
-            raise InvalidOption("max_tokens", f"must be at most {self._limits.max_tokens} here")
+            raise InvalidOption(
+                "max_tokens", f"max_tokens must be at most {self._limits.max_tokens} here"
+            )
         return max_tokens
 
     def _checked_timeout(self, timeout_s: float | None) -> float:
         if timeout_s is None:
             return self._limits.max_timeout_s
         if timeout_s > self._limits.max_timeout_s:
-            raise InvalidOption("timeout_s", f"must be at most {self._limits.max_timeout_s:g} here")
+            limit = f"{self._limits.max_timeout_s:g}"
+            raise InvalidOption("timeout_s", f"timeout_s must be at most {limit} here")
         return timeout_s
 
 
