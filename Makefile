@@ -36,7 +36,7 @@ format: .venv/complete ## let ruff fix and format
 	$(BIN)/ruff format
 
 bench: .venv/complete ## measure the README's serving figures
-	$(BIN)/python benchmarks/serving.py $(ARGS)
+	$(BIN)/python -m benchmarks.serving $(ARGS)
 
 container-test: .venv/complete ## build the image, compose it up, stream from it (needs Docker)
 	$(BIN)/pytest -m container --capture=no tests/container $(ARGS)

@@ -17,7 +17,7 @@ from service.api.middleware import BodyLimit, RequestLog
 from service.api.state import ServiceState
 from service.artifacts.errors import ArtifactError
 from service.artifacts.graph import check_step_graph
-from service.artifacts.store import Artifact, ModelStore
+from service.artifacts.store import Artifact, ModelStore, read_manifest
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.engine import Engine, EngineLimits
 from service.generation.errors import ModelUnknown
@@ -106,9 +106,26 @@ def _load_models(settings: Settings) -> ModelRegistry:
         reasons = "; ".join(broken.values()) or f"{store.root} holds no models"
         raise CannotServe(reasons)
     try:
-        return ModelRegistry(served, settings.default_model or served[0].manifest.name, broken)
-    except ModelUnknown as error:
+        return ModelRegistry(served, _default(store, served, settings), broken)
+    except (ModelUnknown, ArtifactError) as error:
         raise CannotServe(f"default_model: {error}") from error
+
+
+def _default(store: ModelStore, served: list[ServedModel], settings: Settings) -> str:
+    """What requests get that name no model: as set, or the first that is set, or the oldest.
+
+    The oldest by its first version: a model that is published later never becomes the default.
+    """
+    if settings.default_model:
+        return settings.default_model
+    if settings.models:
+        return served[0].ref
+
+    def first_published(name: str) -> str:
+        first = store.folder(name, store.versions(name)[0])
+        return read_manifest(first).provenance.created_at
+
+    return min({model.manifest.name for model in served}, key=first_published)
 
 
 def _wanted(store: ModelStore, names: tuple[str, ...]) -> list[tuple[str, int]]:

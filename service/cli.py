@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import httpx
-import uvicorn
 from pydantic import ValidationError
 
 from service import __version__
-from service.app import CannotServe, create_app
 from service.artifacts.errors import ArtifactError
 from service.artifacts.store import ModelStore
-from service.generation.models import ModelRegistry
 from service.observability import logs
-from service.server import Server
 from service.settings import ENV_PREFIX, Settings, UnknownSetting, refuse_unknown_environment
 
 
@@ -40,15 +36,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UnknownSetting as error:
         _complain(str(error))
         return 2
-    except CannotServe as error:
-        _complain(str(error))
-        return 1
 
 
 def serve(settings: Settings) -> int:
     """Serve the models of the store until SIGTERM or Ctrl-C."""
+    # Here and not above: a healthcheck every few seconds should not import a server.
+    import uvicorn
+
+    from service.app import CannotServe, create_app
+    from service.server import Server
+
     logs.configure(settings.log_format, settings.log_level)
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except CannotServe as error:
+        _complain(str(error))
+        return 1
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_config=None, server_header=False
     )
@@ -57,7 +60,7 @@ def serve(settings: Settings) -> int:
         config,
         state,
         grace_period_s=settings.grace_period_s,
-        on_started=lambda: _greet(settings, state.generator.models),
+        on_started=lambda: _greet(settings, [model.ref for model in state.generator.models]),
     )
     server.run()
     return 0 if server.started else 1
@@ -87,9 +90,9 @@ def models(settings: Settings) -> int:
 
 def healthcheck(settings: Settings) -> int:
     """Ask the server on this machine whether it is ready."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
+    url = f"http://{_reachable(settings.host)}:{settings.port}/health/ready"
     try:
-        response = httpx.get(f"http://{host}:{settings.port}/health/ready", timeout=2)
+        response = httpx.get(url, timeout=2)
     except httpx.HTTPError as error:
         _complain(f"no answer: {error}")
         return 1
@@ -143,7 +146,7 @@ def _metavar(annotation: Any) -> str:
     """What a value looks like, for the help."""
     if get_origin(annotation) is Literal:
         return "{" + ",".join(get_args(annotation)) + "}"
-    if isinstance(annotation, UnionType):
+    if get_origin(annotation) in (Union, UnionType):
         return _metavar(next(arg for arg in get_args(annotation) if arg is not type(None)))
     if get_origin(annotation) is Annotated:
         return _metavar(get_args(annotation)[0])
@@ -170,13 +173,17 @@ def _describe(store: ModelStore, name: str, version: int) -> tuple[tuple[str, ..
     ), True
 
 
-def _greet(settings: Settings, registry: ModelRegistry) -> None:
+def _reachable(host: str) -> str:
+    """An address that reaches a server on this machine that listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+
+
+def _greet(settings: Settings, refs: Iterable[str]) -> None:
     """Tell a person at a terminal what to do next."""
-    url = f"http://{settings.host}:{settings.port}"
-    names = ", ".join(model.ref for model in registry)
+    url = f"http://{_reachable(settings.host)}:{settings.port}"
     body = '{"prompt":"ROMEO:","max_tokens":200,"seed":7,"stream":true}'
     sys.stdout.write(
-        f"lstm-serve {__version__}: {names}\n"
+        f"lstm-serve {__version__}: {', '.join(refs)}\n"
         f"  {url}/docs\n"
         f"  curl -N {url}/generate -H 'content-type: application/json' -d '{body}'\n"
     )

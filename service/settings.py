@@ -36,7 +36,9 @@ class Settings(BaseSettings):
         (), description="Models to serve, `name` or `name@version`, by commas; all if empty."
     )
     default_model: str | None = Field(
-        None, description="The model for requests that name none; the first one if not set."
+        None,
+        description="The model for requests that name none; the first of `models` if not set, or "
+        "the one that was published first.",
     )
 
     max_rows: _Positive = Field(256, description="Texts of one model that run at the same time.")
