@@ -63,6 +63,14 @@ class ModelConfig(_Section):
         return self
 
 
+class RestartConfig(_Section):
+    """One more cycle of the learning rate, after the first."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)]
+    """The peak of this cycle."""
+
+
 class OptimisationConfig(_Section):
     """Batches, schedule, optimiser, and when to look at the validation text."""
 
@@ -76,6 +84,9 @@ class OptimisationConfig(_Section):
     warmup_fraction: Probability = 0.1
     final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.001
     """Learning rate of the last step as a fraction of the peak."""
+    restarts: Annotated[tuple[RestartConfig, ...], Field(strict=False)] = ()
+    """Further cycles, each warming up and decaying like the first. A run that has ended can be
+    resumed with restarts added: it then is the run that had them from the beginning."""
     weight_decay: Annotated[float, Field(ge=0.0, le=10.0)] = 0.02
     betas: Annotated[tuple[Probability, Probability], Field(strict=False)] = (0.9, 0.99)
     clip_norm: Annotated[float, Field(gt=0.0)] = 1.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.checkpoints import BEST, LAST, Checkpoint, CorpusIdentity, RunIdentity
-from training.config import TrainConfig
+from training.config import OptimisationConfig, TrainConfig
 from training.corpora import Corpus
 from training.errors import CheckpointError
 from training.precision import resolve_precision
@@ -76,7 +76,7 @@ class RunFolder:
             return checkpoint
         for section in ("name", "model", "training"):
             before, now = getattr(identity.config, section), getattr(config, section)
-            if before != now:
+            if before != now and not _only_goes_on(before, now):
                 raise CheckpointError(
                     f"{self.last} was trained with another config: {section} was "
                     f"{_difference(before, now)}"
@@ -117,6 +117,14 @@ def require_same_text(identity: RunIdentity, corpus: Corpus) -> None:
             f"the run was trained on {identity.corpus.name} (sha256 {identity.corpus.sha256}), "
             f"but {corpus.name} now has sha256 {corpus.sha256}"
         )
+
+
+def _only_goes_on(before: object, now: object) -> bool:
+    """Whether a training section only adds restarts at the end: all steps so far stay the same."""
+    if not isinstance(before, OptimisationConfig) or not isinstance(now, OptimisationConfig):
+        return False
+    kept = now.restarts[: len(before.restarts)]
+    return now.model_copy(update={"restarts": kept}) == before
 
 
 def _difference(before: object, now: object) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from training.config import OptimisationConfig
+
 
 @dataclass(frozen=True)
 class WarmupCosine:
@@ -33,3 +35,37 @@ class WarmupCosine:
         done = min(1.0, (step - self.num_warmup_steps) / num_decay_steps)
         floor = self.peak * self.final_fraction
         return floor + (self.peak - floor) * 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """One warm-up and decay after the other: warm restarts (Loshchilov & Hutter 2017)."""
+
+    cycles: tuple[WarmupCosine, ...]
+
+    @classmethod
+    def from_config(cls, config: OptimisationConfig, steps_per_epoch: int) -> Cycles:
+        """The first cycle and its restarts."""
+        lengths = [(config.epochs, config.learning_rate)]
+        lengths += [(restart.epochs, restart.learning_rate) for restart in config.restarts]
+        return cls(
+            tuple(
+                WarmupCosine(
+                    peak, epochs * steps_per_epoch, config.warmup_fraction, config.final_fraction
+                )
+                for epochs, peak in lengths
+            )
+        )
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of all cycles."""
+        return sum(cycle.num_steps for cycle in self.cycles)
+
+    def __call__(self, step: int) -> float:
+        """Learning rate of step 0, 1, ... num_steps - 1."""
+        for cycle in self.cycles:
+            if step < cycle.num_steps:
+                return cycle(step)
+            step -= cycle.num_steps
+        raise IndexError("the schedule has no such step")

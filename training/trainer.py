@@ -19,7 +19,7 @@ from training.models.lstm import LSTMLanguageModel, LSTMState
 from training.optimiser import build_optimiser
 from training.precision import ResolvedPrecision
 from training.sampling import generate
-from training.schedule import WarmupCosine
+from training.schedule import Cycles
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,8 @@ class Trainer:
         self.validation_ids: NDArray[np.int64] = tokenizer.encode(corpus.validation_text)
         self.model = LSTMLanguageModel(identity.config.model, tokenizer.vocabulary_size)
         self._optimiser = build_optimiser(self.model, config)
-        self.num_steps = config.epochs * self.columns.num_windows
-        self._schedule = WarmupCosine(
-            config.learning_rate, self.num_steps, config.warmup_fraction, config.final_fraction
-        )
+        self._schedule = Cycles.from_config(config, self.columns.num_windows)
+        self.num_steps = self._schedule.num_steps
         self._carried = self.model.zero_state(self.columns.batch_size)
 
     def step(self, step: int) -> TakenStep:

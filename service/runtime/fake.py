@@ -19,7 +19,7 @@ class FakeStep:
 
     def __init__(self, vocabulary_size: int = 7) -> None:
         self.vocabulary_size = vocabulary_size
-        self.state_widths = (1, 2)
+        self.state_widths: tuple[int, ...] = (1, 2)
 
     def __call__(self, token_B: Int64, state: State) -> tuple[Float32, State]:
         """Read one token in every row; see `Step`."""

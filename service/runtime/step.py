@@ -58,8 +58,6 @@ class StepGraph:
         options.inter_op_num_threads = 1
         # A spinning pool burns the cores of an idle server, and steals them from the event loop.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Denormals would make the time of a step depend on its numbers.
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"]

@@ -208,6 +208,26 @@ def test_another_config_cannot_go_on(text_file: Path, tiny_run: TinyRun) -> None
     assert resumed.identity.config.description == "new"
 
 
+def test_finished_run_can_be_given_a_restart(
+    text_file: Path, uninterrupted: tuple[Recorder, Path], tiny_run: TinyRun, tmp_path: Path
+) -> None:
+    """It then is the run that had the restart from the beginning."""
+    more = [{"epochs": 1, "learning_rate": 0.004}]
+    config = tiny_config(text_file, restarts=more)
+    identity = tiny_run.checkpoint.with_config(config).identity
+    whole, added = Recorder(), Recorder()
+    with Interruption() as interruption:
+        train(identity, tiny_run.corpus, tmp_path, whole, interruption)
+    resumed = RunFolder(uninterrupted[1]).resume(config, tiny_run.corpus)
+    with Interruption() as interruption:
+        train(resumed.identity, tiny_run.corpus, tmp_path, added, interruption, resumed)
+    assert whole.steps == uninterrupted[0].steps + added.steps
+    assert len(added.steps) == 43
+    other = tiny_config(text_file, restarts=more, epochs=3)
+    with pytest.raises(CheckpointError, match="epochs = 2, now 3"):
+        tiny_run.folder.resume(other, tiny_run.corpus)
+
+
 def test_another_text_cannot_go_on(tiny_run: TinyRun) -> None:
     """Recognised by its checksum."""
     corpus = Corpus("t.txt", "here", None, "0" * 64, "train", "validation")
