@@ -91,6 +91,9 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
             for attribute in node.attribute:
                 if attribute.type == onnx.AttributeProto.TENSOR:
                     yield attribute.t
+                if attribute.type == onnx.AttributeProto.SPARSE_TENSOR:
+                    yield attribute.sparse_tensor.values
+                    yield attribute.sparse_tensor.indices
                 yield from attribute.tensors
 
 
@@ -112,7 +115,5 @@ def _compare(
         sizes = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
         if len(sizes) != 1 + len(tail) or sizes[0] is not None:
             raise GraphError(path, f"{role} {name!r} has no dynamic batch axis: {sizes}")
-        if any(
-            size is not None and size != want for size, want in zip(sizes[1:], tail, strict=True)
-        ):
+        if tuple(sizes[1:]) != tail:
             raise GraphError(path, f"{role} {name!r} has shape [B, {sizes[1]}], not [B, {tail[0]}]")

@@ -105,7 +105,7 @@ class Engine:
         self._request_ids = itertools.count()
         self._tokens_per_s = 0.0
         self._heartbeat_s = clock()
-        self._stopping: EngineError | None = None
+        self._stopping: Callable[[], EngineError] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
 
@@ -136,11 +136,11 @@ class Engine:
 
     def drain(self) -> None:
         """Take no more requests; those that are in go on."""
-        self._inbox.close(lambda: Draining("the server is shutting down"))
+        self._inbox.close(_shutting_down)
 
     async def stop(self) -> None:
         """End the thread; requests that still run fail."""
-        self._stopping = Draining("the server is shutting down")
+        self._stopping = _shutting_down
         self.drain()
         await asyncio.to_thread(self._thread.join)
 
@@ -158,7 +158,7 @@ class Engine:
     # In the thread
 
     def _run(self) -> None:
-        error: EngineError = EngineFailed("the engine is dead")
+        reason: Callable[[], EngineError] = _dead
         try:
             while self._stopping is None:
                 self._heartbeat_s = self._clock()
@@ -170,16 +170,16 @@ class Engine:
                 self._publish()
                 if not shares:
                     self._inbox.wait(self._time_to_next_deadline())
-            error = self._stopping
+            reason = self._stopping
         # Whatever it is, the streams must hear of it, and health must tell: the thread is dead.
         except Exception:  # noqa: BLE001
             _log.exception("the engine thread died")
         finally:
-            self._fail_everything(error)
+            self._fail_everything(reason)
 
     def _admit(self) -> None:
         """Take in commands, end what is over its time, give rows to those who wait."""
-        for command in self._inbox.drain():
+        while (command := self._inbox.take()) is not None:
             match command:
                 case Submit(request, stream, deadline_s):
                     self._add(request, stream, deadline_s)
@@ -278,7 +278,9 @@ class Engine:
             self._resume(job.stream)
 
     def _resume(self, stream: TokenStream) -> None:
-        if stream.request_id in self._jobs and self._scheduler.is_parked(stream.request_id):
+        here = stream.request_id in self._jobs and self._scheduler.is_parked(stream.request_id)
+        # The command may be of an earlier pause; if the reader is behind again, it will tell again.
+        if here and stream.num_unread < self._limits.max_unread_tokens:
             stream.parked = False
             self._scheduler.resume(stream.request_id)
 
@@ -291,7 +293,7 @@ class Engine:
             self._end(request_id, Failed(error))
 
     def _end(self, request_id: int, event: Finished | Failed) -> None:
-        """The one place from which a terminal event is sent."""
+        """Every terminal event is sent from here, but for the last ones of all."""
         self._outbox.append((self._jobs[request_id].stream, event))
         self._forget(request_id)
 
@@ -311,14 +313,27 @@ class Engine:
             return _IDLE_BEAT_S
         return min(_IDLE_BEAT_S, max(0.0, self._deadlines[0][0] - self._clock()))
 
-    def _fail_everything(self, error: EngineError) -> None:
-        self._inbox.close(lambda: error)
-        for command in self._inbox.drain():
+    def _fail_everything(self, reason: Callable[[], EngineError]) -> None:
+        """End every stream; asks nothing of the scheduler, which may be what broke."""
+        self._inbox.close(reason)
+        while (command := self._inbox.take()) is not None:
             if isinstance(command, Submit):
-                self._add(command.request, command.stream, command.deadline_s)
-        for request_id in list(self._jobs):
-            self._fail(request_id, error)
+                self._inbox.taken(command.request)
+                self._outbox.append((command.stream, Failed(reason())))
+        for job in self._jobs.values():
+            self._stop_waiting(job)
+            self._outbox.append((job.stream, Failed(reason())))
+        self._jobs.clear()
+        self._scheduler = Scheduler(self._decoder.capacity)
         self._publish()
+
+
+def _shutting_down() -> EngineError:
+    return Draining("the server is shutting down")
+
+
+def _dead() -> EngineError:
+    return EngineFailed("the engine is dead")
 
 
 def _deliver(events: list[tuple[TokenStream, Event]]) -> None:

@@ -99,12 +99,10 @@ class Inbox:
             self._num_requests -= 1
             self._num_tokens -= request.num_steps
 
-    def drain(self) -> list[Command]:
-        """All commands since the last time."""
+    def take(self) -> Command | None:
+        """The oldest command, or None; one at a time, so that a failure at one loses no other."""
         with self._changed:
-            commands = list(self._commands)
-            self._commands.clear()
-        return commands
+            return self._commands.popleft() if self._commands else None
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until there is a command, a call of `close`, or the time is over."""

@@ -95,8 +95,10 @@ class MemorySessionStore:
 
     async def commit_turn(self, session: Session, row: Row) -> Session:
         """End a turn: the session goes on from `row`."""
-        self._busy.discard(session.id)
-        self._get(session.id)
+        try:
+            self._get(session.id)  # while it is busy: its time cannot be over under a turn
+        finally:
+            self._busy.discard(session.id)
         committed = replace(session, row=row, version=session.version + 1, used_s=self._clock())
         self._put(committed)
         self._evict(keep=session.id)

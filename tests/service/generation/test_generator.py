@@ -1,0 +1,160 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from service.artifacts.store import ModelStore
+from service.artifacts.tokenizer import Tokenizer
+from service.engine.engine import Engine, EngineLimits
+from service.engine.errors import EngineError
+from service.generation.errors import InvalidOption, ModelUnknown
+from service.generation.generator import GenerationLimits, Generator, Options
+from service.generation.models import ModelRegistry, ServedModel
+from service.runtime.step import StepGraph
+from service.runtime.stepwise import StepwiseDecoder
+from service.sessions.errors import SessionBusy
+from service.sessions.memory import MemorySessionStore, SessionLimits
+from tests import tiny_model
+
+
+@pytest.fixture
+async def generator(tmp_path):
+    """Two tiny models in engines of their own."""
+    served = []
+    for seed, name in enumerate(["tiny", "other"]):
+        folder = tiny_model.publish(tmp_path, name, seed=seed)
+        artifact = ModelStore(tmp_path).verify(name, 1)
+        decoder = StepwiseDecoder(
+            StepGraph(artifact.read("model.onnx")),
+            capacity=4,
+            never_drawn=[tiny_model.VOCABULARY_SIZE - 1],
+        )
+        tokenizer = Tokenizer(
+            folder / "tokenizer.json",
+            artifact.read("tokenizer.json"),
+            tiny_model.VOCABULARY_SIZE,
+        )
+        engine = Engine(name, decoder, EngineLimits())
+        engine.start()
+        served.append(ServedModel(artifact.manifest, tokenizer, engine))
+    yield Generator(
+        ModelRegistry(served, "tiny", {}),
+        MemorySessionStore(SessionLimits()),
+        GenerationLimits(max_tokens=500, max_prompt_tokens=50, max_timeout_s=60),
+    )
+    for model in served:
+        await model.engine.stop()
+
+
+async def _generate(generator, prompt="", max_tokens=20, **options):
+    generation = await generator.start(Options(prompt, max_tokens, seed=7, **options))
+    try:
+        return await generation.collect()
+    finally:
+        await generation.close()
+
+
+def _bits(row):
+    return tuple(
+        np.asarray(getattr(row, field.name)).tobytes() for field in dataclasses.fields(row)
+    )
+
+
+_PENALTIES = {"repetition_penalty": 1.3, "presence_penalty": 0.5, "frequency_penalty": 0.25}
+
+
+@pytest.mark.parametrize("options", [{}, _PENALTIES], ids=["plain", "penalties"])
+async def test_two_turns_are_one_run(generator, options):
+    """The texts and the rows, bit for bit."""
+    [split, whole] = [
+        await generator.create_session(prompt="Ro", model=None, seed=1) for _ in range(2)
+    ]
+
+    first = await _generate(generator, max_tokens=15, session=split.id, **options)
+    second = await _generate(generator, max_tokens=25, session=split.id, **options)
+    both = await _generate(generator, max_tokens=40, session=whole.id, **options)
+
+    assert both.text == first.text + second.text
+    rows = [(await generator.sessions.get(s.id)).row for s in (split, whole)]
+    assert _bits(rows[0]) == _bits(rows[1])
+
+
+async def test_a_turn_that_stopped_is_a_run_that_ended_there(generator):
+    """After a stop string the session is where the shown text ends, with all its counts."""
+    [stopped, exact] = [
+        await generator.create_session(prompt="Ro", model=None, seed=1) for _ in range(2)
+    ]
+    text = (await _generate(generator, "Ro", max_tokens=40, **_PENALTIES)).text
+    stop = text[20:23]
+    cut = text.index(stop)
+
+    delta = await _generate(
+        generator, max_tokens=40, session=stopped.id, stop=(stop,), **_PENALTIES
+    )
+    if cut:
+        await _generate(generator, max_tokens=cut, session=exact.id, **_PENALTIES)
+
+    assert ("stop", text[:cut]) == (delta.finish_reason, delta.text)
+    rows = [(await generator.sessions.get(s.id)).row for s in (stopped, exact)]
+    assert _bits(rows[0]) == _bits(rows[1])
+
+
+async def test_a_turn_that_is_left_changes_nothing(generator):
+    """The session is as it was, and free for the next turn."""
+    session = await generator.create_session(prompt="Ro", model=None, seed=1)
+    generation = await generator.start(Options("meo", 400, session=session.id))
+    with pytest.raises(SessionBusy):
+        await generator.start(Options(session=session.id))
+    await generation.close()
+
+    assert session == await generator.sessions.get(session.id)
+    await _generate(generator, session=session.id)
+
+
+async def test_a_turn_over_its_time_changes_nothing(generator):
+    """It fails, and the session is as it was."""
+    session = await generator.create_session(prompt="Ro", model=None, seed=1)
+    with pytest.raises(EngineError):
+        await _generate(generator, max_tokens=500, session=session.id, timeout_s=1e-9)
+
+    assert session == await generator.sessions.get(session.id)
+
+
+@pytest.mark.parametrize(
+    ("options", "param"),
+    [
+        ({"max_tokens": 501}, "max_tokens"),
+        ({"timeout_s": 61}, "timeout_s"),
+        ({"prompt": "a" * 51}, "prompt"),
+        ({"prompt": "a" * 10_000_000}, "prompt"),
+    ],
+    ids=["max_tokens", "timeout_s", "prompt", "giant"],
+)
+async def test_what_is_out_of_range_is_named(generator, options, param):
+    """Before anything starts; the session is free."""
+    session = await generator.create_session(prompt="", model=None, seed=None)
+    with pytest.raises(InvalidOption) as caught:
+        await generator.start(Options(session=session.id, **options))
+
+    assert param == caught.value.param
+    await _generate(generator, session=session.id)
+
+
+async def test_a_session_belongs_to_its_model(generator):
+    """Another model, or none of that name, is refused."""
+    session = await generator.create_session(prompt="Ro", model="other@1", seed=None)
+    with pytest.raises(InvalidOption, match=r"belongs to other@1"):
+        await generator.start(Options(session=session.id, model="tiny"))
+    with pytest.raises(ModelUnknown):
+        await generator.start(Options(model="absent"))
+
+    assert "other@1" == (await generator.sessions.get(session.id)).model
+    await _generate(generator, session=session.id, model="other")
+
+
+async def test_log_probabilities_are_those_of_the_shown_tokens(generator):
+    """One entry for each, with as many candidates as were asked for."""
+    delta = await _generate(generator, "Ro", max_tokens=12, logprobs=3, stream_every=1)
+
+    assert delta.text == "".join(info.chosen.token for info in delta.tokens)
+    assert {3} == {len(info.top) for info in delta.tokens}

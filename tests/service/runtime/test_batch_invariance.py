@@ -1,0 +1,179 @@
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import stateful
+from hypothesis import strategies as st
+
+from service.runtime.decoder import SAMPLED, Burst, Row, Sampling
+from service.runtime.fake import FakeStep
+from service.runtime.step import StepGraph
+from service.runtime.stepwise import StepwiseDecoder
+from tests import tiny_model
+
+
+def _burst(slots, forced, num_steps=None):
+    forced_KB = np.array(forced, np.int64)
+    if num_steps is None:
+        num_steps = [len(forced)] * len(slots)
+    return Burst(np.array(slots), forced_KB, np.array(num_steps))
+
+
+def _bits(row: Row):
+    return (
+        row.state_W.tobytes(),
+        row.logits_V.tobytes(),
+        row.present_V.tobytes(),
+        row.generated_V.tobytes(),
+        row.num_tokens,
+    )
+
+
+def _start(decoder):
+    return Row.start(decoder.state_width, decoder.vocabulary_size)
+
+
+_samplings = st.builds(
+    Sampling,
+    seed=st.integers(0, 2**63 - 1),
+    temperature=st.sampled_from([0.0, 0.7, 1.0, 3.0]),
+    top_k=st.none() | st.integers(1, 5),
+    top_p=st.none() | st.floats(0.1, 1),
+    min_p=st.none() | st.floats(0, 0.5),
+    repetition_penalty=st.none() | st.floats(0.5, 2),
+    presence_penalty=st.none() | st.floats(-2, 2),
+    frequency_penalty=st.none() | st.floats(-2, 2),
+    num_logprobs=st.none() | st.integers(0, 3),
+)
+
+
+class DecoderMachine(stateful.RuleBasedStateMachine):
+    """Rows that come, go and move between slots, against each alone, one step at a time."""
+
+    capacity = 5
+    end_id: int | None = 2
+
+    def __init__(self):
+        super().__init__()
+        step = self.make_step()
+        self.together = StepwiseDecoder(step, capacity=self.capacity, end_id=self.end_id)
+        self.step = step
+        self.alone: dict[int, StepwiseDecoder] = {}
+        self.sampling: dict[int, Sampling] = {}
+
+    def make_step(self):
+        """The model that is run."""
+        return FakeStep()
+
+    @stateful.rule(slot=st.integers(0, 4), sampling=_samplings, token=st.integers(0, 6))
+    def start(self, slot, sampling, token):
+        """A new text in a slot, whatever was there."""
+        alone = StepwiseDecoder(self.step, capacity=1, end_id=self.end_id)
+        alone.load(0, _start(alone), sampling)
+        alone.burst(_burst([0], [[token]]))
+        self.together.load(slot, _start(self.together), sampling)
+        self.together.burst(_burst([slot], [[token]]))
+        self.alone[slot], self.sampling[slot] = alone, sampling
+
+    @stateful.precondition(lambda self: self.alone)
+    @stateful.rule(data=st.data(), num_steps=st.integers(1, 6))
+    def burst(self, data, num_steps):
+        """Some of the rows together; then each of them alone, step by step."""
+        slots = data.draw(
+            st.lists(st.sampled_from(sorted(self.alone)), min_size=1, unique=True), label="slots"
+        )
+        given = data.draw(
+            st.lists(st.integers(1, num_steps), min_size=len(slots), max_size=len(slots)),
+            label="steps",
+        )
+        token = st.just(SAMPLED) | st.integers(0, 6)
+        forced = [[data.draw(token) for _ in slots] for _ in range(num_steps)]
+
+        result = self.together.burst(_burst(slots, forced, given))
+
+        for b, slot in enumerate(slots):
+            tokens, ended = [], False
+            for k in range(given[b]):
+                one = self.alone[slot].burst(_burst([0], [[forced[k][b]]]))
+                tokens.append(int(one.token_KB[0, 0]))
+                self._compare_logprobs(one, result, k, b, self.sampling[slot])
+                if ended := bool(one.ended_B[0]):
+                    break
+            assert tokens == result.token_KB[: len(tokens), b].tolist()
+            assert (len(tokens), ended) == (result.num_steps_B[b], result.ended_B[b])
+
+    def _compare_logprobs(self, one, result, k, b, sampling):
+        if sampling.num_logprobs is None:
+            return
+        num = sampling.num_logprobs
+        assert one.logprobs.chosen_KB[0, 0] == result.logprobs.chosen_KB[k, b]
+        assert one.logprobs.top_id_KBN[0, 0].tolist() == (
+            result.logprobs.top_id_KBN[k, b, :num].tolist()
+        )
+        assert one.logprobs.top_KBN[0, 0].tolist() == result.logprobs.top_KBN[k, b, :num].tolist()
+
+    @stateful.precondition(lambda self: self.alone)
+    @stateful.rule(data=st.data(), to=st.integers(0, 4))
+    def move(self, data, to):
+        """A row is saved and goes on in another slot."""
+        source = data.draw(st.sampled_from(sorted(self.alone)))
+        self.together.load(to, self.together.save(source), self.sampling[source])
+        self.alone[to] = self.alone.pop(source)
+        self.sampling[to] = self.sampling.pop(source)
+
+    @stateful.invariant()
+    def rows_are_equal(self):
+        """Bit for bit."""
+        for slot, alone in self.alone.items():
+            assert _bits(alone.save(0)) == _bits(self.together.save(slot))
+
+
+class OnnxMachine(DecoderMachine):
+    """The same on the tiny model in onnxruntime."""
+
+    graph = StepGraph(tiny_model.step_graph(), num_threads=2)
+
+    def make_step(self):
+        """The model that is run."""
+        return self.graph
+
+
+TestFake = DecoderMachine.TestCase
+TestFake.settings = hypothesis.settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestOnnx = OnnxMachine.TestCase
+TestOnnx.settings = hypothesis.settings(max_examples=40, stateful_step_count=15, deadline=None)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+@pytest.mark.parametrize("width", [16, 100, 256])
+def test_rows_run_the_same_in_batches_of_every_size(width, num_threads):
+    """Tokens and rows of a text are bit-identical alone and in batches of 1 to 64.
+
+    The product's promise: same seed, same text, whoever else is on the machine.
+    """
+    steps = {n: StepGraph(tiny_model.step_graph(width=width), num_threads=n) for n in (1, 2)}
+    num_rows, prompt = 64, [5, 9, 20]
+    forced = [[token] for token in prompt] + [[SAMPLED]] * 3
+    kinds: list[dict] = [
+        {},
+        {"temperature": 0},
+        {"top_k": 5, "repetition_penalty": 1.2},
+        {"top_p": 0.8},
+    ]
+    samplings = [Sampling(seed=n, **kinds[n % 4]) for n in range(num_rows)]
+    alone_tokens, alone_rows = [], []
+    for sampling in samplings:
+        decoder = StepwiseDecoder(steps[1], capacity=1)
+        decoder.load(0, _start(decoder), sampling)
+        alone_tokens.append(decoder.burst(_burst([0], forced)).token_KB[:, 0].tolist())
+        alone_rows.append(_bits(decoder.save(0)))
+
+    for batch_size in range(1, num_rows + 1):
+        decoder = StepwiseDecoder(steps[num_threads], capacity=batch_size)
+        first = num_rows - batch_size  # another neighbourhood for every size
+        for slot in range(batch_size):
+            decoder.load(slot, _start(decoder), samplings[first + slot])
+        together = [row * batch_size for row in forced]
+        tokens = decoder.burst(_burst(range(batch_size), together)).token_KB.T.tolist()
+        rows = [_bits(decoder.save(slot)) for slot in range(batch_size)]
+        assert alone_tokens[first:] == tokens, f"batch of {batch_size}"
+        assert alone_rows[first:] == rows, f"batch of {batch_size}"
