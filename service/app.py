@@ -19,7 +19,8 @@ from service.artifacts.errors import ArtifactError
 from service.artifacts.graph import check_step_graph
 from service.artifacts.store import Artifact, ModelStore, read_manifest
 from service.artifacts.tokenizer import Tokenizer
-from service.engine.engine import Engine, EngineLimits
+from service.engine.engine import Engine
+from service.engine.limits import EngineLimits
 from service.generation.errors import ModelUnknown
 from service.generation.generator import GenerationLimits, Generator
 from service.generation.models import ModelRegistry, ServedModel

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from service.api.schemas import ErrorBody
 from service.api.state import ServiceState, State
-from service.engine.engine import EngineStatus
+from service.engine.limits import EngineStatus
 
 router = APIRouter(prefix="/health", tags=["health"])
 

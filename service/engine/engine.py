@@ -15,48 +15,14 @@ import numpy as np
 
 from service.engine.errors import Draining, EngineError, EngineFailed, NotFinite, TimedOut
 from service.engine.inbox import Cancel, Inbox, Resume, Submit
-from service.engine.request import Chunk, Event, Failed, Finished, Request, TokenLogprobs
+from service.engine.limits import EngineLimits, EngineStatus
+from service.engine.request import Chunk, Event, Failed, Finished, Request
 from service.engine.scheduler import BurstLength, Scheduler, Share
 from service.engine.stream import TokenStream
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Decoder, Row
 
 _log = logging.getLogger(__name__)
 _IDLE_BEAT_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLimits:
-    """Bounds of one engine.
-
-    Attributes:
-        max_waiting_requests: Requests without a row that may wait.
-        max_waiting_tokens: What they may add up to.
-        max_unread_tokens: A reader further behind than this has its row parked.
-        target_burst_s: Duration that a burst should have; 0 makes every burst one step.
-        max_burst_steps: Most steps of one burst.
-    """
-
-    max_waiting_requests: int = 1024
-    max_waiting_tokens: int = 4_000_000
-    max_unread_tokens: int = 1024
-    target_burst_s: float = 0.010
-    max_burst_steps: int = 32
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """What an engine is doing, as seen from outside of its thread."""
-
-    alive: bool
-    heartbeat_age_s: float
-    num_running: int
-    num_waiting: int
-    num_parked: int
-
-    @property
-    def num_requests(self) -> int:
-        """Requests that have not ended."""
-        return self.num_running + self.num_waiting + self.num_parked
 
 
 @dataclass(slots=True)
@@ -234,7 +200,7 @@ class Engine:
             num_steps = int(result.num_steps_B[b])
             job.num_read += share.num_read
             if num_steps > share.num_read:
-                self._send(job, _chunk(result, b, share.num_read, num_steps))
+                self._send(job, Chunk.of(result, b, share.num_read, num_steps))
             ended = bool(result.ended_B[b])
             if self._scheduler.settle(share, num_steps=num_steps, ended=ended):
                 row = self._decoder.save(share.slot) if job.request.return_row else None
@@ -339,15 +305,3 @@ def _dead() -> EngineError:
 def _deliver(events: list[tuple[TokenStream, Event]]) -> None:
     for stream, event in events:
         stream.deliver(event)
-
-
-def _chunk(result: BurstResult, b: int, start: int, stop: int) -> Chunk:
-    """The tokens that row `b` wrote in steps start..stop."""
-    logprobs = None
-    if result.logprobs is not None:
-        logprobs = TokenLogprobs(
-            chosen_N=result.logprobs.chosen_KB[start:stop, b],
-            top_id_NM=result.logprobs.top_id_KBN[start:stop, b],
-            top_NM=result.logprobs.top_KBN[start:stop, b],
-        )
-    return Chunk(result.token_KB[start:stop, b].copy(), logprobs)

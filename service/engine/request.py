@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.engine.errors import EngineError
-from service.runtime.decoder import Float32, Int64, Row, Sampling
+from service.runtime.decoder import BurstResult, Float32, Int64, Row, Sampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,18 @@ class Chunk:
 
     token_N: Int64
     logprobs: TokenLogprobs | None
+
+    @classmethod
+    def of(cls, result: BurstResult, b: int, start: int, stop: int) -> Chunk:
+        """What row `b` of a burst wrote in its steps start..stop."""
+        logprobs = None
+        if result.logprobs is not None:
+            logprobs = TokenLogprobs(
+                chosen_N=result.logprobs.chosen_KB[start:stop, b],
+                top_id_NM=result.logprobs.top_id_KBN[start:stop, b],
+                top_NM=result.logprobs.top_KBN[start:stop, b],
+            )
+        return cls(result.token_KB[start:stop, b].copy(), logprobs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from service.engine.engine import Engine, EngineLimits
+from service.engine.engine import Engine
 from service.engine.errors import (
     Draining,
     EngineError,
@@ -14,6 +14,7 @@ from service.engine.errors import (
     Overloaded,
     TimedOut,
 )
+from service.engine.limits import EngineLimits
 from service.engine.request import Chunk, Failed, Finished, Request
 from service.runtime.decoder import SAMPLED, Burst, Row, Sampling
 from service.runtime.fake import FakeStep

@@ -5,8 +5,9 @@ import pytest
 
 from service.artifacts.store import ModelStore
 from service.artifacts.tokenizer import Tokenizer
-from service.engine.engine import Engine, EngineLimits
+from service.engine.engine import Engine
 from service.engine.errors import EngineError
+from service.engine.limits import EngineLimits
 from service.generation.errors import InvalidOption, ModelUnknown
 from service.generation.generator import GenerationLimits, Generator, Options
 from service.generation.models import ModelRegistry, ServedModel

@@ -1,0 +1,40 @@
+"""What bounds an engine, and what it looks like from outside of its thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """Bounds of one engine.
+
+    Attributes:
+        max_waiting_requests: Requests without a row that may wait.
+        max_waiting_tokens: What they may add up to.
+        max_unread_tokens: A reader further behind than this has its row parked.
+        target_burst_s: Duration that a burst should have; 0 makes every burst one step.
+        max_burst_steps: Most steps of one burst.
+    """
+
+    max_waiting_requests: int = 1024
+    max_waiting_tokens: int = 4_000_000
+    max_unread_tokens: int = 1024
+    target_burst_s: float = 0.010
+    max_burst_steps: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStatus:
+    """What an engine is doing, as seen from outside of its thread."""
+
+    alive: bool
+    heartbeat_age_s: float
+    num_running: int
+    num_waiting: int
+    num_parked: int
+
+    @property
+    def num_requests(self) -> int:
+        """Requests that have not ended."""
+        return self.num_running + self.num_waiting + self.num_parked
