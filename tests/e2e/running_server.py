@@ -1,0 +1,125 @@
+"""A real `lstm-serve serve` process on a real socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+REPOSITORY = Path(__file__).parents[2]
+JSON = {"content-type": "application/json"}
+
+
+@dataclass
+class RunningServer:
+    """A server process; what it wrote is in `log`."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self) -> httpx.Client:
+        """A client that waits as long as a busy machine may need."""
+        return httpx.Client(base_url=self.url, timeout=30)
+
+    def connect(self) -> socket.socket:
+        """A bare connection, for clients that behave badly."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def send(self, body: dict[str, Any]) -> socket.socket:
+        """POST /generate and read nothing."""
+        content = json.dumps(body).encode()
+        head = (
+            "POST /generate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        connection = self.connect()
+        connection.sendall(head.encode() + content)
+        return connection
+
+    def engine(self) -> dict[str, Any]:
+        """The first engine as /health/ready reports it."""
+        report = httpx.get(f"{self.url}/health/ready", timeout=30).json()
+        return next(iter(report["models"].values()))
+
+    def wait_until(self, **wanted: int) -> None:
+        """Wait until the engine's counters are as wanted; the test's timeout is the limit."""
+        while wanted != {name: (found := self.engine())[name] for name in wanted}:
+            assert found["alive"]
+            time.sleep(0.02)
+
+    def resident_bytes(self) -> int:
+        """Resident memory of the process."""
+        text = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii")
+        return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+
+
+@contextmanager
+def running_server(store: Path, folder: Path, **settings: object) -> Iterator[RunningServer]:
+    """Start a server with `LSTM_SERVE_<SETTING>`s, wait until it is ready; stop it in the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = os.environ | {
+        f"LSTM_SERVE_{name.upper()}": str(value)
+        for name, value in {"model_store": store, "port": port, **settings}.items()
+    }
+    log = folder / f"server-{port}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "serve"],
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    server = RunningServer(process, port, log)
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+
+
+def read_stream(client: httpx.Client, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """All events of a streamed generation."""
+    content = {**body, "stream": True}
+    with client.stream("POST", "/generate", json=content) as response:
+        assert 200 == response.status_code, response.read()
+        return [
+            json.loads(line.removeprefix("data: "))
+            for line in response.iter_lines()
+            if line.startswith("data: ")
+        ]
+
+
+def _wait_until_ready(server: RunningServer) -> None:
+    while True:
+        if server.process.poll() is not None:
+            raise RuntimeError(server.log.read_text(encoding="utf-8"))
+        try:
+            if httpx.get(f"{server.url}/health/ready").status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.05)
