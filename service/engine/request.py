@@ -60,13 +60,16 @@ class Chunk:
 
     @classmethod
     def of(cls, result: BurstResult, b: int, start: int, stop: int) -> Chunk:
-        """What row `b` of a burst wrote in its steps start..stop."""
+        """What row `b` of a burst wrote in its steps start..stop.
+
+        Copies: a view would keep the arrays of the whole burst for as long as its reader dawdles.
+        """
         logprobs = None
         if result.logprobs is not None:
             logprobs = TokenLogprobs(
-                chosen_N=result.logprobs.chosen_KB[start:stop, b],
-                top_id_NM=result.logprobs.top_id_KBN[start:stop, b],
-                top_NM=result.logprobs.top_KBN[start:stop, b],
+                chosen_N=result.logprobs.chosen_KB[start:stop, b].copy(),
+                top_id_NM=result.logprobs.top_id_KBN[start:stop, b].copy(),
+                top_NM=result.logprobs.top_KBN[start:stop, b].copy(),
             )
         return cls(result.token_KB[start:stop, b].copy(), logprobs)
 

@@ -64,7 +64,7 @@ class Delta:
 
 @dataclass(slots=True)
 class _Written:
-    """What the engine has written so far."""
+    """What the engine has written so far: all ids, and what is not yet reported of the rest."""
 
     ids: list[int] = field(default_factory=list)
     infos: list[TokenInfo] = field(default_factory=list)
@@ -181,8 +181,10 @@ class Generation:
         written.num_reported += num_tokens
         tokens = None
         if self._request.sampling.num_logprobs is not None:
-            tokens = tuple(written.infos[written.num_infos_reported : piece.num_released])
-            written.num_infos_reported = piece.num_released
+            num_new = piece.num_released - written.num_infos_reported
+            tokens = tuple(written.infos[:num_new])
+            del written.infos[:num_new]
+            written.num_infos_reported += num_new
         return Delta(
             text=piece.text,
             num_tokens=num_tokens,

@@ -76,7 +76,7 @@ VERBOSE = {"prompt": "a", "seed": 9, "stream_every": 1, "logprobs": 10, "stream"
 
 def test_a_slow_reader_is_parked_and_gets_its_whole_text(server: RunningServer):
     """Others go on meanwhile; nothing of its text is lost."""
-    body = VERBOSE | {"max_tokens": 6_000}
+    body = VERBOSE | {"max_tokens": 16_000}
     with server.client() as client, client.stream("POST", "/generate", json=body) as slow:
         server.wait_until(parked=1)
         neighbour = httpx.post(f"{server.url}/generate", json={"max_tokens": 50}, timeout=30)
@@ -84,7 +84,7 @@ def test_a_slow_reader_is_parked_and_gets_its_whole_text(server: RunningServer):
         assert 1 == server.engine()["parked"]
         lines = [line for line in slow.iter_lines() if line.startswith("data: ")]
     expected = httpx.post(
-        f"{server.url}/generate", json={"prompt": "a", "seed": 9, "max_tokens": 6_000}, timeout=60
+        f"{server.url}/generate", json={"prompt": "a", "seed": 9, "max_tokens": 16_000}, timeout=60
     )
 
     events = [json.loads(line.removeprefix("data: ")) for line in lines]
