@@ -115,7 +115,7 @@ class PublishConfig(_Section):
     """int8 over float32, relative: 0.005 is half a per cent."""
     default_temperature: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
     """Of requests that name none; without it the server's own default stands."""
-    parity_tolerance: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-4
+    parity_tolerance: Annotated[float, Field(gt=0.0, le=1.0)] = 5e-4
     """Largest allowed absolute difference between torch and the serving runtime (float32)."""
 
 

@@ -32,7 +32,7 @@ def model_card(manifest: Manifest, samples: Sequence[str], curves_file: str) -> 
         manifest.description or "A character language model.",
         _summary(manifest),
         "## How good it is\n\n" + _figures(manifest),
-        f"![Loss curves]({curves_file})",
+        _curves(curves_file),
         "## What it writes\n\n"
         "Drawn from the float32 weights in torch; the server draws other random numbers.\n\n"
         + "\n\n".join(_fenced(sample) for sample in samples),
@@ -67,6 +67,14 @@ def _figures(manifest: Manifest) -> str:
         else f"int8 against float32, one stateful pass: perplexity {increase:+.3%}. "
     )
     return f"{_TABLE_HEAD}{rows}\n\n{note}{_parity(manifest.parity)}"
+
+
+def _curves(file: str) -> str:
+    return (
+        f"![Loss curves]({file})\n\n"
+        "The points on the validation curve are estimates in 32 parallel columns, each of which "
+        "begins cold: a little above one stateful pass."
+    )
 
 
 def _parity(parity: Parity) -> str:

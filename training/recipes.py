@@ -9,7 +9,7 @@ from pathlib import Path
 
 from training.config import TrainConfig, parse_config
 
-TOKENS_TO_READ = 3_000_000
+TOKENS_TO_READ = 2_000_000
 """How much reading, over all epochs, pays for a text of any length."""
 _MIN_EPOCHS, _MAX_EPOCHS = 3, 30
 _WINDOW, _MAX_COLUMNS = 64, 32

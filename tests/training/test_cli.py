@@ -201,7 +201,7 @@ def test_tensorboard_option(config_file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("num_characters", "epochs", "columns"),
-    [(4_000, 30, 15), (180_000, 17, 32), (3_000_000, 3, 32)],
+    [(4_000, 30, 15), (180_000, 11, 32), (3_000_000, 3, 32)],
 )
 def test_recipe(num_characters: int, epochs: int, columns: int, tmp_path: Path) -> None:
     """Shorter texts are read more often, and cut into fewer columns."""
