@@ -47,6 +47,9 @@ def serve(settings: Settings) -> int:
     from service.server import Server
 
     logs.configure(settings.log_format, settings.log_level)
+    # The engine lets go of the interpreter's lock in each run of the graph. After Python's default
+    # of 5 ms until a busy event loop gives it back, it would wait longer than it computes.
+    sys.setswitchinterval(0.0005)
     try:
         app = create_app(settings)
     except CannotServe as error:

@@ -129,7 +129,7 @@ class Engine:
             while self._stopping is None:
                 self._heartbeat_s = self._clock()
                 self._admit()
-                shares = self._scheduler.plan(self._burst_length.num_steps)
+                shares = self._scheduler.plan(self._num_steps())
                 if shares:
                     result = self._burst(shares)
                     self._settle(shares, result)
@@ -273,6 +273,9 @@ class Engine:
         if job.waiting:
             job.waiting = False
             self._inbox.taken(job.request)
+
+    def _num_steps(self) -> int:
+        return self._burst_length.num_steps(self._scheduler.num_running)
 
     def _time_to_next_deadline(self) -> float:
         if not self._deadlines:

@@ -213,7 +213,7 @@ TestScheduler.settings = settings(max_examples=100, stateful_step_count=30, dead
 
 def test_the_first_burst_is_short():
     """Nothing is known yet of how long a step takes."""
-    assert 1 == BurstLength(0.010, 32).num_steps
+    assert 1 == BurstLength(0.010, 32).num_steps(num_rows=1)
 
 
 @pytest.mark.parametrize(("step_s", "expected"), [(0.001, 10), (0.0001, 32), (0.5, 1), (0.004, 2)])
@@ -223,7 +223,7 @@ def test_a_burst_takes_about_the_target(step_s, expected):
 
     length.observe(4, 4 * step_s)
 
-    assert expected == length.num_steps
+    assert expected == length.num_steps(num_rows=1)
 
 
 def test_a_slow_burst_is_forgotten():
@@ -231,11 +231,20 @@ def test_a_slow_burst_is_forgotten():
     length = BurstLength(0.010, 32)
     length.observe(10, 0.010)
     length.observe(10, 1.0)
-    shortened = length.num_steps
+    shortened = length.num_steps(num_rows=1)
     for _ in range(60):
         length.observe(10, 0.010)
 
-    assert (1, 10) == (shortened, length.num_steps)
+    assert (1, 10) == (shortened, length.num_steps(num_rows=1))
+
+
+def test_many_rows_make_bursts_longer():
+    """Each row gets an event from each burst, and events cost the event loop time."""
+    length = BurstLength(0.010, 1000)
+    length.observe(10, 0.010)
+
+    assert 10 == length.num_steps(num_rows=25)
+    assert 100 == length.num_steps(num_rows=250)
 
 
 def test_no_target_means_one_step_a_burst():
@@ -243,4 +252,4 @@ def test_no_target_means_one_step_a_burst():
     length = BurstLength(0, 32)
     length.observe(1, 1e-6)
 
-    assert 1 == length.num_steps
+    assert 1 == length.num_steps(num_rows=64)

@@ -45,14 +45,18 @@ def draw_one(logits, present, generated, sampling: Sampling, uniform: float) -> 
 
 
 def allowed(logits, present, generated, sampling: Sampling) -> set[int]:
-    """Ids that may be drawn, by the definitions, in plain Python."""
-    x = [float(np.float32(value)) for value in logits]
-    if (r := sampling.repetition_penalty) is not None and r != 1:
-        r = min(max(r, 1e-30), 1e30)
-        x = [(v / r if v > 0 else v * r) if p else v for v, p in zip(x, present, strict=True)]
+    """Ids that may be drawn, by the definitions, one id at a time."""
+    # Penalties in float32, like the sampler's: they decide which ids are tied.
+    single = np.float32
+    y = [single(value) for value in logits]
+    if (penalty := sampling.repetition_penalty) is not None and penalty != 1:
+        r = single(min(max(penalty, 1e-30), 1e30))
+        with np.errstate(over="ignore"):
+            y = [(v / r if v > 0 else v * r) if p else v for v, p in zip(y, present, strict=True)]
     for n, count in enumerate(generated):
-        x[n] -= (sampling.presence_penalty or 0) * (count > 0)
-        x[n] -= (sampling.frequency_penalty or 0) * count
+        y[n] -= single(sampling.presence_penalty or 0) * single(count > 0)
+        y[n] -= single(sampling.frequency_penalty or 0) * single(count)
+    x = [float(v) for v in y]
     order = sorted(range(len(x)), key=lambda n: (-x[n], n))
     if sampling.temperature < 1e-40:
         return {n for n in order if x[n] >= x[order[0]] - 1e-5 * max(1, abs(x[order[0]]))}
