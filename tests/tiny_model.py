@@ -87,11 +87,29 @@ def tokenizer_json() -> bytes:
     return tokenizer.to_str().encode()
 
 
+def pair_tokenizer_json() -> bytes:
+    """Of the same size, with a pair of small letters in place of each capital."""
+    small = [c for c in CHARACTERS if c.islower() and c.isascii()]
+    pairs = [(a, b) for a, b in zip(small, small[::-1], strict=True)]
+    rest = [c for c in CHARACTERS if not c.isupper()]
+    vocabulary = {text: n for n, text in enumerate([*rest, *(a + b for a, b in pairs), UNKNOWN])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, pairs, unk_token=UNKNOWN))
+    tokenizer.add_special_tokens([AddedToken(UNKNOWN, special=True, normalized=False)])
+    tokenizer.decoder = decoders.Fuse()
+    return tokenizer.to_str().encode()
+
+
 def publish(
-    root: Path, name: str = "tiny", version: int = 1, *, end: str | None = None, seed: int = 0
+    root: Path,
+    name: str = "tiny",
+    version: int = 1,
+    *,
+    end: str | None = None,
+    seed: int = 0,
+    tokenizer: bytes | None = None,
 ) -> Path:
     """Publish a tiny model into the store at `root`; returns its folder."""
-    files = {"model.onnx": step_graph(seed=seed), "tokenizer.json": tokenizer_json()}
+    files = {"model.onnx": step_graph(seed=seed), "tokenizer.json": tokenizer or tokenizer_json()}
     manifest = Manifest(
         name=name,
         version=version,

@@ -94,6 +94,9 @@ class ModelStore:
             IntegrityError: A file is missing, changed, unlisted, a link, or elsewhere.
         """
         folder = self.folder(name, version)
+        for path in (folder.parent, folder):
+            if path.is_symlink():
+                raise IntegrityError(path, "is a symbolic link")
         manifest = read_manifest(folder)
         if (manifest.name, manifest.version) != (name, version):
             raise ManifestError(

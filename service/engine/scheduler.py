@@ -122,10 +122,6 @@ class Scheduler:
         """Whether a request is parked."""
         return request_id in self._parked
 
-    def slot_of(self, request_id: int) -> int | None:
-        """The slot of a running request, None for one that has none."""
-        return self._jobs[request_id].slot
-
     def remove(self, request_id: int) -> None:
         """Forget a request, wherever it is; its slot is free at once."""
         if self._jobs[request_id].slot is not None:

@@ -47,6 +47,12 @@ def _link(folder):
     path.symlink_to(folder.parent / "elsewhere")
 
 
+def _link_folder(folder):
+    away = folder.parent.parent / "away"
+    folder.rename(away)
+    folder.symlink_to(away)
+
+
 @pytest.mark.parametrize(
     ("harm", "file", "reason"),
     [
@@ -55,6 +61,7 @@ def _link(folder):
         (_cut, "model.onnx", "bytes, the manifest says"),
         (_flip, "model.onnx", "sha256"),
         (_link, "model.onnx", "is a symbolic link"),
+        (_link_folder, "", "is a symbolic link"),
         (lambda f: (f / "extra.bin").write_bytes(b""), "extra.bin", "not listed"),
         (lambda f: (f / "weights").mkdir(), "weights", "not listed"),
     ],

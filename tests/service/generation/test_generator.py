@@ -8,9 +8,13 @@ from service.artifacts.tokenizer import Tokenizer
 from service.engine.engine import Engine
 from service.engine.errors import EngineError
 from service.engine.limits import EngineLimits
+from service.engine.request import Request
 from service.generation.errors import InvalidOption, ModelUnknown
+from service.generation.generation import read_row
 from service.generation.generator import GenerationLimits, Generator, Options
 from service.generation.models import ModelRegistry, ServedModel
+from service.generation.turn import counted_as_generated
+from service.runtime.decoder import Sampling
 from service.runtime.step import StepGraph
 from service.runtime.stepwise import StepwiseDecoder
 from service.sessions.errors import SessionBusy
@@ -20,10 +24,11 @@ from tests import tiny_model
 
 @pytest.fixture
 async def generator(tmp_path):
-    """Two tiny models in engines of their own."""
+    """Three tiny models in engines of their own; "pairs" has tokens of two letters."""
     served = []
-    for seed, name in enumerate(["tiny", "other"]):
-        folder = tiny_model.publish(tmp_path, name, seed=seed)
+    for seed, name in enumerate(["tiny", "other", "pairs"]):
+        tokenizer_json = tiny_model.pair_tokenizer_json() if name == "pairs" else None
+        folder = tiny_model.publish(tmp_path, name, seed=seed, tokenizer=tokenizer_json)
         artifact = ModelStore(tmp_path).verify(name, 1)
         decoder = StepwiseDecoder(
             StepGraph(artifact.read("model.onnx")),
@@ -100,6 +105,40 @@ async def test_a_turn_that_stopped_is_a_run_that_ended_there(generator):
     assert _bits(rows[0]) == _bits(rows[1])
 
 
+async def test_a_stop_inside_a_token_leaves_the_shown_half(generator):
+    """The session has read the shown text: whole tokens, and the rest encoded anew."""
+    model = generator.models.resolve("pairs")
+    generation = await generator.start(
+        Options("ro", 60, seed=7, top_k=60, model="pairs", logprobs=0)
+    )
+    tokens = [info.chosen.token for info in (await generation.collect()).tokens]
+    n = next(n for n, token in enumerate(tokens[:-1]) if n and len(token) == 2)
+    text, stop = "".join(tokens), tokens[n][1] + tokens[n + 1]
+    cut = sum(map(len, tokens[:n])) + 1
+    assert cut == text.index(stop)
+
+    session = await generator.create_session(prompt="ro", model="pairs", seed=7)
+    delta = await _generate(generator, max_tokens=60, session=session.id, stop=(stop,), top_k=60)
+
+    assert ("stop", text[:cut]) == (delta.finish_reason, delta.text)
+    whole = [id for token in [*tokens[:n], tokens[n][0]] for id in model.tokenizer.encode(token)]
+    ids = np.array([*model.tokenizer.encode("ro"), *whole])
+    request = Request(ids, 0, Sampling(seed=7), timeout_s=60, return_row=True)
+    row = counted_as_generated(await read_row(model.engine.submit(request)), None, np.array(whole))
+    assert _bits(row) == _bits((await generator.sessions.get(session.id)).row)
+
+
+async def test_a_stop_before_any_text_leaves_the_session_where_it_was(generator):
+    """Nothing was read and nothing shown."""
+    session = await generator.create_session(prompt="Ro", model=None, seed=7)
+    text = (await _generate(generator, "Ro", max_tokens=3)).text
+
+    delta = await _generate(generator, session=session.id, stop=(text,))
+
+    assert ("stop", "") == (delta.finish_reason, delta.text)
+    assert _bits(session.row) == _bits((await generator.sessions.get(session.id)).row)
+
+
 async def test_a_turn_that_is_left_changes_nothing(generator):
     """The session is as it was, and free for the next turn."""
     session = await generator.create_session(prompt="Ro", model=None, seed=1)
@@ -139,6 +178,14 @@ async def test_what_is_out_of_range_is_named(generator, options, param):
 
     assert param == caught.value.param
     await _generate(generator, session=session.id)
+
+
+async def test_a_prompt_that_cannot_fit_is_not_even_tokenised(generator, monkeypatch):
+    """Tokenising 10 million characters takes seconds; their number is enough to refuse them."""
+    monkeypatch.setattr(Tokenizer, "encode", lambda *_: pytest.fail("tokenised"))
+
+    with pytest.raises(InvalidOption):
+        await generator.start(Options("a" * 10_000_000))
 
 
 async def test_a_session_belongs_to_its_model(generator):
