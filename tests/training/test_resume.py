@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -241,6 +242,15 @@ def test_new_run_does_not_overwrite_an_old_one(tiny_run: TinyRun) -> None:
         tiny_run.folder.begin(tiny_run.config, tiny_run.corpus)
 
 
+@pytest.fixture
+def _ctrl_c() -> Iterator[None]:
+    """Python's own answer to Ctrl-C, which a shell takes away from what runs in the background."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
 def test_second_ctrl_c_ends_at_once() -> None:
     """The first asks, the second does not."""
     with Interruption() as interruption:
