@@ -73,13 +73,14 @@ class BareDecoder:
             decoder.load(slot, row, Sampling(seed=slot, temperature=0.8))
         slot_B = np.arange(num_streams)
         num_steps_B = np.full(num_streams, _BURST_STEPS)
+        keep_B = np.zeros(num_streams, np.bool_)
         forced_KB = np.full((_BURST_STEPS, num_streams), SAMPLED, np.int64)
         forced_KB[0] = self._start_id
         num_tokens = 0
         started_s = time.perf_counter()
         while (elapsed_s := time.perf_counter() - started_s) < timing.duration_s:
             num_tokens += int(
-                decoder.burst(Burst(slot_B, forced_KB, num_steps_B)).num_steps_B.sum()
+                decoder.burst(Burst(slot_B, forced_KB, num_steps_B, keep_B)).num_steps_B.sum()
             )
             forced_KB[0] = SAMPLED
         return Measurements(num_streams, elapsed_s, num_tokens)

@@ -24,9 +24,8 @@ from service.engine.limits import EngineLimits
 from service.generation.errors import ModelUnknown
 from service.generation.generator import GenerationLimits, Generator
 from service.generation.models import ModelRegistry, ServedModel
-from service.runtime.decoder import Burst, Row, Sampling
-from service.runtime.step import StepGraph
-from service.runtime.stepwise import StepwiseDecoder
+from service.runtime.burst import BurstDecoder
+from service.runtime.decoder import Burst, Decoder, Row, Sampling
 from service.sessions.memory import MemorySessionStore, SessionLimits
 from service.settings import Settings
 
@@ -149,16 +148,13 @@ def _load(artifact: Artifact, settings: Settings) -> ServedModel:
     """
     manifest = artifact.manifest
     content = artifact.read(manifest.model_file)
-    check_step_graph(artifact.folder / manifest.model_file, content, manifest)
-    step = StepGraph(
-        content,
-        num_threads=settings.num_threads or os.cpu_count() or 1,
-        state_names=[tensor.name for tensor in manifest.state],
-    )
+    model = check_step_graph(artifact.folder / manifest.model_file, content, manifest)
     ids = manifest.special_ids
-    decoder = StepwiseDecoder(
-        step,
+    decoder = BurstDecoder(
+        model,
+        [tensor.name for tensor in manifest.state],
         capacity=settings.max_rows,
+        num_threads=settings.num_threads or os.cpu_count() or 1,
         end_id=ids.end,
         never_drawn=() if ids.unknown is None else (ids.unknown,),
     )
@@ -177,7 +173,7 @@ def _load(artifact: Artifact, settings: Settings) -> ServedModel:
     return ServedModel(manifest, tokenizer, Engine(artifact.ref, decoder, limits))
 
 
-def _warm_up(decoder: StepwiseDecoder, start_id: int) -> None:
+def _warm_up(decoder: Decoder, start_id: int) -> None:
     """Run the smallest and the largest batch, so that the first request finds all memory made."""
     row = Row.start(decoder.state_width, decoder.vocabulary_size)
     for num_rows in (1, decoder.capacity):
@@ -185,4 +181,5 @@ def _warm_up(decoder: StepwiseDecoder, start_id: int) -> None:
             decoder.load(slot, row, Sampling(seed=0))
         forced_KB = np.full((2, num_rows), -1, np.int64)
         forced_KB[0] = start_id
-        decoder.burst(Burst(np.arange(num_rows), forced_KB, np.full(num_rows, 2)))
+        num_steps_B = np.full(num_rows, 2)
+        decoder.burst(Burst(np.arange(num_rows), forced_KB, num_steps_B, num_steps_B == 0))

@@ -20,13 +20,16 @@ _STANDARD_DOMAINS = {"", "ai.onnx"}
 _MIN_OPSET = 18
 
 
-def check_step_graph(path: Path, content: bytes, manifest: Manifest) -> None:
+def check_step_graph(path: Path, content: bytes, manifest: Manifest) -> onnx.ModelProto:
     """Check that `content` is a self-contained step graph of the shape that `manifest` states.
 
     Args:
         path: Where the bytes came from, for messages.
         content: A serialised onnx.ModelProto.
         manifest: What the graph must agree with.
+
+    Returns:
+        The parsed model.
 
     Raises:
         GraphError: It is not.
@@ -51,6 +54,7 @@ def check_step_graph(path: Path, content: bytes, manifest: Manifest) -> None:
     }
     _compare(path, "input", inputs, model.graph.input)
     _compare(path, "output", outputs, model.graph.output)
+    return model
 
 
 def _refuse_foreign_parts(path: Path, model: onnx.ModelProto) -> None:

@@ -173,9 +173,10 @@ class Engine:
                     job.num_read : job.num_read + share.num_read
                 ]
         slot_B = np.array([share.slot for share in shares])
+        keep_B = np.array([self._jobs[share.request_id].request.return_row for share in shares])
         started_s = self._clock()
         try:
-            result = self._decoder.burst(Burst(slot_B, forced_KB, num_steps_B))
+            result = self._decoder.burst(Burst(slot_B, forced_KB, num_steps_B, keep_B))
         # Whatever a model raises concerns the rows that it ran, not the server.
         except Exception as error:  # noqa: BLE001
             _log.exception("a burst of %d rows failed", len(shares))

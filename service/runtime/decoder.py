@@ -98,11 +98,14 @@ class Burst:
         slot_B: The slots that take part, each once.
         forced_KB: Token to read, or SAMPLED.
         num_steps_B: How many of the K steps each row takes part in, at least one.
+        keep_B: Whether a row that stops before the last step is needed afterwards; where it is not,
+            the slot may then hold anything. Keeping costs time.
     """
 
     slot_B: Int64
     forced_KB: Int64
     num_steps_B: Int64
+    keep_B: Bool
 
 
 @dataclass(frozen=True, slots=True)

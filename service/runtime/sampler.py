@@ -1,4 +1,4 @@
-"""Drawing one token for every row: the reference, in numpy, that every faster sampler must match.
+"""Drawing one token for every row: the reference, in numpy, that the burst graph's must match.
 
 Each row's result depends on its own numbers only, bit for bit: every operation is elementwise or
 runs along one row in a fixed order, and a step that only some rows ask for changes only those.
@@ -6,6 +6,7 @@ runs along one row in a fixed order, and a step that only some rows ask for chan
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -63,9 +64,20 @@ class SamplingTable:
         self.frequency_B[row] = given(sampling.frequency_penalty, 0)
         self.num_logprobs_B[row] = given(sampling.num_logprobs, NO_LOGPROBS)
 
-    def take(self, rows: Int64 | Bool) -> SamplingTable:
+    def take(self, rows: Int64 | Bool | slice) -> SamplingTable:
         """A copy with `rows` only."""
         return SamplingTable(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def truncates_B(self, vocabulary_size: int) -> Bool:  # noqa: N802
+        """Rows that leave out improbable ids; greedy rows need not, their best id always stays."""
+        truncates_B = (self.top_k_B < vocabulary_size) | (self.top_p_B < 1) | (self.min_p_B > 0)
+        return truncates_B & (self.temperature_B > 0)
+
+    @property
+    def penalises(self) -> bool:
+        """Whether some row's draws depend on what its text holds."""
+        off = self.repetition_B == 1, self.presence_B == 0, self.frequency_B == 0
+        return not all(column_B.all() for column_B in off)
 
 
 def draw(
@@ -74,8 +86,11 @@ def draw(
     generated_BV: Int32,
     table: SamplingTable,
     uniform_B: Float32,
+    exp: Callable[[Float32], Float32] = np.exp,
 ) -> Int64:
-    """One token id for every row, by inverting the cumulative distribution in id order.
+    """One token id for every row, by inverting the cumulative distribution.
+
+    In id order; for a row whose options leave ids out, in the order of probability.
 
     Args:
         logits_BV: The model's logits; -inf for an id that must not be drawn.
@@ -83,28 +98,38 @@ def draw(
         generated_BV: See `Row`.
         table: One row for every row of the logits.
         uniform_B: A uniform number in [0, 1) for each; see `randomness.uniforms`.
+        exp: The exponential. Two libraries' differ in the last bit: to compare with what another
+            one computes, pass its own.
 
     Returns:
         Token ids, int64[B].
     """
     logits_BV = _penalised(logits_BV, present_BV, generated_BV, table)
     greedy_B = table.temperature_B == 0
-    divisor_B = np.where(greedy_B, np.float32(1), table.temperature_B)
+    temperature_B1 = np.where(greedy_B, np.float32(1), table.temperature_B)[:, None]
     # A tiny temperature sends the difference to -inf and its weight to 0, as it should.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        scaled_BV = (logits_BV - logits_BV.max(axis=1, keepdims=True)) / divisor_B[:, None]
-        weight_BV = np.exp(scaled_BV)
-    truncating_B = _truncating(table, logits_BV.shape[1])
-    if truncating_B.any():
-        weight_BV[truncating_B] = _truncated(
-            weight_BV[truncating_B], logits_BV[truncating_B], table.take(truncating_B)
-        )
+        below_BV = (logits_BV - logits_BV.max(axis=1, keepdims=True)) / temperature_B1
+        weight_BV = exp(below_BV)
     cumulative_BV = np.cumsum(weight_BV, axis=1, dtype=np.float32)
-    # Strictly below the total, since `uniforms` has 23 bits: the index is always a drawable id.
-    target_B = uniform_B * cumulative_BV[:, -1]
-    drawn_B = (cumulative_BV <= target_B[:, None]).sum(axis=1)
-    token_B: Int64 = np.where(greedy_B, logits_BV.argmax(axis=1), drawn_B)
-    return token_B
+    token_B: Int64 = _pick(cumulative_BV, uniform_B * cumulative_BV[:, -1])
+    rows = np.flatnonzero(table.truncates_B(logits_BV.shape[1]))
+    if rows.size:
+        token_B[rows] = _draw_truncated(
+            logits_BV[rows],
+            weight_BV[rows],
+            cumulative_BV[rows, -1],
+            table.take(rows),
+            uniform_B[rows],
+        )
+    return np.where(greedy_B, logits_BV.argmax(axis=1), token_B)
+
+
+def _pick(cumulative_BN: Float32, target_B: Float32) -> Int64:
+    """The first place whose cumulative weight exceeds the target."""
+    # Strictly below the total, since `uniforms` has 23 bits: there always is one.
+    place_B: Int64 = (cumulative_BN <= target_B[:, None]).sum(axis=1)
+    return place_B
 
 
 def logprobs(logits_BV: Float32, token_B: Int64, num_top: int) -> tuple[Float32, Int64, Float32]:
@@ -151,24 +176,27 @@ def _penalised(
     return logits_BV
 
 
-def _truncating(table: SamplingTable, vocabulary_size: int) -> Bool:
-    """Rows that leave out improbable ids; greedy rows need not, their best id always stays."""
-    truncates_B = (table.top_k_B < vocabulary_size) | (table.top_p_B < 1) | (table.min_p_B > 0)
-    return truncates_B & (table.temperature_B > 0)
+def _draw_truncated(
+    logits_BV: Float32,
+    weight_BV: Float32,
+    total_B: Float32,
+    table: SamplingTable,
+    uniform_B: Float32,
+) -> Int64:
+    """Draw among the most probable ids, in the order of probability.
 
-
-def _truncated(weight_BV: Float32, logits_BV: Float32, table: SamplingTable) -> Float32:
-    """The weights with those of the left-out ids set to 0."""
+    Every option keeps a number of the best; the smallest of these numbers counts.
+    """
+    rows, size = np.arange(len(logits_BV)), logits_BV.shape[1]
     # By the logits, not the weights: exp may round two different logits to one weight.
     order_BV = np.argsort(-logits_BV, axis=1, kind="stable")
-    sorted_BV = np.take_along_axis(weight_BV, order_BV, axis=1)
-    keep_BV = np.arange(logits_BV.shape[1]) < table.top_k_B[:, None]
-    cumulative_BV = np.cumsum(np.where(keep_BV, sorted_BV, 0), axis=1, dtype=np.float32)
-    before_BV = np.zeros_like(cumulative_BV)
-    before_BV[:, 1:] = cumulative_BV[:, :-1]
-    top_p_B1 = table.top_p_B[:, None]
-    keep_BV &= (before_BV < top_p_B1 * cumulative_BV[:, -1:]) | (top_p_B1 >= 1)
-    keep_BV &= sorted_BV >= table.min_p_B[:, None] * sorted_BV[:, :1]
-    kept_BV = np.empty_like(keep_BV)
-    np.put_along_axis(kept_BV, order_BV, keep_BV, axis=1)
-    return np.where(kept_BV, weight_BV, np.float32(0))
+    weight_BV = np.take_along_axis(weight_BV, order_BV, axis=1)
+    cumulative_BV = np.cumsum(weight_BV, axis=1, dtype=np.float32)
+    total_B = np.where(table.top_k_B < size, cumulative_BV[rows, table.top_k_B - 1], total_B)
+    num_below_B = (cumulative_BV < (table.top_p_B * total_B)[:, None]).sum(axis=1)
+    by_top_p_B = np.where(table.top_p_B < 1, num_below_B + 1, size)
+    by_min_p_B = (weight_BV >= table.min_p_B[:, None]).sum(axis=1)
+    num_kept_B = np.minimum(np.minimum(table.top_k_B, by_top_p_B), by_min_p_B)
+    place_B = _pick(cumulative_BV, uniform_B * cumulative_BV[rows, num_kept_B - 1])
+    token_B: Int64 = order_BV[rows, place_B]
+    return token_B

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-# onnxruntime reports its use over the network unless it is told not to before it is imported.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-import onnxruntime
+from service.runtime.onnx_session import load_session
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -53,15 +50,7 @@ class StepGraph:
     def __init__(
         self, content: bytes, *, num_threads: int = 1, state_names: Sequence[str] | None = None
     ) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = num_threads
-        options.inter_op_num_threads = 1
-        # A spinning pool burns the cores of an idle server, and steals them from the event loop.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = load_session(content, num_threads=num_threads)
         widths = {
             value.name.removeprefix("state."): int(value.shape[1])
             for value in self._session.get_inputs()

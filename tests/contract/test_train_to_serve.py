@@ -91,7 +91,9 @@ def test_the_server_writes_what_the_published_graph_writes(client: TestClient, s
     prompt = tokenizer.encode("The ")
     decoder.load(0, Row.start(decoder.state_width, decoder.vocabulary_size), Sampling(seed=5))
     forced_KB = np.array([[*prompt, *[SAMPLED] * 40]]).T
-    result = decoder.burst(Burst(np.array([0]), forced_KB, np.array([len(forced_KB)])))
+    result = decoder.burst(
+        Burst(np.array([0]), forced_KB, np.array([len(forced_KB)]), np.array([True]))
+    )
     expected = tokenizer.decode(result.token_KB[len(prompt) :, 0])
 
     body = {"prompt": "The ", "max_tokens": 40, "seed": 5, "temperature": 1}

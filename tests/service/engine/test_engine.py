@@ -98,7 +98,9 @@ def _alone(request, step=None, **options):
     row = request.past or Row.start(decoder.state_width, decoder.vocabulary_size)
     decoder.load(0, row, request.sampling)
     forced = [*request.prompt_T.tolist(), *[SAMPLED] * request.max_tokens]
-    result = decoder.burst(Burst(np.array([0]), np.array(forced)[:, None], np.array([len(forced)])))
+    result = decoder.burst(
+        Burst(np.array([0]), np.array(forced)[:, None], np.array([len(forced)]), np.array([True]))
+    )
     tokens = result.token_KB[len(request.prompt_T) : result.num_steps_B[0], 0].tolist()
     return tokens, decoder.save(0)
 

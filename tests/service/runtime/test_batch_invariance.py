@@ -4,7 +4,7 @@ import pytest
 from hypothesis import stateful
 from hypothesis import strategies as st
 
-from service.runtime.decoder import SAMPLED, Burst, Row, Sampling
+from service.runtime.decoder import SAMPLED, Burst, Decoder, Row, Sampling
 from service.runtime.fake import FakeStep
 from service.runtime.step import StepGraph
 from service.runtime.stepwise import StepwiseDecoder
@@ -15,7 +15,8 @@ def _burst(slots, forced, num_steps=None):
     forced_KB = np.array(forced, np.int64)
     if num_steps is None:
         num_steps = [len(forced)] * len(slots)
-    return Burst(np.array(slots), forced_KB, np.array(num_steps))
+    keep_B = np.ones(len(slots), np.bool_)
+    return Burst(np.array(slots), forced_KB, np.array(num_steps), keep_B)
 
 
 def _bits(row: Row):
@@ -54,20 +55,22 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        step = self.make_step()
-        self.together = StepwiseDecoder(step, capacity=self.capacity, end_id=self.end_id)
-        self.step = step
-        self.alone: dict[int, StepwiseDecoder] = {}
+        self.together = self.make_together()
+        self.alone: dict[int, Decoder] = {}
         self.sampling: dict[int, Sampling] = {}
 
-    def make_step(self):
-        """The model that is run."""
-        return FakeStep()
+    def make_together(self) -> Decoder:
+        """What runs the rows together."""
+        return StepwiseDecoder(FakeStep(), capacity=self.capacity, end_id=self.end_id)
+
+    def make_alone(self) -> Decoder:
+        """What runs each of them alone."""
+        return StepwiseDecoder(FakeStep(), capacity=1, end_id=self.end_id)
 
     @stateful.rule(slot=st.integers(0, 4), sampling=_samplings, token=st.integers(0, 6))
     def start(self, slot, sampling, token):
         """A new text in a slot, whatever was there."""
-        alone = StepwiseDecoder(self.step, capacity=1, end_id=self.end_id)
+        alone = self.make_alone()
         alone.load(0, _start(alone), sampling)
         alone.burst(_burst([0], [[token]]))
         self.together.load(slot, _start(self.together), sampling)
@@ -132,9 +135,13 @@ class OnnxMachine(DecoderMachine):
 
     graph = StepGraph(tiny_model.step_graph(), num_threads=2)
 
-    def make_step(self):
-        """The model that is run."""
-        return self.graph
+    def make_together(self):
+        """Two threads."""
+        return StepwiseDecoder(self.graph, capacity=self.capacity, end_id=self.end_id)
+
+    def make_alone(self):
+        """The same model."""
+        return StepwiseDecoder(self.graph, capacity=1, end_id=self.end_id)
 
 
 TestFake = DecoderMachine.TestCase

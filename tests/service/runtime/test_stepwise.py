@@ -44,7 +44,8 @@ def burst(
     forced_KB = np.full((max(num_steps), len(slots)), SAMPLED, np.int64)
     for b, tokens in enumerate(forced):
         forced_KB[: len(tokens), b] = tokens[: len(forced_KB)]
-    return target.burst(Burst(np.array(slots), forced_KB, np.array(num_steps)))
+    keep_B = np.ones(len(slots), np.bool_)
+    return target.burst(Burst(np.array(slots), forced_KB, np.array(num_steps), keep_B))
 
 
 def alone(

@@ -1,0 +1,187 @@
+"""The burst decoder: K steps and all draws between them in one run of the burst graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+
+from service.runtime import sampler
+from service.runtime.burst_graph import build_burst_graph
+from service.runtime.decoder import (
+    SAMPLED,
+    Bool,
+    Burst,
+    BurstResult,
+    Float32,
+    Int64,
+    Logprobs,
+    Row,
+    Sampling,
+)
+from service.runtime.onnx_session import load_session
+from service.runtime.randomness import uniforms
+from service.runtime.rows import RowTable, neighbours
+from service.runtime.sampler_graph import GREEDY, PLAIN, TRUNCATED
+
+
+class BurstDecoder:
+    """Rows of one model, advanced burst by burst; see `Decoder`.
+
+    Args:
+        step: A step graph that has passed `check_step_graph`.
+        state_names: Order of the state tensors in a `Row`.
+        capacity: Number of slots.
+        num_threads: Threads that one burst may use.
+        end_id: Drawing it ends a row, if given.
+        never_drawn: Ids that are not sampled, whatever their logit.
+    """
+
+    def __init__(
+        self,
+        step: onnx.ModelProto,
+        state_names: Sequence[str],
+        *,
+        capacity: int,
+        num_threads: int = 1,
+        end_id: int | None = None,
+        never_drawn: Iterable[int] = (),
+    ) -> None:
+        graph = build_burst_graph(step, state_names, end_id=end_id, never_drawn=tuple(never_drawn))
+        self._session = load_session(graph.content, num_threads=num_threads)
+        self._inputs = graph.inputs
+        self._outputs = list(graph.outputs)
+        self._state_names = [f"state.{name}" for name in state_names]
+        self._end_id = end_id
+        values = {value.name: value for value in (*step.graph.input, *step.graph.output)}
+        widths = [_width(values[name]) for name in self._state_names]
+        self.capacity = capacity
+        self.state_width = sum(widths)
+        self.vocabulary_size = _width(values["logits"])
+        self._rows = RowTable(capacity, widths, self.vocabulary_size)
+
+    def load(self, slot: int, row: Row, sampling: Sampling) -> None:
+        """Copy `row` into `slot`."""
+        self._rows.load(slot, row, sampling)
+
+    def save(self, slot: int) -> Row:
+        """A copy of the row in `slot`."""
+        return self._rows.save(slot)
+
+    def burst(self, burst: Burst) -> BurstResult:
+        """Advance the rows of `burst` together, each for as many steps as it is given."""
+        slots = neighbours(burst.slot_B)
+        table = self._rows.sampling.take(slots)
+        feed = self._feed(burst, slots, table)
+        *state, logits_BV, token_KB, logits_KBV = self._session.run(self._outputs, feed)
+        self._rows.scatter(slots, state, logits_BV)
+
+        drawn_KB = burst.forced_KB == SAMPLED
+        num_steps_B, ended_B = self._ends(burst, token_KB, drawn_KB)
+        taken_KB = np.arange(len(token_KB))[:, None] < num_steps_B
+        token_KB[~taken_KB] = SAMPLED
+        slot_KB = np.broadcast_to(burst.slot_B, token_KB.shape)
+        self._rows.count(slot_KB[taken_KB], token_KB[taken_KB], drawn_KB[taken_KB])
+        self._rows.num_tokens[burst.slot_B] += num_steps_B
+        return BurstResult(
+            token_KB=token_KB,
+            num_steps_B=num_steps_B,
+            ended_B=ended_B,
+            finite_B=self._rows.finite(slots),
+            logprobs=_logprobs(table, logits_KBV, token_KB, drawn_KB & taken_KB),
+        )
+
+    def _feed(
+        self, burst: Burst, slots: Int64 | slice, table: sampler.SamplingTable
+    ) -> dict[str, Any]:
+        """The inputs of the graph."""
+        num_steps = len(burst.forced_KB)
+        state, logits_BV = self._rows.gather(slots)
+        draws_K = (burst.forced_KB == SAMPLED).any(axis=1)
+        may_stop_B = burst.num_steps_B < num_steps
+        if self._end_id is not None:
+            may_stop_B = may_stop_B | draws_K.any()
+        freezes = bool((may_stop_B & burst.keep_B).any())
+        # Logits are needed where the next token is drawn from them, and where a row is put away.
+        heads_K = np.append(draws_K[1:], True)
+        if freezes:
+            heads_K[burst.num_steps_B - 1] = True
+            heads_K |= draws_K & (self._end_id is not None)
+        positions_KB = self._rows.num_tokens[slots] + np.arange(num_steps)[:, None]
+        values = {
+            "num_steps": np.array(num_steps),
+            "forced_KB": burst.forced_KB,
+            "uniform_KB": uniforms(table.seed_B, positions_KB),
+            "draws_K": draws_K,
+            "heads_K": heads_K,
+            "steps_B1": burst.num_steps_B[:, None],
+            "freezes": np.array(freezes),
+            "wants_logits": np.array((table.num_logprobs_B != sampler.NO_LOGPROBS).any()),
+            "logits": logits_BV,
+            **dict(zip(self._state_names, state, strict=True)),
+            **self._options(slots, table),
+        }
+        return {self._inputs[name]: value for name, value in values.items()}
+
+    def _options(self, slots: Int64 | slice, table: sampler.SamplingTable) -> dict[str, Any]:
+        """The sampling options of the rows, and what they have to do with each other."""
+        greedy_B = table.temperature_B == 0
+        truncated_B = table.truncates_B(self.vocabulary_size)
+        kind_B = np.select([greedy_B, truncated_B], [GREEDY, TRUNCATED], PLAIN)
+        penalises = table.penalises
+        counted = slots if penalises else slice(0)
+        return {
+            "any_plain": np.array((kind_B == PLAIN).any()),
+            "any_truncated": np.array(truncated_B.any()),
+            "any_greedy": np.array(greedy_B.any()),
+            "any_penalised": np.array(penalises),
+            "kind": kind_B[None],
+            "temperature": np.where(greedy_B, np.float32(1), table.temperature_B)[None],
+            "top_k": table.top_k_B[None],
+            "top_p": table.top_p_B[None],
+            "min_p": table.min_p_B[None],
+            "repetition": table.repetition_B[None],
+            "presence": table.presence_B[None],
+            "frequency": table.frequency_B[None],
+            "present_VB": np.ascontiguousarray(self._rows.present[counted].T),
+            "generated_VB": self._rows.generated[counted].T.astype(np.float32, order="C"),
+        }
+
+    def _ends(self, burst: Burst, token_KB: Int64, drawn_KB: Bool) -> tuple[Int64, Bool]:
+        """How many steps each row took, and whether it drew its end id."""
+        num_steps_B = burst.num_steps_B
+        if self._end_id is None:
+            return num_steps_B, np.zeros(len(num_steps_B), np.bool_)
+        is_end_KB = drawn_KB & (token_KB == self._end_id)
+        is_end_KB &= np.arange(len(token_KB))[:, None] < num_steps_B
+        ended_B = is_end_KB.any(axis=0)
+        return np.where(ended_B, is_end_KB.argmax(axis=0) + 1, num_steps_B), ended_B
+
+
+def _logprobs(
+    table: sampler.SamplingTable, logits_KBV: Float32, token_KB: Int64, drawn_KB: Bool
+) -> Logprobs | None:
+    """Log-probabilities of what was drawn, in the rows that ask for them."""
+    wanted_B = table.num_logprobs_B != sampler.NO_LOGPROBS
+    if not wanted_B.any():
+        return None
+    num_top = int(table.num_logprobs_B.max())
+    result = Logprobs(
+        chosen_KB=np.zeros(token_KB.shape, np.float32),
+        top_id_KBN=np.zeros((*token_KB.shape, num_top), np.int64),
+        top_KBN=np.zeros((*token_KB.shape, num_top), np.float32),
+    )
+    wanted_KB = drawn_KB & wanted_B
+    chosen_N, top_id_NM, top_NM = sampler.logprobs(
+        logits_KBV[wanted_KB], token_KB[wanted_KB], num_top
+    )
+    result.chosen_KB[wanted_KB] = chosen_N
+    result.top_id_KBN[wanted_KB] = top_id_NM
+    result.top_KBN[wanted_KB] = top_NM
+    return result
+
+
+def _width(value: onnx.ValueInfoProto) -> int:
+    return int(value.type.tensor_type.shape.dim[1].dim_value)

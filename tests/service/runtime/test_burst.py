@@ -1,0 +1,256 @@
+"""The burst decoder against the stepwise one, bit for bit."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import hypothesis
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from service.runtime import sampler
+from service.runtime.burst import BurstDecoder
+from service.runtime.burst_graph import INPUTS
+from service.runtime.decoder import SAMPLED, Burst, Row, Sampling
+from service.runtime.nodes import Names, Nodes
+from service.runtime.onnx_session import load_session
+from service.runtime.sampler_graph import GREEDY, OPTIONS, PLAIN, TRUNCATED, SamplerGraph
+from service.runtime.step import StepGraph
+from service.runtime.stepwise import StepwiseDecoder
+from tests import step_graphs, tiny_model
+from tests.service.runtime.test_batch_invariance import DecoderMachine, _bits
+from tests.service.runtime.test_sampler import SAMPLING
+
+GRAPHS = {
+    "lstm": tiny_model.step_graph(),
+    "gru": step_graphs.gru(),
+    "bigram": step_graphs.bigram(),
+}
+
+
+def _exp_session():
+    value = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["B", "V"]) for n in "xy"]
+    graph = helper.make_graph([helper.make_node("Exp", ["x"], ["y"])], "exp", value[:1], value[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return load_session(model.SerializeToString(), num_threads=1)
+
+
+_EXP = _exp_session()
+
+
+def exp(x: np.ndarray) -> np.ndarray:
+    """The exponential of onnxruntime; that of numpy differs from it in the last bit."""
+    return _EXP.run(None, {"x": np.asarray(x, np.float32)})[0]
+
+
+def burst_decoder(graph: bytes, **options) -> BurstDecoder:
+    """A burst decoder of any step graph."""
+    model = onnx.load_model_from_string(graph)
+    return BurstDecoder(model, StepGraph(graph).state_names, **options)
+
+
+class BurstMachine(DecoderMachine):
+    """Bursts in one run of the graph, against each row alone, step by step, in numpy."""
+
+    graph = GRAPHS["lstm"]
+    num_threads = 2
+    _steps: ClassVar[dict[bytes, StepGraph]] = {}
+    _decoders: ClassVar[dict[tuple[bytes, int], BurstDecoder]] = {}
+
+    def make_together(self):
+        """Made once: every example overwrites the rows that it uses."""
+        key = (self.graph, self.num_threads)
+        if key not in self._decoders:
+            self._decoders[key] = burst_decoder(
+                self.graph,
+                capacity=self.capacity,
+                num_threads=self.num_threads,
+                end_id=self.end_id,
+                never_drawn=[3],
+            )
+        return self._decoders[key]
+
+    def make_alone(self):
+        """The reference."""
+        if self.graph not in self._steps:
+            self._steps[self.graph] = StepGraph(self.graph)
+        step = self._steps[self.graph]
+        return StepwiseDecoder(step, capacity=1, end_id=self.end_id, never_drawn=[3], exp=exp)
+
+
+class GruMachine(BurstMachine):
+    """Another architecture, with many ties."""
+
+    graph = GRAPHS["gru"]
+    num_threads = 1
+
+
+class BigramMachine(BurstMachine):
+    """A step graph whose logits do not depend on its state, without an end id."""
+
+    graph = GRAPHS["bigram"]
+    end_id = None
+
+
+TestLstm = BurstMachine.TestCase
+TestGru = GruMachine.TestCase
+TestBigram = BigramMachine.TestCase
+TestLstm.settings = TestGru.settings = TestBigram.settings = hypothesis.settings(
+    max_examples=40, stateful_step_count=15, deadline=None
+)
+
+
+def _samplings(number: int) -> list[Sampling]:
+    kinds: list[dict] = [
+        {},
+        {"temperature": 0},
+        {"top_k": 5, "repetition_penalty": 1.2},
+        {"top_p": 0.8, "num_logprobs": 2},
+        {"min_p": 0.1, "presence_penalty": 0.3, "frequency_penalty": 0.1},
+    ]
+    return [Sampling(seed=n, **kinds[n % len(kinds)]) for n in range(number)]
+
+
+def _run(decoder, rows: range, samplings: list[Sampling], forced: list[list[int]]) -> list:
+    """The tokens and the rows of some texts that run together."""
+    for slot, n in enumerate(rows):
+        start = Row.start(decoder.state_width, decoder.vocabulary_size)
+        decoder.load(slot, start, samplings[n])
+    forced_KB = np.array([[row[0]] * len(rows) for row in forced])
+    num_rows = len(rows)
+    result = decoder.burst(
+        Burst(
+            np.arange(num_rows), forced_KB, np.full(num_rows, len(forced)), np.zeros(num_rows, bool)
+        )
+    )
+    return [(result.token_KB[:, b].tolist(), _bits(decoder.save(b))) for b in range(num_rows)]
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+@pytest.mark.parametrize("width", [16, 100])
+def test_rows_run_the_same_in_batches_of_every_size(width: int, num_threads: int):
+    """Bit-identical alone and in batches of 1 to 256, whatever the neighbours ask for."""
+    graph = tiny_model.step_graph(width=width)
+    samplings = _samplings(256)
+    forced = [[5], [9], *[[SAMPLED]] * 4]
+    reference = StepwiseDecoder(StepGraph(graph), capacity=1, exp=exp)
+    alone = [_run(reference, range(n, n + 1), samplings, forced)[0] for n in range(256)]
+    decoder = burst_decoder(graph, capacity=256, num_threads=num_threads)
+
+    for size in (1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 33, 63, 64, 65, 100, 128, 200, 255, 256):
+        assert alone[256 - size :] == _run(decoder, range(256 - size, 256), samplings, forced), size
+
+
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
+def test_a_row_that_is_not_kept_leaves_its_tokens(graph: bytes):
+    """Rows that stop in mid-burst go on unseen; tokens, counts and log-probabilities do not."""
+    results = []
+    for keep in (False, True):
+        decoder = burst_decoder(graph, capacity=2)
+        for slot, sampling in enumerate([Sampling(seed=1, num_logprobs=1), Sampling(seed=2)]):
+            decoder.load(slot, Row.start(decoder.state_width, decoder.vocabulary_size), sampling)
+        forced_KB = np.full((8, 2), SAMPLED)
+        forced_KB[0] = 1
+        result = decoder.burst(
+            Burst(np.arange(2), forced_KB, np.array([3, 8]), np.array([keep, False]))
+        )
+        assert result.logprobs is not None
+        results.append((result.token_KB.tolist(), result.logprobs.chosen_KB.tolist()))
+        assert [[SAMPLED] * 5, 3, 8] == [
+            result.token_KB[3:, 0].tolist(),
+            *(decoder.save(slot).num_tokens for slot in (0, 1)),
+        ]
+
+    assert results[0] == results[1]
+
+
+def test_a_burst_that_only_reads_ends_with_logits():
+    """The output layer runs after the last step only, and the draws of the next burst need it."""
+    decoder = burst_decoder(GRAPHS["lstm"], capacity=1)
+    reference = StepwiseDecoder(StepGraph(GRAPHS["lstm"]), capacity=1, exp=exp)
+
+    assert _run(reference, range(1), _samplings(1), [[5], [6], [7]]) == _run(
+        decoder, range(1), _samplings(1), [[5], [6], [7]]
+    )
+
+
+def _sampler_session(vocabulary_size: int):
+    """The sampler by itself: logits, counts, options and uniforms in, tokens out."""
+    g = Nodes(Names([]))
+    names = {name: name for name in OPTIONS}
+    graph = SamplerGraph(names, vocabulary_size, never_drawn=[1])
+    token_1B = graph.draw(g, "logits", "present_VB", "generated_VB", "uniform")
+    kinds = {name: INPUTS[name] for name in ("logits", "present_VB", "generated_VB", *OPTIONS)}
+    kinds["uniform"] = (TensorProto.FLOAT, 2)
+    g.weights.extend(g.names.constants.values())
+    model = helper.make_model(
+        g.graph(
+            "sampler",
+            [helper.make_tensor_value_info(n, k, [None] * r) for n, (k, r) in kinds.items()],
+            [token_1B],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=9,
+    )
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    return load_session(model.SerializeToString(), num_threads=1)
+
+
+_SAMPLERS = {size: _sampler_session(size) for size in (5, 66, 600, 1200)}
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    vocabulary_size=st.sampled_from(sorted(_SAMPLERS)),
+    samplings=st.lists(SAMPLING, min_size=1, max_size=9),
+    seed=st.integers(0, 2**32 - 1),
+    grain=st.sampled_from([0.0, 0.001, 0.5]),
+    spread=st.sampled_from([0.01, 1.0, 4.0]),
+)
+def test_the_graph_draws_what_numpy_draws(vocabulary_size, samplings, seed, grain, spread):
+    """Flat and peaked distributions, ties, options of every kind in one batch."""
+    random = np.random.default_rng(seed)
+    size = (len(samplings), vocabulary_size)
+    logits = random.normal(0, spread, size).astype(np.float32)
+    if grain:
+        logits = (np.round(logits / grain) * grain).astype(np.float32)
+    generated = random.integers(0, 3, size).astype(np.int32)
+    present = (generated > 0) | (random.random(size) < 0.3)
+    uniform = (random.integers(0, 2**23, len(samplings)) * 2.0**-23).astype(np.float32)
+    table = sampler.SamplingTable.neutral(len(samplings), vocabulary_size)
+    for b, sampling in enumerate(samplings):
+        table.put(b, sampling, vocabulary_size)
+    masked = logits.copy()
+    masked[:, 1] = -np.inf
+    expected = sampler.draw(masked, present, generated, table, uniform, exp)
+
+    greedy = table.temperature_B == 0
+    truncated = table.truncates_B(vocabulary_size)
+    kind = np.select([greedy, truncated], [GREEDY, TRUNCATED], PLAIN)
+    [found] = _SAMPLERS[vocabulary_size].run(
+        None,
+        {
+            "logits": logits,
+            "present_VB": np.ascontiguousarray(present.T),
+            "generated_VB": generated.T.astype(np.float32, order="C"),
+            "uniform": uniform[None],
+            "any_plain": np.array((kind == PLAIN).any()),
+            "any_truncated": np.array(truncated.any()),
+            "any_greedy": np.array(greedy.any()),
+            "any_penalised": np.array(table.penalises),
+            "kind": kind[None],
+            "temperature": np.where(greedy, np.float32(1), table.temperature_B)[None],
+            "top_k": table.top_k_B[None],
+            "top_p": table.top_p_B[None],
+            "min_p": table.min_p_B[None],
+            "repetition": table.repetition_B[None],
+            "presence": table.presence_B[None],
+            "frequency": table.frequency_B[None],
+        },
+    )
+
+    assert expected.tolist() == found[0].tolist()

@@ -1,0 +1,102 @@
+"""Step graphs written by hand, of other shapes than the LSTM: what the contract allows."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+
+def gru(*, width: int = 12, vocabulary_size: int = 66, seed: int = 0) -> bytes:
+    """One GRU cell (Cho et al. 2014): one state tensor, and logits in steps of 1/2, with ties."""
+    random = np.random.default_rng(seed)
+    weights = {
+        "table": random.normal(0, 0.8, (vocabulary_size, 3 * width)),
+        "recurrent": random.normal(0, 0.5, (width, 2 * width)),
+        "recalled": random.normal(0, 0.5, (width, width)),
+        "output": random.normal(0, 2, (width, vocabulary_size)),
+        "one": np.array(1),
+        "two": np.array(2),
+    }
+    nodes = [
+        helper.make_node("Gather", ["table", "token"], ["read"]),
+        helper.make_node("Split", ["read", "parts"], ["read_gates", "read_new"], axis=1),
+        helper.make_node("MatMul", ["state.h", "recurrent"], ["past_gates"]),
+        helper.make_node("Add", ["read_gates", "past_gates"], ["sums"]),
+        helper.make_node("Sigmoid", ["sums"], ["gates"]),
+        helper.make_node("Split", ["gates"], ["reset", "update"], axis=1, num_outputs=2),
+        helper.make_node("Mul", ["reset", "state.h"], ["kept"]),
+        helper.make_node("MatMul", ["kept", "recalled"], ["past_new"]),
+        helper.make_node("Add", ["read_new", "past_new"], ["sum_new"]),
+        helper.make_node("Tanh", ["sum_new"], ["new"]),
+        helper.make_node("Sub", ["one", "update"], ["other"]),
+        helper.make_node("Mul", ["update", "state.h"], ["old_part"]),
+        helper.make_node("Mul", ["other", "new"], ["new_part"]),
+        helper.make_node("Add", ["old_part", "new_part"], ["next_state.h"]),
+        helper.make_node("MatMul", ["next_state.h", "output"], ["scores"]),
+        helper.make_node("Mul", ["scores", "two"], ["doubled"]),
+        helper.make_node("Round", ["doubled"], ["rounded"]),
+        helper.make_node("Div", ["rounded", "two"], ["logits"]),
+    ]
+    constants = [numpy_helper.from_array(v.astype(np.float32), n) for n, v in weights.items()]
+    constants.append(numpy_helper.from_array(np.array([2 * width, width]), "parts"))
+    return _model(nodes, {"h": width}, vocabulary_size, constants)
+
+
+def bigram(*, vocabulary_size: int = 66, seed: int = 0) -> bytes:
+    """The last token decides: logits straight from a table, and a state that is handed through.
+
+    With an `If` of its own, and a value called as the burst graph would like to call its own.
+    """
+    random = np.random.default_rng(seed)
+    table = random.normal(0, 2, (vocabulary_size, vocabulary_size)).astype(np.float32)
+
+    def branch(kind: str) -> onnx.GraphProto:
+        out = helper.make_tensor_value_info(kind, TensorProto.FLOAT, None)
+        return helper.make_graph(
+            [helper.make_node(kind, ["state.count", "one"], [kind])], kind, [], [out]
+        )
+
+    nodes = [
+        helper.make_node("Gather", ["table", "token"], ["logits"]),
+        helper.make_node("ReduceMax", ["state.count"], ["burst.forced_KB"], keepdims=0),
+        helper.make_node("Less", ["burst.forced_KB", "limit"], ["is_below"]),
+        helper.make_node(
+            "If", ["is_below"], ["counted"], then_branch=branch("Add"), else_branch=branch("Add")
+        ),
+        helper.make_node("Identity", ["counted"], ["next_state.count"]),
+        helper.make_node("Identity", ["state.constant"], ["next_state.constant"]),
+    ]
+    constants = [
+        numpy_helper.from_array(table, "table"),
+        numpy_helper.from_array(np.array(1, np.float32), "one"),
+        numpy_helper.from_array(np.array(5, np.float32), "limit"),
+    ]
+    return _model(nodes, {"count": 1, "constant": 3}, vocabulary_size, constants)
+
+
+def _model(
+    nodes: list[onnx.NodeProto],
+    widths: dict[str, int],
+    vocabulary_size: int,
+    constants: list[onnx.TensorProto],
+) -> bytes:
+    def value(name: str, *tail: int, kind: int = TensorProto.FLOAT) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, kind, ["B", *tail])
+
+    graph = helper.make_graph(
+        nodes,
+        "step",
+        [
+            value("token", kind=TensorProto.INT64),
+            *(value(f"state.{name}", width) for name, width in widths.items()),
+        ],
+        [
+            value("logits", vocabulary_size),
+            *(value(f"next_state.{name}", width) for name, width in widths.items()),
+        ],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
