@@ -21,6 +21,7 @@ from service.artifacts.store import Artifact, ModelStore, read_manifest
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.engine import Engine
 from service.engine.limits import EngineLimits
+from service.engine.prefix_cache import PrefixCache
 from service.generation.errors import ModelUnknown
 from service.generation.generator import GenerationLimits, Generator
 from service.generation.models import ModelRegistry, ServedModel
@@ -170,7 +171,8 @@ def _load(artifact: Artifact, settings: Settings) -> ServedModel:
     tokenizer = Tokenizer(
         tokenizer_path, artifact.read(manifest.tokenizer_file), manifest.vocabulary_size
     )
-    return ServedModel(manifest, tokenizer, Engine(artifact.ref, decoder, limits))
+    cache = PrefixCache(settings.prefix_cache_bytes)
+    return ServedModel(manifest, tokenizer, Engine(artifact.ref, decoder, limits, cache))
 
 
 def _warm_up(decoder: Decoder, start_id: int) -> None:

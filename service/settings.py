@@ -46,10 +46,14 @@ class Settings(BaseSettings):
         None, description="Threads of one model's engine; the number of cores if not set."
     )
     target_burst_ms: Annotated[float, Field(ge=0, le=1000)] = Field(
-        10.0, description="Time that one burst of steps should take; 0: one step a burst."
+        15.0, description="Time that one burst of steps should take; 0: one step a burst."
     )
     max_burst_steps: Annotated[int, Field(ge=1, le=256)] = Field(
-        32, description="Most steps of one burst."
+        128, description="Most steps of one burst."
+    )
+    prefix_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        64 << 20,
+        description="Memory of one model for prompts that it has read; 0: read each anew.",
     )
     max_unread_tokens: _Positive = Field(
         1024, description="A reader that is further behind has its text paused until it catches up."

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from service.api.client import client_of
 from service.api.disconnect import unless_client_leaves
 from service.api.schemas import (
     Candidate,
@@ -22,7 +23,7 @@ from service.api.schemas import (
 from service.api.sse import EventStream
 from service.api.state import State, accepts_work
 from service.generation.generation import Delta, Generation, TokenInfo
-from service.generation.generator import Options
+from service.generation.generator import Client, Options
 
 router = APIRouter(tags=["generate"])
 
@@ -70,7 +71,7 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
 
     The same request with the same seed gives the same text, whatever else the server is doing.
     """
-    generation = await state.generator.start(_options(body))
+    generation = await state.generator.start(_options(body, client_of(request)))
     request.state.log |= {"model": generation.model.ref, "generation": generation.id}
     if body.stream:
         return EventStream(
@@ -94,16 +95,17 @@ async def _close(generation: Generation, request: Request) -> None:
     usage = generation.usage
     request.state.log |= {
         "prompt_tokens": usage.prompt_tokens,
+        "cached_tokens": usage.cached_tokens,
         "completion_tokens": usage.completion_tokens,
         "finish_reason": generation.finish_reason or "none",
     }
     await generation.close()
 
 
-def _options(body: GenerateRequest) -> Options:
+def _options(body: GenerateRequest, client: Client) -> Options:
     fields = body.model_dump(exclude={"stream", "stop"})
     stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
-    return Options(**fields, stop=stop)
+    return Options(**fields, stop=stop, client=client)
 
 
 def _response(generation: Generation, whole: Delta) -> Response:

@@ -14,13 +14,16 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 
 class EngineReport(BaseModel):
-    """One engine as a probe sees it."""
+    """One engine as a probe sees it; `tokens_saved` since the start, by what it had read before."""
 
     alive: bool
     heartbeat_age_s: float
     running: int
     waiting: int
     parked: int
+    cached_prompts: int
+    cache_bytes: int
+    tokens_saved: int
 
 
 class HealthReport(BaseModel):
@@ -69,6 +72,9 @@ def _report(state: ServiceState, code: str | None = None, reason: str = "") -> J
                 running=engine.num_running,
                 waiting=engine.num_waiting,
                 parked=engine.num_parked,
+                cached_prompts=engine.num_cached_prompts,
+                cache_bytes=engine.num_cache_bytes,
+                tokens_saved=engine.num_tokens_saved,
             )
             for name, engine in _engines(state).items()
         },

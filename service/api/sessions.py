@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from service.api.client import client_of
 from service.api.disconnect import unless_client_leaves
 from service.api.generate import ERRORS
 from service.api.schemas import CreateSessionRequest, SessionList, SessionResponse
@@ -26,7 +27,9 @@ async def create_session(
 ) -> SessionResponse:
     """A new session that has read `prompt`."""
     body = body or CreateSessionRequest()
-    creating = state.generator.create_session(prompt=body.prompt, model=body.model, seed=body.seed)
+    creating = state.generator.create_session(
+        prompt=body.prompt, model=body.model, seed=body.seed, client=client_of(request)
+    )
     session = await unless_client_leaves(request.receive, creating)
     return _response(session, state.generator.sessions)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import logging
 import threading
@@ -13,28 +12,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.engine.burst_length import BurstLength
+from service.engine.deadlines import Deadlines
 from service.engine.errors import Draining, EngineError, EngineFailed, NotFinite, TimedOut
 from service.engine.inbox import Cancel, Inbox, Resume, Submit
 from service.engine.limits import EngineLimits, EngineStatus
+from service.engine.prefix_cache import PrefixCache
+from service.engine.prompts import Job, Prompts
 from service.engine.request import Chunk, Event, Failed, Finished, Request
-from service.engine.scheduler import BurstLength, Scheduler, Share
+from service.engine.scheduler import Scheduler, Share
 from service.engine.stream import TokenStream
-from service.runtime.decoder import SAMPLED, Burst, BurstResult, Decoder, Row
+from service.runtime.decoder import SAMPLED, Burst, BurstResult, Decoder, Int64, Row
 
 _log = logging.getLogger(__name__)
 _IDLE_BEAT_S = 0.5
 
 
-@dataclass(slots=True)
-class _Job:
-    """A request in the engine, and how far its prompt was read."""
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A burst: who takes part, for how many steps each, and whether they read or write."""
 
-    request: Request
-    stream: TokenStream
-    deadline_s: float
-    row: Row | None
-    num_read: int = 0
-    waiting: bool = True
+    shares: list[Share]
+    num_steps_B: Int64
+    reading: bool
 
 
 class Engine:
@@ -47,6 +47,7 @@ class Engine:
         name: For logs and the thread's name.
         decoder: The model; from now on only the engine's thread touches it.
         limits: Bounds.
+        cache: Rows of prompts that were read before.
         clock: Seconds, monotonic.
     """
 
@@ -55,6 +56,7 @@ class Engine:
         name: str,
         decoder: Decoder,
         limits: EngineLimits,
+        cache: PrefixCache | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._decoder = decoder
@@ -64,9 +66,13 @@ class Engine:
             max_requests=limits.max_waiting_requests, max_tokens=limits.max_waiting_tokens
         )
         self._scheduler = Scheduler(decoder.capacity)
-        self._burst_length = BurstLength(limits.target_burst_s, limits.max_burst_steps)
-        self._jobs: dict[int, _Job] = {}
-        self._deadlines: list[tuple[float, int]] = []
+        self._prompts = Prompts(cache or PrefixCache(max_bytes=0))
+        target_s, max_steps = limits.target_burst_s, limits.max_burst_steps
+        self._read_length = BurstLength(target_s, max_steps)
+        self._write_length = BurstLength(target_s, max_steps, limits.event_s)
+        self._was_reading = False
+        self._jobs: dict[int, Job] = {}
+        self._deadlines = Deadlines()
         self._outbox: list[tuple[TokenStream, Event]] = []
         self._request_ids = itertools.count()
         self._tokens_per_s = 0.0
@@ -119,6 +125,9 @@ class Engine:
             num_running=self._scheduler.num_running,
             num_waiting=self._inbox.num_requests,
             num_parked=self._scheduler.num_parked,
+            num_cached_prompts=self._prompts.cache.num_rows,
+            num_cache_bytes=self._prompts.cache.num_bytes,
+            num_tokens_saved=self._prompts.num_tokens_saved,
         )
 
     # In the thread
@@ -129,13 +138,13 @@ class Engine:
             while self._stopping is None:
                 self._heartbeat_s = self._clock()
                 self._admit()
-                shares = self._scheduler.plan(self._num_steps())
-                if shares:
-                    result = self._burst(shares)
-                    self._settle(shares, result)
+                plan = self._plan()
+                if plan is not None:
+                    result = self._burst(plan)
+                    self._settle(plan, result)
                 self._publish()
-                if not shares:
-                    self._inbox.wait(self._time_to_next_deadline())
+                if plan is None:
+                    self._inbox.wait(self._deadlines.time_left(self._clock(), _IDLE_BEAT_S))
             reason = self._stopping
         # Whatever it is, the streams must hear of it, and health must tell: the thread is dead.
         except Exception:  # noqa: BLE001
@@ -153,55 +162,69 @@ class Engine:
                     self._forget(stream.request_id)
                 case Resume(stream):
                     self._resume(stream)
-        self._expire()
-        for request_id, slot in self._scheduler.admit():
+        for request_id in self._deadlines.passed(self._clock()):
+            self._fail(request_id, TimedOut("the time for this request is over"))
+        admission = self._scheduler.admit()
+        for request_id, slot in admission.displaced:
+            self._jobs[request_id].row = self._decoder.save(slot)
+        for request_id, slot in admission.admitted:
             job = self._jobs[request_id]
             self._stop_waiting(job)
             row = job.row or Row.start(self._decoder.state_width, self._decoder.vocabulary_size)
             self._decoder.load(slot, row, job.request.sampling)
             job.row = None
 
-    def _burst(self, shares: list[Share]) -> BurstResult | None:
+    def _plan(self) -> _Plan | None:
+        """The next burst: those that read and those that write take turns, if there are both."""
+        for reading in (not self._was_reading, self._was_reading):
+            shares = self._scheduler.plan(reading=reading)
+            if shares:
+                self._was_reading = reading
+                max_steps = self._length(reading=reading).num_steps(len(shares))
+                num_steps_B = np.array([min(share.most_steps, max_steps) for share in shares])
+                return _Plan(shares, num_steps_B, reading)
+        return None
+
+    def _burst(self, plan: _Plan) -> BurstResult | None:
         """Run one burst; None if the model could not be run, which fails the rows in it."""
-        num_steps_B = np.array([share.num_steps for share in shares])
-        forced_KB = np.full((int(num_steps_B.max()), len(shares)), SAMPLED, np.int64)
-        for b, share in enumerate(shares):
-            if share.num_read:
-                job = self._jobs[share.request_id]
-                prompt_T = job.request.prompt_T
-                forced_KB[: share.num_read, b] = prompt_T[
-                    job.num_read : job.num_read + share.num_read
-                ]
-        slot_B = np.array([share.slot for share in shares])
-        keep_B = np.array([self._jobs[share.request_id].request.return_row for share in shares])
+        jobs = [self._jobs[share.request_id] for share in plan.shares]
+        forced_KB = np.full((int(plan.num_steps_B.max()), len(jobs)), SAMPLED, np.int64)
+        if plan.reading:
+            for b, job in enumerate(jobs):
+                num_steps = plan.num_steps_B[b]
+                forced_KB[:num_steps, b] = job.next_to_read(num_steps)
+        slot_B = np.array([share.slot for share in plan.shares])
+        keep_B = np.array([plan.reading or job.request.return_row for job in jobs])
         started_s = self._clock()
         try:
-            result = self._decoder.burst(Burst(slot_B, forced_KB, num_steps_B, keep_B))
+            result = self._decoder.burst(Burst(slot_B, forced_KB, plan.num_steps_B, keep_B))
         # Whatever a model raises concerns the rows that it ran, not the server.
         except Exception as error:  # noqa: BLE001
-            _log.exception("a burst of %d rows failed", len(shares))
-            for share in shares:
+            _log.exception("a burst of %d rows failed", len(jobs))
+            for share in plan.shares:
                 self._fail(share.request_id, EngineFailed(f"the model could not be run: {error}"))
             return None
         duration_s = max(self._clock() - started_s, 1e-9)
-        self._burst_length.observe(len(forced_KB), duration_s)
+        self._length(reading=plan.reading).observe(len(jobs), len(forced_KB), duration_s)
         tokens_per_s = float(result.num_steps_B.sum()) / duration_s
         self._tokens_per_s += 0.1 * (tokens_per_s - self._tokens_per_s)
         return result
 
-    def _settle(self, shares: list[Share], result: BurstResult | None) -> None:
+    def _settle(self, plan: _Plan, result: BurstResult | None) -> None:
         """Send what was written, end what is complete, park whoever does not read."""
         if result is None:
             return
-        for b, share in enumerate(shares):
+        for b, share in enumerate(plan.shares):
             if not result.finite_B[b]:
                 self._fail(share.request_id, NotFinite("the model gave no finite numbers here"))
                 continue
             job = self._jobs[share.request_id]
             num_steps = int(result.num_steps_B[b])
-            job.num_read += share.num_read
-            if num_steps > share.num_read:
-                self._send(job, Chunk.of(result, b, share.num_read, num_steps))
+            if plan.reading:
+                job.num_read += num_steps
+                self._keep(share, job)
+            else:
+                self._send(job, Chunk.of(result, b, num_steps))
             ended = bool(result.ended_B[b])
             if self._scheduler.settle(share, num_steps=num_steps, ended=ended):
                 row = self._decoder.save(share.slot) if job.request.return_row else None
@@ -220,23 +243,34 @@ class Engine:
 
     def _add(self, request: Request, stream: TokenStream, deadline_s: float) -> None:
         request_id = stream.request_id
-        self._jobs[request_id] = _Job(request, stream, deadline_s, row=request.past)
-        heapq.heappush(self._deadlines, (deadline_s, request_id))
-        self._scheduler.add(
-            request_id, num_to_read=len(request.prompt_T), num_to_write=request.max_tokens
-        )
+        self._jobs[request_id] = Job(request, stream, deadline_s, row=request.past)
+        self._deadlines.add(request_id, deadline_s)
+        self._begin(request_id)
 
-    def _expire(self) -> None:
-        """Fail what is over its time; the heap may still name requests that ended long ago."""
-        now_s = self._clock()
-        while self._deadlines:
-            deadline_s, request_id = self._deadlines[0]
-            if deadline_s > now_s and request_id in self._jobs:
-                break
-            heapq.heappop(self._deadlines)
-            self._fail(request_id, TimedOut("the time for this request is over"))
+    def _begin(self, request_id: int) -> None:
+        """Find out what is to be read, and queue the request unless another one reads just that."""
+        job = self._jobs[request_id]
+        if self._prompts.begin(request_id, job):
+            if job.num_to_read + job.request.max_tokens == 0:
+                self._end(request_id, Finished("length", job.row))
+                return
+            self._scheduler.add(
+                request_id,
+                client=job.request.client,
+                num_to_read=job.num_to_read,
+                num_to_write=job.request.max_tokens,
+                num_to_pause=max(0, job.num_shared - job.num_read),
+            )
 
-    def _park(self, share: Share, job: _Job) -> None:
+    def _keep(self, share: Share, job: Job) -> None:
+        """Remember the row at places where other prompts may go on from it."""
+        if self._prompts.is_worth_keeping(job):
+            self._prompts.keep(job, self._decoder.save(share.slot))
+        if job.num_to_read == 0:
+            for follower in self._prompts.leave(share.request_id):
+                self._begin(follower)
+
+    def _park(self, share: Share, job: Job) -> None:
         job.row = self._decoder.save(share.slot)
         self._scheduler.park(share.request_id)
         job.stream.parked = True
@@ -251,7 +285,7 @@ class Engine:
             stream.parked = False
             self._scheduler.resume(stream.request_id)
 
-    def _send(self, job: _Job, chunk: Chunk) -> None:
+    def _send(self, job: Job, chunk: Chunk) -> None:
         job.stream.num_sent += len(chunk.token_N)
         self._outbox.append((job.stream, chunk))
 
@@ -268,20 +302,18 @@ class Engine:
         job = self._jobs.pop(request_id, None)
         if job is not None:
             self._stop_waiting(job)
-            self._scheduler.remove(request_id)
+            if request_id in self._scheduler:
+                self._scheduler.remove(request_id)
+            for follower in self._prompts.leave(request_id):
+                self._begin(follower)
 
-    def _stop_waiting(self, job: _Job) -> None:
+    def _stop_waiting(self, job: Job) -> None:
         if job.waiting:
             job.waiting = False
             self._inbox.taken(job.request)
 
-    def _num_steps(self) -> int:
-        return self._burst_length.num_steps(self._scheduler.num_running)
-
-    def _time_to_next_deadline(self) -> float:
-        if not self._deadlines:
-            return _IDLE_BEAT_S
-        return min(_IDLE_BEAT_S, max(0.0, self._deadlines[0][0] - self._clock()))
+    def _length(self, *, reading: bool) -> BurstLength:
+        return self._read_length if reading else self._write_length
 
     def _fail_everything(self, reason: Callable[[], EngineError]) -> None:
         """End every stream; asks nothing of the scheduler, which may be what broke."""

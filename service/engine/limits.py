@@ -15,13 +15,15 @@ class EngineLimits:
         max_unread_tokens: A reader further behind than this has its row parked.
         target_burst_s: Duration that a burst should have; 0 makes every burst one step.
         max_burst_steps: Most steps of one burst.
+        event_s: With many rows a burst lasts so long for each; see `BurstLength`.
     """
 
     max_waiting_requests: int = 1024
     max_waiting_tokens: int = 4_000_000
     max_unread_tokens: int = 1024
-    target_burst_s: float = 0.010
-    max_burst_steps: int = 32
+    target_burst_s: float = 0.015
+    max_burst_steps: int = 128
+    event_s: float = 0.0004
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class EngineStatus:
     num_running: int
     num_waiting: int
     num_parked: int
+    num_cached_prompts: int
+    num_cache_bytes: int
+    num_tokens_saved: int
 
     @property
     def num_requests(self) -> int:

@@ -20,6 +20,8 @@ class Request:
         timeout_s: Time from submission to the last token.
         past: The row to go on from; None starts a text (then the prompt cannot be empty).
         return_row: Whether `Finished` carries the row at the end.
+        client: Who asks: slots are shared equally among clients.
+        cache_salt: Prompts of other salts are not gone on from.
     """
 
     prompt_T: Int64
@@ -28,6 +30,8 @@ class Request:
     timeout_s: float
     past: Row | None = None
     return_row: bool = False
+    client: str = ""
+    cache_salt: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what could never take a first step."""
@@ -59,19 +63,19 @@ class Chunk:
     logprobs: TokenLogprobs | None
 
     @classmethod
-    def of(cls, result: BurstResult, b: int, start: int, stop: int) -> Chunk:
-        """What row `b` of a burst wrote in its steps start..stop.
+    def of(cls, result: BurstResult, b: int, num_steps: int) -> Chunk:
+        """What row `b` of a burst wrote in its `num_steps` steps.
 
         Copies: a view would keep the arrays of the whole burst for as long as its reader dawdles.
         """
         logprobs = None
         if result.logprobs is not None:
             logprobs = TokenLogprobs(
-                chosen_N=result.logprobs.chosen_KB[start:stop, b].copy(),
-                top_id_NM=result.logprobs.top_id_KBN[start:stop, b].copy(),
-                top_NM=result.logprobs.top_KBN[start:stop, b].copy(),
+                chosen_N=result.logprobs.chosen_KB[:num_steps, b].copy(),
+                top_id_NM=result.logprobs.top_id_KBN[:num_steps, b].copy(),
+                top_NM=result.logprobs.top_KBN[:num_steps, b].copy(),
             )
-        return cls(result.token_KB[start:stop, b].copy(), logprobs)
+        return cls(result.token_KB[:num_steps, b].copy(), logprobs)
 
 
 @dataclass(frozen=True, slots=True)

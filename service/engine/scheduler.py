@@ -1,13 +1,16 @@
 """Who takes part in the next burst, and for how many steps. No clock, no threads, no arrays.
 
-A request has a number of tokens to read and a number to write; a burst takes some of the reading,
-then some of the writing. There are no phases: rows that read and rows that write share a burst.
-Every row gets the same number of steps in a burst, so that neither a long prompt nor a long
-answer can hold up anybody else.
+A request has a number of tokens to read and then a number to write. Rows that read and rows that
+write have bursts of their own, one after the other in each round, and each burst takes its share of
+the time: neither a long prompt nor a crowd of writers can hold up the other. (A step of the few
+rows that read costs a fraction of a step of all.) Within a burst all rows advance equally.
+
+Slots are shared equally among clients; since rows advance equally, so are tokens. Who has more than
+its share gives a slot back when somebody else waits: a row is a few KB, so that costs a copy.
 
     waiting ──admit──> running ──settle──> gone
-       ^                  │
-       └──resume── parked <┘ park            remove: from anywhere to gone
+      ^ ^──(displaced)──┤
+      └──resume── parked <┘ park              remove: from anywhere to gone
 """
 
 from __future__ import annotations
@@ -19,23 +22,32 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class _Job:
+    client: str
     num_to_read: int
     num_to_write: int
+    num_to_pause: int
     slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One row's part of a burst: read `num_read` tokens, then write the rest of `num_steps`."""
+    """One row's part of a burst: up to `most_steps` tokens, all read or all written."""
 
     request_id: int
     slot: int
-    num_read: int
-    num_steps: int
+    most_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Who has lost a slot, and then who has got one: pairs of request id and slot."""
+
+    displaced: list[tuple[int, int]]
+    admitted: list[tuple[int, int]]
 
 
 class Scheduler:
-    """Places requests in slots, first come first served.
+    """Places requests in slots; among those of one client, first come first served.
 
     Args:
         capacity: Number of slots.
@@ -44,68 +56,90 @@ class Scheduler:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._jobs: dict[int, _Job] = {}
-        self._waiting: deque[int] = deque()
-        self._running: list[int] = []
+        # By client, in order; a client that has none there is not in it.
+        self._waiting: dict[str, deque[int]] = {}
+        self._running: dict[str, list[int]] = {}
         self._parked: set[int] = set()
         self._free = list(range(capacity))
+
+    def __contains__(self, request_id: int) -> bool:
+        return request_id in self._jobs
 
     @property
     def num_waiting(self) -> int:
         """Requests without a slot that want one."""
-        return len(self._waiting)
+        return sum(map(len, list(self._waiting.values())))
 
     @property
     def num_running(self) -> int:
         """Requests with a slot."""
-        return len(self._running)
+        return self.capacity - len(self._free)
 
     @property
     def num_parked(self) -> int:
         """Requests that were told to pause."""
         return len(self._parked)
 
-    def add(self, request_id: int, *, num_to_read: int, num_to_write: int) -> None:
-        """A new request, at the end of the queue."""
+    def add(
+        self,
+        request_id: int,
+        *,
+        client: str,
+        num_to_read: int,
+        num_to_write: int,
+        num_to_pause: int = 0,
+    ) -> None:
+        """A new request, at the end of its client's queue.
+
+        Args:
+            request_id: Its name.
+            client: Whose it is.
+            num_to_read: Tokens of its prompt.
+            num_to_write: Tokens after that.
+            num_to_pause: If given, a burst ends after so many tokens of the prompt.
+        """
         if request_id in self._jobs:
             raise ValueError(f"request {request_id} is here already")
-        self._jobs[request_id] = _Job(num_to_read, num_to_write)
-        self._waiting.append(request_id)
+        self._jobs[request_id] = _Job(client, num_to_read, num_to_write, num_to_pause)
+        self._waiting.setdefault(client, deque()).append(request_id)
 
-    def admit(self) -> list[tuple[int, int]]:
-        """Give free slots to those who wait; returns (request id, slot) of each that got one.
+    def admit(self) -> Admission:
+        """Give slots to those who wait, first the free ones, then those of the rich.
 
         The lowest slots first: rows that lie together are gathered faster.
         """
-        admitted = []
+        admitted, displaced = [], []
         while self._waiting and self._free:
-            request_id = self._waiting.popleft()
-            slot = heapq.heappop(self._free)
-            self._jobs[request_id].slot = slot
-            self._running.append(request_id)
-            admitted.append((request_id, slot))
-        return admitted
+            admitted.append(self._place(self._poorest()))
+        while self._waiting:
+            poor, rich = self._poorest(), max(self._running, key=self._num_slots)
+            if self._num_slots(rich) - self._num_slots(poor) < 2:
+                break
+            loser = self._running[rich][-1]  # its newest
+            displaced.append((loser, self._release(loser)))
+            admitted.append(self._place(poor))
+            self._waiting.setdefault(rich, deque()).appendleft(loser)
+        return Admission(displaced, admitted)
 
-    def plan(self, max_steps: int) -> list[Share]:
-        """Everyone's part of the next burst, of at most `max_steps` steps."""
+    def plan(self, *, reading: bool) -> list[Share]:
+        """Everyone's part of the next burst of those that read, or of those that write."""
         shares = []
-        for request_id in self._running:
-            job = self._jobs[request_id]
-            shares.append(
-                Share(
-                    request_id=request_id,
-                    slot=self._slot(job),
-                    num_read=min(job.num_to_read, max_steps),
-                    num_steps=min(job.num_to_read + job.num_to_write, max_steps),
-                )
-            )
-        return shares
+        for request_ids in self._running.values():
+            for request_id in request_ids:
+                job = self._jobs[request_id]
+                if reading == (job.num_to_read > 0):
+                    most_steps = job.num_to_pause or job.num_to_read or job.num_to_write
+                    shares.append(Share(request_id, self._slot(job), most_steps))
+        return sorted(shares, key=lambda share: share.slot)
 
     def settle(self, share: Share, *, num_steps: int, ended: bool) -> bool:
         """Book what a row did in the burst; returns whether its request is now complete."""
         job = self._jobs[share.request_id]
-        num_read = min(share.num_read, num_steps)
-        job.num_to_read -= num_read
-        job.num_to_write -= num_steps - num_read
+        if job.num_to_read > 0:
+            job.num_to_read -= num_steps
+            job.num_to_pause = max(0, job.num_to_pause - num_steps)
+        else:
+            job.num_to_write -= num_steps
         return ended or job.num_to_read + job.num_to_write == 0
 
     def park(self, request_id: int) -> None:
@@ -114,9 +148,9 @@ class Scheduler:
         self._parked.add(request_id)
 
     def resume(self, request_id: int) -> None:
-        """Put a parked request at the head of the queue: it has waited already."""
+        """Put a parked request at the head of its client's queue: it has waited already."""
         self._parked.remove(request_id)
-        self._waiting.appendleft(request_id)
+        self._waiting.setdefault(self._jobs[request_id].client, deque()).appendleft(request_id)
 
     def is_parked(self, request_id: int) -> bool:
         """Whether a request is parked."""
@@ -124,65 +158,57 @@ class Scheduler:
 
     def remove(self, request_id: int) -> None:
         """Forget a request, wherever it is; its slot is free at once."""
-        if self._jobs[request_id].slot is not None:
+        job = self._jobs[request_id]
+        if job.slot is not None:
             self._release(request_id)
         elif request_id in self._parked:
             self._parked.remove(request_id)
         else:
-            self._waiting.remove(request_id)
+            self._waiting[job.client].remove(request_id)
+            self._forget_if_empty(job.client)
         del self._jobs[request_id]
 
     def check_integrity(self) -> None:
         """Raise AssertionError unless every slot and every request is in exactly one place."""
-        slots = [self._slot(self._jobs[request_id]) for request_id in self._running]
-        places = [*self._running, *self._waiting, *self._parked]
+        running = [n for request_ids in self._running.values() for n in request_ids]
+        waiting = [n for queue in self._waiting.values() for n in queue]
+        slots = [self._slot(self._jobs[request_id]) for request_id in running]
         if sorted(slots + self._free) != list(range(self.capacity)):
             raise AssertionError(f"slots {sorted(slots)} + free {sorted(self._free)}")
-        if sorted(places) != sorted(self._jobs):
-            raise AssertionError(f"requests {sorted(self._jobs)}, places {sorted(places)}")
+        if sorted([*running, *waiting, *self._parked]) != sorted(self._jobs):
+            raise AssertionError(f"requests {sorted(self._jobs)}, {running}, {waiting}")
 
-    def _release(self, request_id: int) -> None:
+    def _poorest(self) -> str:
+        """Of the clients that wait, the one with the fewest slots; the oldest request decides."""
+        return min(self._waiting, key=lambda c: (self._num_slots(c), self._waiting[c][0]))
+
+    def _num_slots(self, client: str) -> int:
+        return len(self._running.get(client, ()))
+
+    def _place(self, client: str) -> tuple[int, int]:
+        """The client's next request gets the lowest free slot."""
+        request_id = self._waiting[client].popleft()
+        self._forget_if_empty(client)
+        slot = self._jobs[request_id].slot = heapq.heappop(self._free)
+        self._running.setdefault(client, []).append(request_id)
+        return request_id, slot
+
+    def _release(self, request_id: int) -> int:
         job = self._jobs[request_id]
-        heapq.heappush(self._free, self._slot(job))
+        slot = self._slot(job)
+        heapq.heappush(self._free, slot)
         job.slot = None
-        self._running.remove(request_id)
+        self._running[job.client].remove(request_id)
+        if not self._running[job.client]:
+            del self._running[job.client]
+        return slot
+
+    def _forget_if_empty(self, client: str) -> None:
+        if not self._waiting[client]:
+            del self._waiting[client]
 
     @staticmethod
     def _slot(job: _Job) -> int:
         if job.slot is None:
             raise AssertionError("a running request has no slot")
         return job.slot
-
-
-class BurstLength:
-    """How many steps a burst should have, so that it takes about `target_s`.
-
-    Fed with what bursts took. A newcomer waits for one burst: short ones keep that small. Each row
-    gets an event from each burst, which costs the event loop about EVENT_S / 4: with many rows
-    bursts are longer, so that the loop is busy a quarter of the time and not all of it. (It shares
-    the interpreter's lock with the engine; an engine that waits for the lock sees slow steps, would
-    make shorter bursts, so more events, and wait for longer.)
-
-    Args:
-        target_s: Duration to aim at; 0 makes every burst one step.
-        max_steps: Never more than this.
-    """
-
-    EVENT_S = 0.0004
-
-    def __init__(self, target_s: float, max_steps: int) -> None:
-        self._target_s = target_s
-        self._max_steps = max_steps
-        self._step_s = 0.0
-
-    def observe(self, num_steps: int, duration_s: float) -> None:
-        """Learn from a burst; recent ones count most."""
-        step_s = duration_s / num_steps
-        self._step_s = step_s if self._step_s == 0 else 0.8 * self._step_s + 0.2 * step_s
-
-    def num_steps(self, num_rows: int) -> int:
-        """Steps of the next burst, of `num_rows` rows."""
-        if self._step_s == 0 or self._target_s == 0:
-            return 1
-        target_s = max(self._target_s, num_rows * self.EVENT_S)
-        return max(1, min(self._max_steps, round(target_s / self._step_s)))

@@ -17,7 +17,8 @@ class TokenStream:
     """The events of one request: chunks, then exactly one `Finished` or `Failed`.
 
     Made and read on the event loop. Attributes with one writer each cross the threads: the engine
-    writes `num_sent` and `parked`, the loop writes `num_read`.
+    writes `num_sent`, `parked` and `num_cached` (tokens of the prompt that it need not read), the
+    loop writes `num_read`.
 
     Args:
         request_id: The engine's name of the request.
@@ -34,6 +35,7 @@ class TokenStream:
         self.request_id = request_id
         self.num_sent = 0
         self.num_read = 0
+        self.num_cached = 0
         self.parked = False
         self._on_close = on_close
         self._on_caught_up = on_caught_up

@@ -112,7 +112,7 @@ class Generation:
         """Tokens read and written up to now."""
         return Usage(
             prompt_tokens=len(self._request.prompt_T),
-            cached_tokens=0,
+            cached_tokens=self._stream.num_cached,
             completion_tokens=self._assembler.num_tokens,
         )
 

@@ -34,6 +34,23 @@ class GenerationLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks.
+
+    Attributes:
+        name: The server's slots are shared equally among names.
+        salt: What others have sent can be told by how fast one's own prompt is read; not by those
+            of another salt.
+    """
+
+    name: str = ""
+    salt: str = ""
+
+
+ANYBODY = Client()
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What a client asks for; None takes the session's, the model's, or the server's default.
 
@@ -47,6 +64,7 @@ class Options:
         timeout_s: Time for all of it.
         session: Session to continue.
         model: `name` or `name@version`.
+        client: Who asks.
     """
 
     prompt: str = ""
@@ -65,6 +83,7 @@ class Options:
     timeout_s: float | None = None
     session: str | None = None
     model: str | None = None
+    client: Client = ANYBODY
 
 
 class Generator:
@@ -100,6 +119,8 @@ class Generator:
                 timeout_s=timeout_s,
                 past=past,
                 return_row=turn is not None,
+                client=options.client.name,
+                cache_salt=options.client.salt,
             )
             stream = model.engine.submit(request)
         except BaseException:
@@ -115,7 +136,9 @@ class Generator:
             turn=turn,
         )
 
-    async def create_session(self, *, prompt: str, model: str | None, seed: int | None) -> Session:
+    async def create_session(
+        self, *, prompt: str, model: str | None, seed: int | None, client: Client = ANYBODY
+    ) -> Session:
         """A new session that has read `prompt`.
 
         Raises:
@@ -132,6 +155,8 @@ class Generator:
                 sampling=Sampling(seed=seed),
                 timeout_s=self._limits.max_timeout_s,
                 return_row=True,
+                client=client.name,
+                cache_salt=client.salt,
             )
             row = await read_row(served.engine.submit(request))
         return await self.sessions.create(model=served.ref, row=row, seed=seed)

@@ -52,6 +52,21 @@ def test_an_answer_says_everything(client: TestClient):
     GenerateResponse.model_validate(answer)
 
 
+def test_a_prompt_that_was_read_before_is_not_read_again(client: TestClient):
+    """The text is the same, `cached_tokens` tells; not for the holder of another API key."""
+    body = {"prompt": "The quick brown fox jumps over the lazy dog", "seed": 1, "max_tokens": 9}
+    keys = [{}, {}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer x"}]
+    answers = [client.post("/generate", json=body, headers=key).json() for key in keys]
+
+    assert [0, 43, 0, 43] == [answer["usage"]["cached_tokens"] for answer in answers]
+    assert {43} == {answer["usage"]["prompt_tokens"] for answer in answers}
+    assert 1 == len({answer["text"] for answer in answers})
+    [engine] = client.get("/health/ready").json()["models"].values()
+    assert engine["tokens_saved"] >= 86
+    assert engine["cached_prompts"] >= 2
+    assert engine["cache_bytes"] > 0
+
+
 def test_a_stream_says_the_same(client: TestClient):
     """Every event is of the documented form, and together they are the answer."""
     streamed = events(client)

@@ -15,6 +15,7 @@ from service.engine.errors import (
     TimedOut,
 )
 from service.engine.limits import EngineLimits
+from service.engine.prefix_cache import PrefixCache
 from service.engine.request import Chunk, Failed, Finished, Request
 from service.runtime.decoder import SAMPLED, Burst, Row, Sampling
 from service.runtime.fake import FakeStep
@@ -68,10 +69,10 @@ class Clock:
 
 
 @contextlib.asynccontextmanager
-async def _running(decoder=None, clock=None, **limits):
+async def _running(decoder=None, clock=None, cache=None, **limits):
     decoder = decoder or StepwiseDecoder(FakeStep(), capacity=4)
     options = {"clock": clock} if clock else {}
-    engine = Engine("test", decoder, EngineLimits(**limits), **options)
+    engine = Engine("test", decoder, EngineLimits(**limits), cache, **options)
     engine.start()
     try:
         yield engine
@@ -81,7 +82,9 @@ async def _running(decoder=None, clock=None, **limits):
         await engine.stop()
 
 
-def _request(prompt=(1,), max_tokens=5, *, seed=0, timeout_s=600.0, past=None, **options):
+def _request(
+    prompt=(1,), max_tokens=5, *, seed=0, timeout_s=600.0, past=None, client="", salt="", **options
+):
     return Request(
         prompt_T=np.array(prompt, np.int64),
         max_tokens=max_tokens,
@@ -89,6 +92,8 @@ def _request(prompt=(1,), max_tokens=5, *, seed=0, timeout_s=600.0, past=None, *
         timeout_s=timeout_s,
         past=past,
         return_row=True,
+        client=client,
+        cache_salt=salt,
     )
 
 
@@ -521,3 +526,102 @@ def test_an_engine_outlives_its_event_loop(caplog):
 
     assert not engine.status.alive
     assert "died" not in caplog.text
+
+
+_LONG = list(range(1, 7)) * 10
+
+
+async def test_what_was_read_before_is_not_read_again():
+    """The same prompt, longer ones, and where prompts branch; tokens and rows are the same."""
+    decoder = GatedDecoder(capacity=4, step=FakeStep())
+    decoder.open()
+    prompts = [_LONG, _LONG, [*_LONG, 0, 0], [*_LONG[:40], *[0] * 20], [*_LONG[:40], *[2] * 20]]
+    found = []
+    async with _running(decoder, cache=PrefixCache(1 << 20)) as engine:
+        for n, prompt in enumerate(prompts):
+            request = _request(prompt, 9, seed=n, repetition_penalty=1.5)
+            stream = engine.submit(request)
+            tokens, end = await _read(stream)
+            expected, row = _alone(request)
+            assert (expected, _bits(row)) == (tokens, _bits(end.row))
+            found.append(stream.num_cached)
+        saved = engine.status.num_tokens_saved
+
+    assert [0, 60, 60, 0, 40] == found
+    assert sum(found) == saved
+
+
+async def test_a_prompt_that_is_known_needs_no_step():
+    """A request that only reads it ends at once, with the same row."""
+    async with _running(cache=PrefixCache(1 << 20)) as engine:
+        _, first = await _read(engine.submit(_request(_LONG, 0)))
+        stream = engine.submit(_request(_LONG, 0))
+        _, second = await _read(stream)
+
+    assert _bits(first.row) == _bits(second.row)
+    assert 60 == stream.num_cached
+
+
+async def test_prompts_of_another_salt_are_read_again():
+    """Nobody can tell from the time what others have sent."""
+    async with _running(cache=PrefixCache(1 << 20)) as engine:
+        streams = []
+        for salt in ("x", "y", "x"):
+            streams.append(engine.submit(_request(_LONG, 1, salt=salt)))
+            await _read(streams[-1])
+
+    assert [0, 0, 60] == [stream.num_cached for stream in streams]
+
+
+@pytest.mark.parametrize("leaver", [None, 0, 1])
+async def test_of_equal_prompts_one_is_read(leaver):
+    """The others wait for it; if the one that reads leaves, the next one reads."""
+    decoder = GatedDecoder(capacity=4)
+    requests = [_request(_LONG, 5, seed=n) for n in range(3)]
+    async with _running(decoder, cache=PrefixCache(1 << 20), target_burst_s=0) as engine:
+        streams = [engine.submit(request) for request in requests]
+        await decoder.entered()
+        await decoder.step()
+        if leaver is not None:
+            streams[leaver].close()
+        decoder.open()
+        stay = [n for n in range(3) if n != leaver]
+        results = [await _read(streams[n]) for n in stay]
+
+    for n, (tokens, end) in zip(stay, results, strict=True):
+        expected, row = _alone(requests[n])
+        assert (expected, _bits(row)) == (tokens, _bits(end.row))
+    assert [0] + [60] * (len(stay) - 1) == [streams[n].num_cached for n in stay]
+    assert all(len(slots) == 1 for slots in decoder.bursts[:60])
+
+
+async def test_a_newcomer_gets_a_slot_though_another_client_has_them_all():
+    """The text that makes room for it goes on where it was."""
+    decoder = StepwiseDecoder(FakeStep(), capacity=2)
+    async with _running(decoder) as engine:
+        greedy = [engine.submit(_request([n], 3000, seed=n, client="a")) for n in range(4)]
+        await _until(lambda: engine.status.num_running == 2)
+        quick, _ = await _read(engine.submit(_request([5], 20, client="b")))
+        assert all(stream.num_sent < 3000 for stream in greedy)
+        results = [await _read(stream) for stream in greedy]
+
+    assert _alone(_request([5], 20))[0] == quick
+    for n, (tokens, _) in enumerate(results):
+        assert _alone(_request([n], 3000, seed=n))[0] == tokens
+
+
+async def test_a_long_prompt_and_a_long_text_take_turns():
+    """Neither waits for the other to end."""
+    decoder = GatedDecoder(capacity=4)
+    async with _running(decoder) as engine:
+        text = engine.submit(_request([1], _FOREVER))
+        await decoder.entered()
+        await decoder.step()
+        prompt = engine.submit(_request([2] * _FOREVER, 1))
+        for _ in range(8):
+            await decoder.step()
+        decoder_bursts = [tuple(slots) for slots in decoder.bursts[-6:]]
+        text.close()
+        prompt.close()
+
+    assert [(0,), (1,)] * 3 in (decoder_bursts, decoder_bursts[::-1])

@@ -1,0 +1,40 @@
+"""How many steps a burst should have."""
+
+from __future__ import annotations
+
+
+class BurstLength:
+    """As many steps as take about `target_s`, by what earlier bursts took.
+
+    A newcomer waits for the bursts of one round: short ones keep that small.
+
+    Args:
+        target_s: Duration to aim at; 0 makes every burst one step.
+        max_steps: Never more than this.
+        event_s: With many rows a burst lasts at least so long for each of them. Each row gets an
+            event from each burst, and the event loop shares the interpreter's lock and the cores
+            with the engine: shorter bursts would be spent on telling of them.
+    """
+
+    def __init__(self, target_s: float, max_steps: int, event_s: float = 0.0) -> None:
+        self._target_s = target_s
+        self._max_steps = max_steps
+        self._event_s = event_s
+        # A step's time grows with the rows in it: one estimate for each power of two.
+        self._step_s: dict[int, float] = {}
+
+    def observe(self, num_rows: int, num_steps: int, duration_s: float) -> None:
+        """Learn from a burst; recent ones count most."""
+        size, step_s = num_rows.bit_length(), duration_s / num_steps
+        self._step_s[size] = 0.8 * self._step_s.get(size, step_s) + 0.2 * step_s
+
+    def num_steps(self, num_rows: int) -> int:
+        """Steps of the next burst, of `num_rows` rows."""
+        if not self._step_s or self._target_s == 0:
+            return 1
+        size = num_rows.bit_length()
+        known = min(self._step_s, key=lambda other: abs(other - size))
+        # Of a size never seen: as if time grew with the rows, which at worst it does.
+        step_s = self._step_s[known] * 2.0 ** max(0, size - known)
+        target_s = max(self._target_s, num_rows * self._event_s)
+        return max(1, min(self._max_steps, round(target_s / step_s)))
