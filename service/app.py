@@ -21,6 +21,7 @@ from service.artifacts.store import Artifact, ModelStore, read_manifest
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.engine import Engine
 from service.engine.limits import EngineLimits
+from service.engine.pool import EnginePool
 from service.engine.prefix_cache import PrefixCache
 from service.generation.errors import ModelUnknown
 from service.generation.generator import GenerationLimits, Generator
@@ -31,6 +32,7 @@ from service.sessions.memory import MemorySessionStore, SessionLimits
 from service.settings import Settings
 
 _log = logging.getLogger(__name__)
+_CORES_PER_ENGINE = 4
 
 
 class CannotServe(Exception):
@@ -150,29 +152,34 @@ def _load(artifact: Artifact, settings: Settings) -> ServedModel:
     manifest = artifact.manifest
     content = artifact.read(manifest.model_file)
     model = check_step_graph(artifact.folder / manifest.model_file, content, manifest)
-    ids = manifest.special_ids
-    decoder = BurstDecoder(
-        model,
-        [tensor.name for tensor in manifest.state],
-        capacity=settings.max_rows,
-        num_threads=settings.num_threads or os.cpu_count() or 1,
-        end_id=ids.end,
-        never_drawn=() if ids.unknown is None else (ids.unknown,),
-    )
-    _warm_up(decoder, ids.start)
-    limits = EngineLimits(
-        max_waiting_requests=settings.max_waiting_requests,
-        max_waiting_tokens=settings.max_waiting_tokens,
-        max_unread_tokens=settings.max_unread_tokens,
-        target_burst_s=settings.target_burst_ms / 1000,
-        max_burst_steps=settings.max_burst_steps,
-    )
     tokenizer_path = artifact.folder / manifest.tokenizer_file
     tokenizer = Tokenizer(
         tokenizer_path, artifact.read(manifest.tokenizer_file), manifest.vocabulary_size
     )
+    num_cores = os.cpu_count() or 1
+    num_engines = settings.num_engines or max(1, num_cores // _CORES_PER_ENGINE)
+    limits = EngineLimits(
+        max_waiting_requests=-(-settings.max_waiting_requests // num_engines),
+        max_waiting_tokens=-(-settings.max_waiting_tokens // num_engines),
+        max_unread_tokens=settings.max_unread_tokens,
+        target_burst_s=settings.target_burst_ms / 1000,
+        max_burst_steps=settings.max_burst_steps,
+    )
     cache = PrefixCache(settings.prefix_cache_bytes)
-    return ServedModel(manifest, tokenizer, Engine(artifact.ref, decoder, limits, cache))
+    ids = manifest.special_ids
+    engines = []
+    for n in range(num_engines):
+        decoder = BurstDecoder(
+            model,
+            [tensor.name for tensor in manifest.state],
+            capacity=-(-settings.max_rows // num_engines),
+            num_threads=settings.num_threads or max(1, num_cores // num_engines),
+            end_id=ids.end,
+            never_drawn=() if ids.unknown is None else (ids.unknown,),
+        )
+        _warm_up(decoder, ids.start)
+        engines.append(Engine(f"{artifact.ref} {n}", decoder, limits, cache))
+    return ServedModel(manifest, tokenizer, EnginePool(engines))
 
 
 def _warm_up(decoder: Decoder, start_id: int) -> None:

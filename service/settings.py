@@ -42,8 +42,11 @@ class Settings(BaseSettings):
     )
 
     max_rows: _Positive = Field(256, description="Texts of one model that run at the same time.")
+    num_engines: _Positive | None = Field(
+        None, description="Engines of one model; one for every 4 cores if not set."
+    )
     num_threads: _Positive | None = Field(
-        None, description="Threads of one model's engine; the number of cores if not set."
+        None, description="Threads of one engine; its share of the cores if not set."
     )
     target_burst_ms: Annotated[float, Field(ge=0, le=1000)] = Field(
         15.0, description="Time that one burst of steps should take; 0: one step a burst."

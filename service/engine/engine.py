@@ -117,6 +117,11 @@ class Engine:
         await asyncio.to_thread(self._thread.join)
 
     @property
+    def num_requests(self) -> int:
+        """Requests that have not ended."""
+        return len(self._jobs) + self._inbox.num_commands
+
+    @property
     def status(self) -> EngineStatus:
         """A glance at the engine; never waits for it."""
         return EngineStatus(

@@ -64,6 +64,11 @@ class Inbox:
         """Requests that wait for a slot."""
         return self._num_requests
 
+    @property
+    def num_commands(self) -> int:
+        """Commands that the engine has not taken."""
+        return len(self._commands)
+
     def offer(self, submit: Submit, *, tokens_per_s: float) -> None:
         """Hand in a request.
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from service.artifacts.manifest import Manifest
 from service.artifacts.tokenizer import Tokenizer
-from service.engine.engine import Engine
+from service.engine.pool import EnginePool
 from service.generation.errors import ModelUnknown
 
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """One model, loaded: its manifest, its tokenizer, and the engine that owns its rows."""
+    """One model, loaded: its manifest, its tokenizer, and the engines that own its rows."""
 
     manifest: Manifest
     tokenizer: Tokenizer
-    engine: Engine
+    engine: EnginePool
 
     @property
     def ref(self) -> str:

@@ -23,7 +23,8 @@ def app(store: Path) -> FastAPI:
 
 def engine_of(app: FastAPI):
     """The engine of its one model."""
-    return next(iter(app.state.service.generator.models)).engine
+    [engine] = next(iter(app.state.service.generator.models)).engine.engines
+    return engine
 
 
 def probe(client: TestClient) -> list[tuple[int, str | None]]:

@@ -8,6 +8,7 @@ from service.artifacts.tokenizer import Tokenizer
 from service.engine.engine import Engine
 from service.engine.errors import EngineError
 from service.engine.limits import EngineLimits
+from service.engine.pool import EnginePool
 from service.engine.request import Request
 from service.generation.errors import InvalidOption, ModelUnknown
 from service.generation.generation import read_row
@@ -40,7 +41,7 @@ async def generator(tmp_path):
             artifact.read("tokenizer.json"),
             tiny_model.VOCABULARY_SIZE,
         )
-        engine = Engine(name, decoder, EngineLimits())
+        engine = EnginePool([Engine(name, decoder, EngineLimits())])
         engine.start()
         served.append(ServedModel(artifact.manifest, tokenizer, engine))
     yield Generator(
