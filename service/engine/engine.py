@@ -8,11 +8,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import numpy as np
-
-from service.engine.burst_length import BurstLength
+from service.engine.bursts import Bursts, Plan
 from service.engine.deadlines import Deadlines
 from service.engine.errors import Draining, EngineError, EngineFailed, NotFinite, TimedOut
 from service.engine.inbox import Cancel, Inbox, Resume, Submit
@@ -22,19 +19,10 @@ from service.engine.prompts import Job, Prompts
 from service.engine.request import Chunk, Event, Failed, Finished, Request
 from service.engine.scheduler import Scheduler, Share
 from service.engine.stream import TokenStream
-from service.runtime.decoder import SAMPLED, Burst, BurstResult, Decoder, Int64, Row
+from service.runtime.decoder import BurstResult, Decoder, Row
 
 _log = logging.getLogger(__name__)
 _IDLE_BEAT_S = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A burst: who takes part, for how many steps each, and whether they read or write."""
-
-    shares: list[Share]
-    num_steps_B: Int64
-    reading: bool
 
 
 class Engine:
@@ -67,15 +55,11 @@ class Engine:
         )
         self._scheduler = Scheduler(decoder.capacity)
         self._prompts = Prompts(cache or PrefixCache(max_bytes=0))
-        target_s, max_steps = limits.target_burst_s, limits.max_burst_steps
-        self._read_length = BurstLength(target_s, max_steps)
-        self._write_length = BurstLength(target_s, max_steps, limits.event_s)
-        self._was_reading = False
+        self._bursts = Bursts(decoder, limits, clock)
         self._jobs: dict[int, Job] = {}
         self._deadlines = Deadlines()
         self._outbox: list[tuple[TokenStream, Event]] = []
         self._request_ids = itertools.count()
-        self._tokens_per_s = 0.0
         self._heartbeat_s = clock()
         self._stopping: Callable[[], EngineError] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -103,7 +87,9 @@ class Engine:
             on_caught_up=lambda stream: self._inbox.post(Resume(stream)),
         )
         deadline_s = self._clock() + request.timeout_s
-        self._inbox.offer(Submit(request, stream, deadline_s), tokens_per_s=self._tokens_per_s)
+        self._inbox.offer(
+            Submit(request, stream, deadline_s), tokens_per_s=self._bursts.tokens_per_s
+        )
         return stream
 
     def drain(self) -> None:
@@ -141,14 +127,7 @@ class Engine:
         reason: Callable[[], EngineError] = _dead
         try:
             while self._stopping is None:
-                self._heartbeat_s = self._clock()
-                self._admit()
-                plan = self._plan()
-                if plan is not None:
-                    result = self._burst(plan)
-                    self._settle(plan, result)
-                self._publish()
-                if plan is None:
+                if not self.run_once():
                     self._inbox.wait(self._deadlines.time_left(self._clock(), _IDLE_BEAT_S))
             reason = self._stopping
         # Whatever it is, the streams must hear of it, and health must tell: the thread is dead.
@@ -156,6 +135,16 @@ class Engine:
             _log.exception("the engine thread died")
         finally:
             self._fail_everything(reason)
+
+    def run_once(self) -> bool:
+        """Admit, plan, burst, settle, publish; returns whether there was a burst to run."""
+        self._heartbeat_s = self._clock()
+        self._admit()
+        plan = self._bursts.plan(self._scheduler)
+        if plan is not None and (result := self._run_burst(plan)) is not None:
+            self._settle(plan, result)
+        self._publish()
+        return plan is not None
 
     def _admit(self) -> None:
         """Take in commands, end what is over its time, give rows to those who wait."""
@@ -179,46 +168,19 @@ class Engine:
             self._decoder.load(slot, row, job.request.sampling)
             job.row = None
 
-    def _plan(self) -> _Plan | None:
-        """The next burst: those that read and those that write take turns, if there are both."""
-        for reading in (not self._was_reading, self._was_reading):
-            shares = self._scheduler.plan(reading=reading)
-            if shares:
-                self._was_reading = reading
-                max_steps = self._length(reading=reading).num_steps(len(shares))
-                num_steps_B = np.array([min(share.most_steps, max_steps) for share in shares])
-                return _Plan(shares, num_steps_B, reading)
-        return None
-
-    def _burst(self, plan: _Plan) -> BurstResult | None:
+    def _run_burst(self, plan: Plan) -> BurstResult | None:
         """Run one burst; None if the model could not be run, which fails the rows in it."""
-        jobs = [self._jobs[share.request_id] for share in plan.shares]
-        forced_KB = np.full((int(plan.num_steps_B.max()), len(jobs)), SAMPLED, np.int64)
-        if plan.reading:
-            for b, job in enumerate(jobs):
-                num_steps = plan.num_steps_B[b]
-                forced_KB[:num_steps, b] = job.next_to_read(num_steps)
-        slot_B = np.array([share.slot for share in plan.shares])
-        keep_B = np.array([plan.reading or job.request.return_row for job in jobs])
-        started_s = self._clock()
         try:
-            result = self._decoder.burst(Burst(slot_B, forced_KB, plan.num_steps_B, keep_B))
+            return self._bursts.run(plan, [self._jobs[share.request_id] for share in plan.shares])
         # Whatever a model raises concerns the rows that it ran, not the server.
         except Exception as error:  # noqa: BLE001
-            _log.exception("a burst of %d rows failed", len(jobs))
+            _log.exception("a burst of %d rows failed", len(plan.shares))
             for share in plan.shares:
                 self._fail(share.request_id, EngineFailed(f"the model could not be run: {error}"))
             return None
-        duration_s = max(self._clock() - started_s, 1e-9)
-        self._length(reading=plan.reading).observe(len(jobs), len(forced_KB), duration_s)
-        tokens_per_s = float(result.num_steps_B.sum()) / duration_s
-        self._tokens_per_s += 0.1 * (tokens_per_s - self._tokens_per_s)
-        return result
 
-    def _settle(self, plan: _Plan, result: BurstResult | None) -> None:
+    def _settle(self, plan: Plan, result: BurstResult) -> None:
         """Send what was written, end what is complete, park whoever does not read."""
-        if result is None:
-            return
         for b, share in enumerate(plan.shares):
             if not result.finite_B[b]:
                 self._fail(share.request_id, NotFinite("the model gave no finite numbers here"))
@@ -257,7 +219,9 @@ class Engine:
         job = self._jobs[request_id]
         if self._prompts.begin(request_id, job):
             if job.num_to_read + job.request.max_tokens == 0:
-                self._end(request_id, Finished("length", job.row))
+                self._end(
+                    request_id, Finished("length", job.row if job.request.return_row else None)
+                )
                 return
             self._scheduler.add(
                 request_id,
@@ -316,9 +280,6 @@ class Engine:
         if job.waiting:
             job.waiting = False
             self._inbox.taken(job.request)
-
-    def _length(self, *, reading: bool) -> BurstLength:
-        return self._read_length if reading else self._write_length
 
     def _fail_everything(self, reason: Callable[[], EngineError]) -> None:
         """End every stream; asks nothing of the scheduler, which may be what broke."""
