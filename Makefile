@@ -12,7 +12,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format bench container-test lock clean
+.PHONY: help run test lint check format bench soak container-test lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,8 +36,12 @@ format: .venv/complete ## let ruff fix and format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/complete ## measure the README's serving figures
+bench: .venv/complete ## measure the README's figures: the engine by itself, then the server
+	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.serving $(ARGS)
+
+soak: .venv/complete ## ten minutes of clients of all kinds: nothing may leak, change or fail
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 container-test: .venv/complete ## build the image, compose it up, stream from it (needs Docker)
 	$(BIN)/pytest -m container --capture=no tests/container $(ARGS)

@@ -1,4 +1,4 @@
-"""A closed loop of N clients, each of which starts its next stream when the last one has ended.
+"""A closed loop of N clients, each of which sends its next request when the last one has ended.
 
 It shares the machine with what it measures, so it is one thread of bare sockets: no HTTP library,
 no JSON, one look at the bytes of each event.
@@ -7,14 +7,34 @@ no JSON, one look at the bytes of each event.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-_NUM_TOKENS = re.compile(rb'"num_tokens":(\d+)')
+_NUM_TOKENS = re.compile(rb'"(?:num|completion)_tokens":(\d+)')
+_LENGTH = re.compile(rb"content-length: *(\d+)\r\n", re.IGNORECASE)
 _LAST_CHUNK = b"0\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What each request asks for.
+
+    Attributes:
+        max_tokens: How much text.
+        stream: As events, or at once.
+        prompt_size: Characters of the prompt; None is `ROMEO:`.
+        fresh: No prompt is sent twice.
+    """
+
+    max_tokens: int = 256
+    stream: bool = True
+    prompt_size: int | None = None
+    fresh: bool = False
 
 
 @dataclass(slots=True)
@@ -47,9 +67,11 @@ class Measurements:
 class _Client(asyncio.Protocol):
     """One client on one kept-alive connection."""
 
-    def __init__(self, requests: Sequence[bytes], measurements: Measurements) -> None:
+    def __init__(
+        self, requests: Iterator[bytes], measurements: Measurements, *, stream: bool
+    ) -> None:
         self._requests = requests
-        self._next = 0
+        self._stream = stream
         self._measurements = measurements
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
@@ -71,14 +93,26 @@ class _Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now_s = time.perf_counter()
-        *events, self._buffer = (self._buffer + data).split(b"\n\n")
-        for event in events:
-            self._see(event, now_s)
-        if self._buffer.endswith(_LAST_CHUNK):
+        self._buffer += data
+        if self._stream:
+            *events, self._buffer = self._buffer.split(b"\n\n")
+            for event in events:
+                self._see(event, now_s)
+            complete = self._buffer.endswith(_LAST_CHUNK)
+        else:
+            complete = self._is_whole()
+            if complete:
+                self._see(self._buffer, now_s)
+        if complete:
             if self.counting:
                 self._measurements.num_completed += 1
             self._buffer = b""
             self._send()
+
+    def _is_whole(self) -> bool:
+        head, _, body = self._buffer.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head + b"\r\n")
+        return length is not None and len(body) >= int(length[1])
 
     def close(self) -> None:
         """Leave."""
@@ -91,8 +125,7 @@ class _Client(asyncio.Protocol):
             return
         self._event_s = None
         self._sent_s = time.perf_counter()
-        self._transport.write(self._requests[self._next % len(self._requests)])
-        self._next += 1
+        self._transport.write(next(self._requests))
 
     def _see(self, event: bytes, now_s: float) -> None:
         found = _NUM_TOKENS.search(event)
@@ -109,20 +142,22 @@ class _Client(asyncio.Protocol):
 
 
 async def measure(
-    port: int, num_streams: int, *, max_tokens: int, warmup_s: float, duration_s: float
+    port: int, num_streams: int, ask: Ask, *, warmup_s: float, duration_s: float
 ) -> Measurements:
     """Run `num_streams` clients against POST /generate on this machine.
 
     Raises:
-        RuntimeError: The server refused or broke a stream.
+        RuntimeError: The server refused or broke a request.
     """
     loop = asyncio.get_running_loop()
     measurements = Measurements(num_streams)
     clients = []
     for n in range(num_streams):
-        requests = [_request(n * 1000 + k, max_tokens) for k in range(8)]
+        requests = _requests(ask, seed=n * 10**6)
         _, client = await loop.create_connection(
-            lambda requests=requests: _Client(requests, measurements),  # type: ignore[misc]
+            lambda requests=requests: _Client(  # type: ignore[misc]
+                requests, measurements, stream=ask.stream
+            ),
             "127.0.0.1",
             port,
         )
@@ -144,14 +179,25 @@ async def measure(
     return measurements
 
 
-def _request(seed: int, max_tokens: int) -> bytes:
+def _requests(ask: Ask, seed: int) -> Iterator[bytes]:
+    """Whole HTTP requests without end; few different ones if they may repeat, made beforehand."""
+    if ask.fresh:
+        return (_request(ask, seed + n, seed + n) for n in itertools.count(time.time_ns()))
+    return itertools.cycle([_request(ask, 0, seed + n) for n in range(8)])
+
+
+def _request(ask: Ask, prompt_seed: int, seed: int) -> bytes:
+    prompt = "ROMEO:\n"
+    if ask.prompt_size is not None:
+        letters = random.Random(prompt_seed).choices("abcdefgh \n", k=ask.prompt_size)
+        prompt = "".join(letters)
     body = json.dumps(
         {
-            "prompt": "ROMEO:\n",
-            "max_tokens": max_tokens,
+            "prompt": prompt,
+            "max_tokens": ask.max_tokens,
             "temperature": 0.8,
-            "seed": seed,
-            "stream": True,
+            "seed": seed % 2**63,
+            "stream": ask.stream,
         }
     ).encode()
     head = (

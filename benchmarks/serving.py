@@ -12,23 +12,29 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib.metadata
 import importlib.util
 import json
-import os
-import platform
-import re
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestants import Contestant, Server, Timing, contestants
+from benchmarks.contestants import (
+    NEW_PROMPT,
+    OURS,
+    OURS_AT_ONCE,
+    SAME_PROMPT,
+    Contestant,
+    Served,
+    Timing,
+    contestants,
+)
 from benchmarks.load import Measurements
+from benchmarks.machine import describe_machine, headline
 from service.artifacts.store import Artifact, ModelStore
 
 Results = dict[tuple[str, int], Measurements]
-_OURS = "lstm-serve"
+_TIMES_ONLY = (NEW_PROMPT, SAME_PROMPT)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,8 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     store = ModelStore(options.model_store)
     artifact = store.verify(options.model, store.versions(options.model)[-1])
     has_torch = importlib.util.find_spec("torch") is not None
-    field = contestants(artifact, with_torch=has_torch and not options.without_torch)
-    timing = Timing(options.warmup_s, options.seconds, options.max_tokens)
+    with_torch = has_torch and not options.without_torch
+    field = contestants(artifact, options.max_tokens, with_torch=with_torch)
+    timing = Timing(options.warmup_s, options.seconds)
     results = run(field, options.streams, timing, options.rounds)
     report = _report(artifact, results, options.rounds)
     print(_table(report))
@@ -52,9 +59,8 @@ def run(
     """Measure every contestant at every number of streams, `num_rounds` times in turn."""
     results: Results = {}
     with contextlib.ExitStack() as stack:
-        for contestant in field:
-            if isinstance(contestant, Server):
-                stack.enter_context(contestant.running())
+        for server in {c.server for c in field if isinstance(c, Served)}:
+            stack.enter_context(server.running())
         for _ in range(num_rounds):
             for num_streams in streams:
                 for contestant in field:
@@ -83,7 +89,7 @@ def _report(artifact: Artifact, results: Results, num_rounds: int) -> dict[str, 
     return {
         "model": artifact.ref,
         "precision": artifact.manifest.precision,
-        "machine": _machine(),
+        "machine": describe_machine(),
         "num_rounds": num_rounds,
         "rows": rows,
         "ratios": _ratios(results),
@@ -91,22 +97,32 @@ def _report(artifact: Artifact, results: Results, num_rounds: int) -> dict[str, 
 
 
 def _ratios(results: Results) -> dict[str, dict[str, float]]:
-    """Tokens/s of lstm-serve over everybody else's, by number of streams."""
+    """Tokens/s of lstm-serve over everybody else's, by number of streams; and of times."""
     ratios: dict[str, dict[str, float]] = {}
     for (name, num_streams), found in results.items():
-        ours = results.get((_OURS, num_streams))
-        if name != _OURS and ours is not None and found.num_tokens:
-            ratio = round(ours.tokens_per_s / found.tokens_per_s, 2)
-            ratios.setdefault(f"{_OURS} / {name}", {})[str(num_streams)] = ratio
+        for ours in (OURS, OURS_AT_ONCE):
+            served = results.get((ours, num_streams))
+            if name not in {OURS, *_TIMES_ONLY} and served is not None and found.num_tokens:
+                ratio = round(served.tokens_per_s / found.tokens_per_s, 2)
+                if name != ours:
+                    ratios.setdefault(f"{ours} / {name}", {})[str(num_streams)] = ratio
+    for (name, num_streams), found in results.items():
+        if name == OURS and found.gap_s and found.first_event_s:
+            first_s, gap_s = (statistics.median(t) for t in (found.first_event_s, found.gap_s))
+            ratios.setdefault(f"{OURS}: first event / gap between events", {})[str(num_streams)] = (
+                round(first_s / gap_s, 2)
+            )
+    new, same = (results.get((name, 1)) for name in _TIMES_ONLY)
+    if new and same and new.first_event_s and same.first_event_s:
+        ratio = statistics.median(same.first_event_s) / statistics.median(new.first_event_s)
+        ratios[f"first event, {SAME_PROMPT} / {NEW_PROMPT}"] = {"1": round(ratio, 3)}
     return ratios
 
 
 def _table(report: dict[str, Any]) -> str:
-    machine = report["machine"]
     lines = [
         f"{report['model']} ({report['precision']}), {report['num_rounds']} rounds",
-        f"{machine['cpu']}, {machine['cores']} cores, {', '.join(machine['features'])}",
-        ", ".join(f"{name} {version}" for name, version in machine["versions"].items()),
+        headline(report["machine"]),
         "",
         (
             f"{'':28}{'streams':>8}{'tokens/s':>10}{'client cores':>14}"
@@ -135,27 +151,6 @@ def _percentiles(times_s: list[float]) -> dict[str, float] | None:
         return None
     cuts = statistics.quantiles(times_s, n=100, method="inclusive")
     return {f"p{p}": round(cuts[p - 1] * 1000, 2) for p in (50, 95, 99)}
-
-
-def _machine() -> dict[str, Any]:
-    cpuinfo = Path("/proc/cpuinfo")
-    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
-    model = re.search(r"model name\s*: (.*)", text)
-    flags = set(text.split())
-    return {
-        "cpu": model[1] if model else platform.processor(),
-        "cores": os.cpu_count(),
-        "features": [f for f in ("avx2", "avx512f", "avx512_vnni", "avx_vnni") if f in flags],
-        "versions": {"python": platform.python_version()}
-        | {name: _version(name) for name in ("lstm-serve", "onnxruntime", "torch", "uvicorn")},
-    }
-
-
-def _version(distribution: str) -> str:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "none"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

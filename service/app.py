@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import numpy as np
+import onnx
 from fastapi import FastAPI
 
 from service import __version__
@@ -32,7 +33,8 @@ from service.sessions.memory import MemorySessionStore, SessionLimits
 from service.settings import Settings
 
 _log = logging.getLogger(__name__)
-_CORES_PER_ENGINE = 4
+_MOST_ENGINES = 4
+_EVENT_S = 0.0003
 
 
 class CannotServe(Exception):
@@ -156,30 +158,37 @@ def _load(artifact: Artifact, settings: Settings) -> ServedModel:
     tokenizer = Tokenizer(
         tokenizer_path, artifact.read(manifest.tokenizer_file), manifest.vocabulary_size
     )
+    engines = _engines(artifact, model, settings)
+    return ServedModel(manifest, tokenizer, EnginePool(engines))
+
+
+def _engines(artifact: Artifact, model: onnx.ModelProto, settings: Settings) -> list[Engine]:
+    """The engines of a model, which share its rows and a cache."""
     num_cores = os.cpu_count() or 1
-    num_engines = settings.num_engines or max(1, num_cores // _CORES_PER_ENGINE)
+    num_engines = min(settings.num_engines or min(num_cores, _MOST_ENGINES), settings.max_rows)
     limits = EngineLimits(
         max_waiting_requests=-(-settings.max_waiting_requests // num_engines),
         max_waiting_tokens=-(-settings.max_waiting_tokens // num_engines),
         max_unread_tokens=settings.max_unread_tokens,
         target_burst_s=settings.target_burst_ms / 1000,
         max_burst_steps=settings.max_burst_steps,
+        event_s=_EVENT_S * num_engines,  # their events share one event loop
     )
     cache = PrefixCache(settings.prefix_cache_bytes)
-    ids = manifest.special_ids
+    ids = artifact.manifest.special_ids
     engines = []
     for n in range(num_engines):
         decoder = BurstDecoder(
             model,
-            [tensor.name for tensor in manifest.state],
-            capacity=-(-settings.max_rows // num_engines),
+            [tensor.name for tensor in artifact.manifest.state],
+            capacity=(settings.max_rows + n) // num_engines,
             num_threads=settings.num_threads or max(1, num_cores // num_engines),
             end_id=ids.end,
             never_drawn=() if ids.unknown is None else (ids.unknown,),
         )
         _warm_up(decoder, ids.start)
         engines.append(Engine(f"{artifact.ref} {n}", decoder, limits, cache))
-    return ServedModel(manifest, tokenizer, EnginePool(engines))
+    return engines
 
 
 def _warm_up(decoder: Decoder, start_id: int) -> None:

@@ -43,7 +43,7 @@ class Settings(BaseSettings):
 
     max_rows: _Positive = Field(256, description="Texts of one model that run at the same time.")
     num_engines: _Positive | None = Field(
-        None, description="Engines of one model; one for every 4 cores if not set."
+        None, description="Engines of one model; one for each core, at most 4, if not set."
     )
     num_threads: _Positive | None = Field(
         None, description="Threads of one engine; its share of the cores if not set."

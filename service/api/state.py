@@ -28,7 +28,10 @@ class ServiceState:
     draining: bool = False
 
 
-def _state(request: Request) -> ServiceState:
+# Coroutines that wait for nothing: FastAPI would run plain functions in a thread, for each request.
+
+
+async def _state(request: Request) -> ServiceState:
     state = request.app.state.service
     if not isinstance(state, ServiceState):
         raise TypeError("app.state.service is not set: use create_app")
@@ -38,7 +41,7 @@ def _state(request: Request) -> ServiceState:
 State = Annotated[ServiceState, Depends(_state)]
 
 
-def accepts_work(state: State) -> None:
+async def accepts_work(state: State) -> None:
     """A dependency of every route that makes work.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +13,15 @@ from service.engine.prompts import Job
 from service.engine.scheduler import Scheduler, Share
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Decoder, Int64
 
+_FIRST_PART = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A burst: who takes part, for how many steps each, and whether they read or write."""
 
     shares: list[Share]
+    jobs: list[Job]
     num_steps_B: Int64
     reading: bool
 
@@ -44,24 +47,24 @@ class Bursts:
         self._write_length = BurstLength(target_s, max_steps, limits.event_s)
         self._was_reading = False
 
-    def plan(self, scheduler: Scheduler) -> Plan | None:
+    def plan(self, scheduler: Scheduler, jobs: Mapping[int, Job]) -> Plan | None:
         """The next burst, or None if there is nobody to run."""
         for reading in (not self._was_reading, self._was_reading):
             shares = scheduler.plan(reading=reading)
             if shares:
                 self._was_reading = reading
+                taking_part = [jobs[share.request_id] for share in shares]
                 max_steps = self._length(reading=reading).num_steps(len(shares))
+                if not reading and all(job.stream.num_sent == 0 for job in taking_part):
+                    # Nobody reads anything yet: the first words soon, then longer bursts.
+                    max_steps = -(-max_steps // _FIRST_PART)
                 num_steps_B = np.array([min(share.most_steps, max_steps) for share in shares])
-                return Plan(shares, num_steps_B, reading)
+                return Plan(shares, taking_part, num_steps_B, reading)
         return None
 
-    def run(self, plan: Plan, jobs: Sequence[Job]) -> BurstResult:
-        """Run it.
-
-        Args:
-            plan: What to run.
-            jobs: The request of each share.
-        """
+    def run(self, plan: Plan) -> BurstResult:
+        """Run it."""
+        jobs = plan.jobs
         forced_KB = np.full((int(plan.num_steps_B.max()), len(jobs)), SAMPLED, np.int64)
         if plan.reading:
             for b, job in enumerate(jobs):

@@ -103,6 +103,11 @@ class Engine:
         await asyncio.to_thread(self._thread.join)
 
     @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    @property
     def num_requests(self) -> int:
         """Requests that have not ended."""
         return len(self._jobs) + self._inbox.num_commands
@@ -111,7 +116,7 @@ class Engine:
     def status(self) -> EngineStatus:
         """A glance at the engine; never waits for it."""
         return EngineStatus(
-            alive=self._thread.is_alive(),
+            alive=self.alive,
             heartbeat_age_s=self._clock() - self._heartbeat_s,
             num_running=self._scheduler.num_running,
             num_waiting=self._inbox.num_requests,
@@ -140,7 +145,7 @@ class Engine:
         """Admit, plan, burst, settle, publish; returns whether there was a burst to run."""
         self._heartbeat_s = self._clock()
         self._admit()
-        plan = self._bursts.plan(self._scheduler)
+        plan = self._bursts.plan(self._scheduler, self._jobs)
         if plan is not None and (result := self._run_burst(plan)) is not None:
             self._settle(plan, result)
         self._publish()
@@ -171,7 +176,7 @@ class Engine:
     def _run_burst(self, plan: Plan) -> BurstResult | None:
         """Run one burst; None if the model could not be run, which fails the rows in it."""
         try:
-            return self._bursts.run(plan, [self._jobs[share.request_id] for share in plan.shares])
+            return self._bursts.run(plan)
         # Whatever a model raises concerns the rows that it ran, not the server.
         except Exception as error:  # noqa: BLE001
             _log.exception("a burst of %d rows failed", len(plan.shares))
@@ -181,11 +186,10 @@ class Engine:
 
     def _settle(self, plan: Plan, result: BurstResult) -> None:
         """Send what was written, end what is complete, park whoever does not read."""
-        for b, share in enumerate(plan.shares):
+        for b, (share, job) in enumerate(zip(plan.shares, plan.jobs, strict=True)):
             if not result.finite_B[b]:
                 self._fail(share.request_id, NotFinite("the model gave no finite numbers here"))
                 continue
-            job = self._jobs[share.request_id]
             num_steps = int(result.num_steps_B[b])
             if plan.reading:
                 job.num_read += num_steps

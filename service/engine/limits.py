@@ -24,7 +24,7 @@ class EngineLimits:
     max_unread_tokens: int = 1024
     target_burst_s: float = 0.015
     max_burst_steps: int = 128
-    event_s: float = 0.0004
+    event_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

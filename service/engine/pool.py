@@ -31,7 +31,7 @@ class EnginePool:
 
     def submit(self, request: Request) -> TokenStream:
         """Hand in a request; see `Engine.submit`."""
-        by_load = min(self.engines, key=lambda e: (not e.status.alive, e.num_requests))
+        by_load = min(self.engines, key=lambda e: (not e.alive, e.num_requests))
         return by_load.submit(request)
 
     def drain(self) -> None:

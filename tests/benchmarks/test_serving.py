@@ -26,12 +26,16 @@ def test_every_contestant_is_measured_and_compared(
     )
 
     report = json.loads(report_file.read_text(encoding="utf-8"))
-    names = {"lstm-serve", "bare step graph", "bare decoder (sampling)"}
-    names.add("one session.run per token")
+    everywhere = {"lstm-serve", "lstm-serve, not streaming", "bare burst graph", "bare step graph"}
+    everywhere.add("one session.run per token")
+    alone = {"new prompts of 1,000", "the same prompt of 1,000"}
     measured = {(row["contestant"], row["streams"]) for row in report["rows"]}
-    assert {(name, streams) for name in names for streams in (1, 3)} == measured
+    expected = {(name, streams) for name in everywhere for streams in (1, 3)}
+    assert expected | {(name, 1) for name in alone} == measured
     assert all(row["tokens_per_s"] > 0 for row in report["rows"])
     served = [row for row in report["rows"] if row["contestant"] == "lstm-serve"]
     assert all(row["completed"] > 0 and row["first_event_ms"]["p50"] > 0 for row in served)
-    assert len(names) - 1 == len(report["ratios"])
-    assert "lstm-serve / bare step graph: " in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "lstm-serve / bare burst graph: " in shown
+    assert "lstm-serve, not streaming / bare burst graph: " in shown
+    assert "first event, the same prompt of 1,000 / new prompts of 1,000: " in shown

@@ -18,7 +18,7 @@ from service.settings import Settings
 @pytest.fixture
 def app(store: Path) -> FastAPI:
     """An application that a test may break."""
-    return create_app(Settings(model_store=store, heartbeat_timeout_s=0.6))
+    return create_app(Settings(model_store=store, heartbeat_timeout_s=0.6, num_engines=1))
 
 
 def engine_of(app: FastAPI):
@@ -90,3 +90,12 @@ def test_a_draining_server_is_alive_but_not_ready(app: FastAPI):
         assert [(200, None), (503, "shutting_down")] == probe(client)
         assert 503 == refused.status_code
         assert "retry-after" in refused.headers
+
+
+@pytest.mark.parametrize(("max_rows", "capacities"), [(1, [1]), (3, [1, 2]), (256, [128, 128])])
+def test_engines_share_the_rows(store: Path, max_rows: int, capacities: list[int]):
+    """No more texts than the setting says, however many engines there are."""
+    app = create_app(Settings(model_store=store, max_rows=max_rows, num_engines=2))
+
+    [model] = app.state.service.generator.models
+    assert capacities == [engine._decoder.capacity for engine in model.engine.engines]

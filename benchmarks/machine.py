@@ -1,0 +1,40 @@
+"""What a figure was measured on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+
+def describe_machine() -> dict[str, Any]:
+    """The processor, and the versions of what matters."""
+    cpuinfo = Path("/proc/cpuinfo")
+    text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else ""
+    model = re.search(r"model name\s*: (.*)", text)
+    flags = set(text.split())
+    return {
+        "cpu": model[1] if model else platform.processor(),
+        "cores": os.cpu_count(),
+        "features": [f for f in ("avx2", "avx512f", "avx512_vnni", "avx_vnni") if f in flags],
+        "versions": {"python": platform.python_version()}
+        | {name: _version(name) for name in ("lstm-serve", "onnxruntime", "torch", "uvicorn")},
+    }
+
+
+def headline(machine: dict[str, Any]) -> str:
+    """The same in two lines."""
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores, {', '.join(machine['features'])}\n{versions}"
+    )
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "none"

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from service.engine.bursts import Bursts
+from service.engine.limits import EngineLimits
+from service.engine.prompts import Job
+from service.engine.request import Request
+from service.engine.scheduler import Scheduler
+from service.engine.stream import TokenStream
+from service.runtime.decoder import Row, Sampling
+from service.runtime.fake import FakeStep
+from service.runtime.stepwise import StepwiseDecoder
+
+_STEP_S = 0.001
+
+
+class TimedDecoder(StepwiseDecoder):
+    """A step takes a millisecond, whatever is in it."""
+
+    def __init__(self, capacity: int):
+        super().__init__(FakeStep(), capacity=capacity)
+        self.now_s = 0.0
+
+    def burst(self, burst):
+        """Time passes."""
+        self.now_s += _STEP_S * len(burst.forced_KB)
+        return super().burst(burst)
+
+
+class House:
+    """A scheduler, a decoder, and the requests in them."""
+
+    def __init__(self, *prompt_sizes: int):
+        decoder = TimedDecoder(capacity=4)
+        self.scheduler = Scheduler(4)
+        self.jobs = {}
+        limits = EngineLimits(target_burst_s=0.020, max_burst_steps=100)
+        self.bursts = Bursts(decoder, limits, lambda: decoder.now_s)
+        for request_id, size in enumerate(prompt_sizes):
+            request = Request(np.ones(size, np.int64), 10_000, Sampling(seed=0), timeout_s=60)
+            stream = TokenStream(request_id, lambda _: None, lambda _: None)
+            self.jobs[request_id] = Job(request, stream, 60.0, row=None)
+            self.scheduler.add(request_id, client="", num_to_read=size, num_to_write=10_000)
+            self.scheduler.admit()
+            row = Row.start(decoder.state_width, decoder.vocabulary_size)
+            decoder.load(request_id, row, request.sampling)
+
+    def run(self) -> tuple[bool, int, int]:
+        """One burst: whether it reads, its rows and its steps."""
+        plan = self.bursts.plan(self.scheduler, self.jobs)
+        assert plan is not None
+        result = self.bursts.run(plan)
+        for share, job, num_steps in zip(plan.shares, plan.jobs, result.num_steps_B, strict=True):
+            self.scheduler.settle(share, num_steps=int(num_steps), ended=False)
+            if plan.reading:
+                job.num_read += int(num_steps)
+            else:
+                job.stream.num_sent += int(num_steps)
+        return plan.reading, len(plan.shares), int(plan.num_steps_B.max())
+
+
+def test_readers_and_writers_take_turns():
+    """Each kind is as long as its own steps allow."""
+    house = House(1, 500)
+
+    found = [house.run() for _ in range(8)]
+
+    assert [True, False] * 4 == [reading for reading, _, _ in found]
+    assert [2, 1, 1, 1] == [rows for _, rows, _ in found[:4]]
+    assert [20, 20] == [steps for _, _, steps in found[-2:]]
+
+
+def test_the_first_words_come_soon():
+    """As long as nobody reads, a quarter of a burst; then whole ones, for newcomers too."""
+    house = House(1)
+    house.run()
+    house.run()
+    house.jobs[0].stream.num_sent = 0
+
+    assert (False, 1, 5) == house.run()
+    assert (False, 1, 20) == house.run()
+
+
+def test_speed_is_what_bursts_did_lately():
+    """Tokens/s, for telling when to come again."""
+    house = House(1)
+    for _ in range(60):
+        house.run()
+
+    assert house.bursts.tokens_per_s == pytest.approx(1 / _STEP_S, rel=0.01)
+
+
+def test_nobody_is_no_burst():
+    """None, not an empty one."""
+    house = House()
+
+    assert house.bursts.plan(house.scheduler, house.jobs) is None
