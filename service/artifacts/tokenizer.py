@@ -50,7 +50,9 @@ class Tokenizer:
         # "<unk>" typed by a user is five characters, not the special token of that name.
         self._tokenizer.encode_special_tokens = True
         self.vocabulary_size = vocabulary_size
-        self.max_characters_per_token = max(len(token) for token in ids)
+        # The name of the unknown token is not what it stands for.
+        unknown = getattr(self._tokenizer.model, "unk_token", None)
+        self.max_characters_per_token = max(len(token) for token in ids if token != unknown)
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`; nothing is added before or after.

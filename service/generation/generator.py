@@ -95,6 +95,8 @@ class Generator:
         self.models = models
         self.sessions = sessions
         self._limits = limits
+        # One at a time: a character takes 150 bytes while it is tokenised.
+        self._long_prompts = asyncio.Lock()
 
     async def start(self, options: Options) -> Generation:
         """Start a generation; its text comes out of `Generation.deltas`, and `close` must follow.
@@ -178,7 +180,8 @@ class Generator:
         if len(prompt) <= _MAX_INLINE_CHARACTERS:
             prompt_T = _to_ids(model, prompt)
         else:
-            prompt_T = await asyncio.to_thread(_to_ids, model, prompt)
+            async with self._long_prompts:
+                prompt_T = await asyncio.to_thread(_to_ids, model, prompt)
         if len(prompt_T) > limit:
             raise InvalidOption("prompt", f"{too_long}: it has {len(prompt_T)}")
         if past is None and len(prompt_T) == 0:
