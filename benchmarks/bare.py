@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,6 +11,7 @@ import onnx
 from service.artifacts.store import Artifact
 from service.runtime.burst import BurstDecoder
 from service.runtime.burst_graph import build_burst_graph
+from service.runtime.cores import usable_cores
 from service.runtime.decoder import SAMPLED
 from service.runtime.onnx_session import load_session
 from service.runtime.step import StepGraph
@@ -58,7 +58,7 @@ class Model:
             self.graph,
             self.state_names,
             capacity=capacity,
-            num_threads=num_threads or os.cpu_count() or 1,
+            num_threads=num_threads or usable_cores(),
         )
 
 
@@ -68,7 +68,7 @@ class BareStep:
     def __init__(self, model: Model, num_rows: int) -> None:
         self._step = StepGraph(
             model.graph.SerializeToString(),
-            num_threads=os.cpu_count() or 1,
+            num_threads=usable_cores(),
             state_names=model.state_names,
         )
         self._token_B = np.zeros(num_rows, np.int64)
@@ -85,7 +85,7 @@ class BareBurst:
 
     def __init__(self, model: Model, num_rows: int) -> None:
         graph = build_burst_graph(model.graph, model.state_names)
-        self._session = load_session(graph.content, num_threads=os.cpu_count() or 1)
+        self._session = load_session(graph.content, num_threads=usable_cores())
         step = StepGraph(model.graph.SerializeToString(), state_names=model.state_names)
         logits_BV, state = step(np.zeros(num_rows, np.int64), step.zero_state(num_rows))
         size = (BURST_STEPS, num_rows)

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import importlib.util
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +29,7 @@ from service.engine.pool import EnginePool
 from service.engine.prefix_cache import PrefixCache
 from service.engine.request import Chunk, Request
 from service.engine.stream import TokenStream
+from service.runtime.cores import usable_cores
 from service.runtime.decoder import SAMPLED, Burst, Row, Sampling
 
 Contestant = Callable[[float], float]
@@ -129,7 +129,7 @@ def _sampling(model: Model) -> Group:
 
 
 def _threads(loop: asyncio.Runner, model: Model) -> Group:
-    num_cores = os.cpu_count() or 1
+    num_cores = usable_cores()
     return {
         f"1 engine, threads: {num_cores}": _engine(loop, model, _NUM_ROWS, [num_cores]),
         f"{num_cores} engines, threads: 1": _engine(loop, model, _NUM_ROWS, [1] * num_cores),

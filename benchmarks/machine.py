@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import re
 from pathlib import Path
 from typing import Any
+
+from service.runtime.cores import usable_cores
 
 
 def describe_machine() -> dict[str, Any]:
@@ -18,7 +19,7 @@ def describe_machine() -> dict[str, Any]:
     flags = set(text.split())
     return {
         "cpu": model[1] if model else platform.processor(),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
         "features": [f for f in ("avx2", "avx512f", "avx512_vnni", "avx_vnni") if f in flags],
         "versions": {"python": platform.python_version()}
         | {name: _version(name) for name in ("lstm-serve", "onnxruntime", "torch", "uvicorn")},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -28,6 +27,7 @@ from service.generation.errors import ModelUnknown
 from service.generation.generator import GenerationLimits, Generator
 from service.generation.models import ModelRegistry, ServedModel
 from service.runtime.burst import BurstDecoder
+from service.runtime.cores import usable_cores
 from service.runtime.decoder import Burst, Decoder, Row, Sampling
 from service.sessions.memory import MemorySessionStore, SessionLimits
 from service.settings import Settings
@@ -164,7 +164,7 @@ def _load(artifact: Artifact, settings: Settings) -> ServedModel:
 
 def _engines(artifact: Artifact, model: onnx.ModelProto, settings: Settings) -> list[Engine]:
     """The engines of a model, which share its rows and a cache."""
-    num_cores = os.cpu_count() or 1
+    num_cores = usable_cores()
     num_engines = min(settings.num_engines or min(num_cores, _MOST_ENGINES), settings.max_rows)
     limits = EngineLimits(
         max_waiting_requests=-(-settings.max_waiting_requests // num_engines),

@@ -18,6 +18,10 @@ from service.artifacts.store import ModelStore
 from service.observability import logs
 from service.settings import ENV_PREFIX, Settings, UnknownSetting, refuse_unknown_environment
 
+# Longer than clients and proxies keep idle connections (5 to 60 s): it must not be the server that
+# closes first, or a request that is sent at that moment is lost.
+_KEEP_ALIVE_S = 75
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
@@ -56,7 +60,12 @@ def serve(settings: Settings) -> int:
         _complain(str(error))
         return 1
     config = uvicorn.Config(
-        app, host=settings.host, port=settings.port, log_config=None, server_header=False
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
     )
     state = app.state.service
     server = Server(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import time
 from pathlib import Path
@@ -172,3 +173,18 @@ def test_a_body_is_measured_before_it_is_read(server: RunningServer):
         assert (413, "body_too_large") == (over.status_code, over.json()["error"]["code"])
         with contextlib.suppress(OSError):
             assert 413 == client.post("/generate", content=endless(), headers=headers).status_code
+
+
+def test_an_idle_connection_stays_open(server: RunningServer):
+    """Pools of clients keep them for 5 s and more; a request must not meet a closing one."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.connect()
+    first = connection.sock
+    for pause_s in (6, 0):
+        connection.request("GET", "/health/live")
+        response = connection.getresponse()
+        response.read()
+        assert 200 == response.status
+        time.sleep(pause_s)
+    assert connection.sock is first
+    connection.close()
