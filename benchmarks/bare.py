@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Self
 
@@ -83,9 +84,9 @@ class BareStep:
 class BareBurst:
     """The burst graph, one run for 16 tokens of each row, drawn at temperature 0.8."""
 
-    def __init__(self, model: Model, num_rows: int) -> None:
+    def __init__(self, model: Model, num_rows: int, num_threads: int | None = None) -> None:
         graph = build_burst_graph(model.graph, model.state_names)
-        self._session = load_session(graph.content, num_threads=usable_cores())
+        self._session = load_session(graph.content, num_threads=num_threads or usable_cores())
         step = StepGraph(model.graph.SerializeToString(), state_names=model.state_names)
         logits_BV, state = step(np.zeros(num_rows, np.int64), step.zero_state(num_rows))
         size = (BURST_STEPS, num_rows)
@@ -122,3 +123,22 @@ class BareBurst:
         """One burst; returns the number of tokens."""
         self._session.run(self._outputs, self._feed)
         return self._num_tokens
+
+
+class BareBursts:
+    """A burst graph of one thread for each core, all at once, each with its part of the rows."""
+
+    def __init__(self, model: Model, num_rows: int) -> None:
+        num_graphs = min(usable_cores(), num_rows)
+        self._graphs = [
+            BareBurst(model, (num_rows + n) // num_graphs, num_threads=1) for n in range(num_graphs)
+        ]
+        self._threads = ThreadPoolExecutor(num_graphs)
+
+    def run(self) -> int:
+        """A few bursts of each; returns the number of tokens."""
+        return sum(self._threads.map(self._run, self._graphs))
+
+    @staticmethod
+    def _run(graph: BareBurst) -> int:
+        return sum(graph.run() for _ in range(8))

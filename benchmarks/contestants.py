@@ -12,13 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from benchmarks.bare import BareBurst, BareStep, Model
+from benchmarks.bare import BareBurst, BareBursts, BareStep, Model
 from benchmarks.load import Ask, Measurements, measure
 from service.artifacts.store import Artifact
 
 OURS = "lstm-serve"
 OURS_AT_ONCE = "lstm-serve, not streaming"
-BURST = "bare burst graph"
 NEW_PROMPT = "new prompts of 1,000"
 SAME_PROMPT = "the same prompt of 1,000"
 
@@ -42,7 +41,7 @@ class Bare:
 
     streams_limit = None
 
-    def __init__(self, name: str, make: Callable[[int], BareStep | BareBurst]) -> None:
+    def __init__(self, name: str, make: Callable[[int], BareStep | BareBurst | BareBursts]) -> None:
         self.name = name
         self._make = make
 
@@ -145,7 +144,8 @@ def contestants(artifact: Artifact, max_tokens: int, *, with_torch: bool) -> lis
     result: list[Contestant] = [
         Served(OURS, ours, stream),
         Served(OURS_AT_ONCE, ours, replace(stream, stream=False)),
-        Bare(BURST, lambda num_rows: BareBurst(model, num_rows)),
+        Bare("bare burst graph", lambda num_rows: BareBurst(model, num_rows)),
+        Bare("the same, one a core", lambda num_rows: BareBursts(model, num_rows)),
         Bare("bare step graph", lambda num_rows: BareStep(model, num_rows)),
     ]
     peers = {"onnxruntime": "one session.run per token"}

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.bare import BURST_STEPS, BareBurst, BareStep, Model
+from benchmarks.bare import BURST_STEPS, BareBurst, BareBursts, BareStep, Model
 from benchmarks.machine import describe_machine, headline
 from service.artifacts.store import ModelStore
 from service.engine.engine import Engine
@@ -112,11 +112,14 @@ def _repeat(run: Callable[[], int], duration_s: float) -> float:
 
 def _distances(loop: asyncio.Runner, model: Model, num_rows: int) -> Group:
     """From the bare graph to the engine."""
-    bare, step = BareBurst(model, num_rows), BareStep(model, num_rows)
+    bare, bares = BareBurst(model, num_rows), BareBursts(model, num_rows)
+    step = BareStep(model, num_rows)
+    one_a_core = [1] * min(usable_cores(), num_rows)
     return {
         "bare burst graph": lambda duration_s: _repeat(bare.run, duration_s),
         "decoder": _decoder(model, num_rows, {}),
-        "engine": _engine(loop, model, num_rows, [None]),
+        "bare burst graphs, one a core": lambda duration_s: _repeat(bares.run, duration_s),
+        "engines, one a core": _engine(loop, model, num_rows, one_a_core),
         "bare step graph (no sampling)": lambda duration_s: _repeat(step.run, duration_s),
     }
 
@@ -129,24 +132,26 @@ def _sampling(model: Model) -> Group:
 
 
 def _threads(loop: asyncio.Runner, model: Model) -> Group:
-    num_cores = usable_cores()
+    cores = usable_cores()
     return {
-        f"1 engine, threads: {num_cores}": _engine(loop, model, _NUM_ROWS, [num_cores]),
-        f"{num_cores} engines, threads: 1": _engine(loop, model, _NUM_ROWS, [1] * num_cores),
-        "1 engine, threads: 1": _engine(loop, model, _NUM_ROWS, [1]),
+        f"1 engine, threads: {cores}": _engine(loop, model, _NUM_ROWS, [cores]),
+        f"{cores} engines, threads: 1": _engine(loop, model, _NUM_ROWS, [1] * cores),
+        "1 engine, threads: 1 ": _engine(loop, model, _NUM_ROWS, [1]),
     }
 
 
 def _prompts(loop: asyncio.Runner, model: Model) -> Group:
     """A new prompt each time, and the same one again and again."""
-    pool = _pool(loop, model, 4, [None])
+    pool = _pool(loop, model, 4, [1])
 
     async def first_token(seed: int) -> float:
         started_s = time.perf_counter()
         stream = pool.submit(_request(seed, prompt_size=_LONG_PROMPT))
         await stream.next()
+        duration_s = time.perf_counter() - started_s
         stream.close()
-        return time.perf_counter() - started_s
+        await _until_idle(pool)
+        return duration_s
 
     def repeated(seeds: Callable[[int], int]) -> Contestant:
         async def measure(duration_s: float) -> float:
@@ -164,7 +169,7 @@ def _prompts(loop: asyncio.Runner, model: Model) -> Group:
 
 
 def _idle(loop: asyncio.Runner, model: Model) -> Contestant:
-    pool = _pool(loop, model, 4, [None])
+    pool = _pool(loop, model, 4, [1])
 
     async def measure(duration_s: float) -> float:
         await pool.submit(_request(0)).next()
@@ -205,7 +210,7 @@ def _decoder(
 
 
 def _engine(
-    loop: asyncio.Runner, model: Model, num_rows: int, threads: Sequence[int | None]
+    loop: asyncio.Runner, model: Model, num_rows: int, threads: Sequence[int]
 ) -> Contestant:
     """A closed loop of clients: each asks for a text, reads it, and asks for the next."""
     pool = _pool(loop, model, num_rows, threads)
@@ -233,16 +238,18 @@ def _engine(
         await asyncio.gather(*clients, return_exceptions=True)
         for stream in streams:
             stream.close()
-        while pool.status.num_requests:  # noqa: ASYNC110 - an engine does not tell
-            await asyncio.sleep(0.01)
+        await _until_idle(pool)
         return rate
 
     return lambda duration_s: loop.run(measure(duration_s))
 
 
-def _pool(
-    loop: asyncio.Runner, model: Model, num_rows: int, threads: Sequence[int | None]
-) -> EnginePool:
+async def _until_idle(pool: EnginePool) -> None:
+    while pool.status.num_requests:  # noqa: ASYNC110 - an engine does not tell
+        await asyncio.sleep(0.005)
+
+
+def _pool(loop: asyncio.Runner, model: Model, num_rows: int, threads: Sequence[int]) -> EnginePool:
     """Engines with so many threads each, running."""
     cache = PrefixCache(2**26)
     capacity = -(-num_rows // len(threads))

@@ -129,11 +129,21 @@ class Visitors:
             turn = self._request() | {"session": session["id"], "prompt": "\nA word. "}
             if self._random.random() < 0.2:
                 await self._stream(turn, most_events=1)
-                await asyncio.sleep(0.5)  # the turn is over when the server has noticed
+                await self._until_noticed(session["id"])
             else:
                 await self._stream(turn)
         response = await self._client.delete(path)
         self._check(response.status_code == 204, f"DELETE {response.status_code}")
+
+    async def _until_noticed(self, session: str) -> None:
+        """A turn whose client has left is over very soon: then the next one may begin."""
+        turn = {"session": session, "max_tokens": 1}
+        for _ in range(100):
+            response = await self._client.post("/generate", json=turn)
+            if response.status_code != 409:
+                break
+            await asyncio.sleep(0.05)
+        self._check(response.status_code == 200, f"the next turn got {response.status_code}")
 
     async def sends_nonsense(self) -> None:
         """Gets an error that says what is wrong."""

@@ -31,7 +31,8 @@ def test_every_group_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert set(groups["tokens/s, 3 rows"]) == {
         "bare burst graph",
         "decoder",
-        "engine",
+        "bare burst graphs, one a core",
+        "engines, one a core",
         "bare step graph (no sampling)",
     }
     assert "three penalties" in capsys.readouterr().out
