@@ -18,7 +18,7 @@ _FIRST_PART = 4
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A burst: who takes part, for how many steps each, and whether they read or write."""
+    """A burst: who takes part, for how many steps each, and whether it is one of readers."""
 
     shares: list[Share]
     jobs: list[Job]
@@ -49,8 +49,9 @@ class Bursts:
 
     def plan(self, scheduler: Scheduler, jobs: Mapping[int, Job]) -> Plan | None:
         """The next burst, or None if there is nobody to run."""
+        most_to_ride = self._write_length.num_steps(scheduler.num_running)
         for reading in (not self._was_reading, self._was_reading):
-            shares = scheduler.plan(reading=reading)
+            shares = scheduler.plan(reading=reading, most_to_ride=most_to_ride)
             if shares:
                 self._was_reading = reading
                 taking_part = [jobs[share.request_id] for share in shares]
@@ -66,10 +67,10 @@ class Bursts:
         """Run it."""
         jobs = plan.jobs
         forced_KB = np.full((int(plan.num_steps_B.max()), len(jobs)), SAMPLED, np.int64)
-        if plan.reading:
-            for b, job in enumerate(jobs):
-                num_steps = plan.num_steps_B[b]
-                forced_KB[:num_steps, b] = job.next_to_read(num_steps)
+        for b, job in enumerate(jobs):
+            if job.num_to_read > 0:
+                id_T = job.next_to_read(plan.num_steps_B[b])
+                forced_KB[: len(id_T), b] = id_T
         slot_B = np.array([share.slot for share in plan.shares])
         keep_B = np.array([plan.reading or job.request.return_row for job in jobs])
         started_s = self._clock()

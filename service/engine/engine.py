@@ -191,11 +191,12 @@ class Engine:
                 self._fail(share.request_id, NotFinite("the model gave no finite numbers here"))
                 continue
             num_steps = int(result.num_steps_B[b])
-            if plan.reading:
-                job.num_read += num_steps
+            num_read = min(num_steps, job.num_to_read)
+            if num_read > 0:
+                job.num_read += num_read
                 self._keep(share, job)
-            else:
-                self._send(job, Chunk.of(result, b, num_steps))
+            if num_steps > num_read:
+                self._send(job, Chunk.of(result, b, num_read, num_steps))
             ended = bool(result.ended_B[b])
             if self._scheduler.settle(share, num_steps=num_steps, ended=ended):
                 row = self._decoder.save(share.slot) if job.request.return_row else None
@@ -233,6 +234,7 @@ class Engine:
                 num_to_read=job.num_to_read,
                 num_to_write=job.request.max_tokens,
                 num_to_pause=max(0, job.num_shared - job.num_read),
+                may_ride=not self._prompts.wants_row_at_end(job),
             )
 
     def _keep(self, share: Share, job: Job) -> None:

@@ -73,11 +73,16 @@ class Prompts:
         self.num_tokens_saved += job.num_read
         return True
 
+    def wants_row_at_end(self, job: Job) -> bool:
+        """Whether other prompts may go on from the end of this one."""
+        is_long = len(job.request.prompt_T) >= self.cache.min_tokens
+        return self.cache.keeps and is_long and job.request.past is None
+
     def is_worth_keeping(self, job: Job) -> bool:
         """Whether other prompts may go on from where this one is."""
         is_at_place = job.num_to_read == 0 or job.num_read == job.num_shared
-        is_long = self.cache.keeps and job.num_read >= self.cache.min_tokens
-        return is_at_place and is_long and job.request.past is None
+        is_long = job.num_read >= self.cache.min_tokens
+        return is_at_place and is_long and self.wants_row_at_end(job)
 
     def keep(self, job: Job, row: Row) -> None:
         """Remember the row of what was read of a prompt."""

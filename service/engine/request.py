@@ -63,19 +63,20 @@ class Chunk:
     logprobs: TokenLogprobs | None
 
     @classmethod
-    def of(cls, result: BurstResult, b: int, num_steps: int) -> Chunk:
-        """What row `b` of a burst wrote in its `num_steps` steps.
+    def of(cls, result: BurstResult, b: int, start: int, stop: int) -> Chunk:
+        """What row `b` of a burst wrote in its steps from `start` to `stop`.
 
         Copies: a view would keep the arrays of the whole burst for as long as its reader dawdles.
         """
+        steps = slice(start, stop)
         logprobs = None
         if result.logprobs is not None:
             logprobs = TokenLogprobs(
-                chosen_N=result.logprobs.chosen_KB[:num_steps, b].copy(),
-                top_id_NM=result.logprobs.top_id_KBN[:num_steps, b].copy(),
-                top_NM=result.logprobs.top_KBN[:num_steps, b].copy(),
+                chosen_N=result.logprobs.chosen_KB[steps, b].copy(),
+                top_id_NM=result.logprobs.top_id_KBN[steps, b].copy(),
+                top_NM=result.logprobs.top_KBN[steps, b].copy(),
             )
-        return cls(result.token_KB[:num_steps, b].copy(), logprobs)
+        return cls(result.token_KB[steps, b].copy(), logprobs)
 
 
 @dataclass(frozen=True, slots=True)

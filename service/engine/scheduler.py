@@ -3,7 +3,8 @@
 A request has a number of tokens to read and then a number to write. Rows that read and rows that
 write have bursts of their own, one after the other in each round, and each burst takes its share of
 the time: neither a long prompt nor a crowd of writers can hold up the other. (A step of the few
-rows that read costs a fraction of a step of all.) Within a burst all rows advance equally.
+rows that read costs a fraction of a step of all.) A prompt that is shorter than a burst of writers
+is read in that: it rides with them. Within a burst all rows advance equally.
 
 Slots are shared equally among clients; since rows advance equally, so are tokens. Who has more than
 its share gives a slot back when somebody else waits: a row is a few KB, so that costs a copy.
@@ -26,12 +27,17 @@ class _Job:
     num_to_read: int
     num_to_write: int
     num_to_pause: int
+    may_ride: bool
     slot: int | None = None
+
+    def reads(self, most_to_ride: int) -> bool:
+        """Whether it takes part in the bursts of those that read."""
+        return self.num_to_read > (most_to_ride if self.may_ride else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One row's part of a burst: up to `most_steps` tokens, all read or all written."""
+    """One row's part of a burst: up to `most_steps` tokens."""
 
     request_id: int
     slot: int
@@ -88,6 +94,7 @@ class Scheduler:
         num_to_read: int,
         num_to_write: int,
         num_to_pause: int = 0,
+        may_ride: bool = False,
     ) -> None:
         """A new request, at the end of its client's queue.
 
@@ -97,10 +104,11 @@ class Scheduler:
             num_to_read: Tokens of its prompt.
             num_to_write: Tokens after that.
             num_to_pause: If given, a burst ends after so many tokens of the prompt.
+            may_ride: Whether a burst may go on from reading to writing; otherwise one ends there.
         """
         if request_id in self._jobs:
             raise ValueError(f"request {request_id} is here already")
-        self._jobs[request_id] = _Job(client, num_to_read, num_to_write, num_to_pause)
+        self._jobs[request_id] = _Job(client, num_to_read, num_to_write, num_to_pause, may_ride)
         self._waiting.setdefault(client, deque()).append(request_id)
 
     def admit(self) -> Admission:
@@ -121,25 +129,31 @@ class Scheduler:
             self._waiting.setdefault(rich, deque()).appendleft(loser)
         return Admission(displaced, admitted)
 
-    def plan(self, *, reading: bool) -> list[Share]:
-        """Everyone's part of the next burst of those that read, or of those that write."""
+    def plan(self, *, reading: bool, most_to_ride: int = 0) -> list[Share]:
+        """Everyone's part of the next burst of those that read, or of those that write.
+
+        Args:
+            reading: Which of the two.
+            most_to_ride: Prompts with no more left than this are read among those that write.
+        """
         shares = []
         for request_ids in self._running.values():
             for request_id in request_ids:
                 job = self._jobs[request_id]
-                if reading == (job.num_to_read > 0):
-                    most_steps = job.num_to_pause or job.num_to_read or job.num_to_write
+                if reading == job.reads(most_to_ride):
+                    most_steps = job.num_to_pause or job.num_to_read
+                    if not reading:
+                        most_steps = job.num_to_read + job.num_to_write
                     shares.append(Share(request_id, self._slot(job), most_steps))
         return sorted(shares, key=lambda share: share.slot)
 
     def settle(self, share: Share, *, num_steps: int, ended: bool) -> bool:
         """Book what a row did in the burst; returns whether its request is now complete."""
         job = self._jobs[share.request_id]
-        if job.num_to_read > 0:
-            job.num_to_read -= num_steps
-            job.num_to_pause = max(0, job.num_to_pause - num_steps)
-        else:
-            job.num_to_write -= num_steps
+        num_read = min(num_steps, job.num_to_read)
+        job.num_to_read -= num_read
+        job.num_to_pause = max(0, job.num_to_pause - num_read)
+        job.num_to_write -= num_steps - num_read
         return ended or job.num_to_read + job.num_to_write == 0
 
     def park(self, request_id: int) -> None:

@@ -73,6 +73,25 @@ def test_rows_that_read_and_rows_that_write_have_bursts_of_their_own():
     assert [(1, 5), (2, 2)] == _plan(scheduler, reading=False)
 
 
+def test_a_short_prompt_rides_with_the_writers():
+    """It is read and goes on in one burst; a long one, or one that must pause, is read apart."""
+    scheduler = Scheduler(4)
+    scheduler.add(0, client="a", num_to_read=0, num_to_write=9)
+    scheduler.add(1, client="a", num_to_read=4, num_to_write=9, may_ride=True)
+    scheduler.add(2, client="a", num_to_read=5, num_to_write=9, may_ride=True)
+    scheduler.add(3, client="a", num_to_read=4, num_to_write=9)
+    scheduler.admit()
+
+    reading = scheduler.plan(reading=True, most_to_ride=4)
+    writing = scheduler.plan(reading=False, most_to_ride=4)
+
+    assert [(2, 5), (3, 4)] == [(s.request_id, s.most_steps) for s in reading]
+    assert [(0, 9), (1, 13)] == [(s.request_id, s.most_steps) for s in writing]
+    assert not scheduler.settle(writing[1], num_steps=6, ended=False)
+    left = scheduler.plan(reading=False, most_to_ride=4)
+    assert [(0, 9), (1, 7)] == [(s.request_id, s.most_steps) for s in left]
+
+
 def test_reading_pauses_where_it_was_told_to():
     """A burst ends there, and the next goes on."""
     scheduler = Scheduler(1)
@@ -163,18 +182,27 @@ class SchedulerMachine(stateful.RuleBasedStateMachine):
         self.running: dict[int, int] = {}
         self.parked: set[int] = set()
         self.left: dict[int, tuple[int, int]] = {}
+        self.rides: dict[int, bool] = {}
         self.completed: list[int] = []
 
     @stateful.rule(
-        client=st.sampled_from("abc"), num_to_read=st.integers(0, 5), num_to_write=st.integers(0, 5)
+        client=st.sampled_from("abc"),
+        num_to_read=st.integers(0, 5),
+        num_to_write=st.integers(0, 5),
+        may_ride=st.booleans(),
     )
-    def add(self, client, num_to_read, num_to_write):
+    def add(self, client, num_to_read, num_to_write, may_ride):
         """Somebody comes."""
         if num_to_read + num_to_write == 0:
             return
         self.scheduler.add(
-            self.next_id, client=client, num_to_read=num_to_read, num_to_write=num_to_write
+            self.next_id,
+            client=client,
+            num_to_read=num_to_read,
+            num_to_write=num_to_write,
+            may_ride=may_ride,
         )
+        self.rides[self.next_id] = may_ride
         self.left[self.next_id] = (num_to_read, num_to_write)
         self.client[self.next_id] = client
         self.waiting[client].append(self.next_id)
@@ -200,21 +228,27 @@ class SchedulerMachine(stateful.RuleBasedStateMachine):
             poorest = min(owners.count(client) for client, ids in self.waiting.items() if ids)
             assert max(owners.count(client) for client in "abc") - poorest <= 1
 
-    @stateful.rule(reading=st.booleans(), max_steps=st.integers(1, 4), data=st.data())
-    def burst(self, reading, max_steps, data):
+    @stateful.rule(
+        reading=st.booleans(),
+        most_to_ride=st.integers(0, 4),
+        max_steps=st.integers(1, 6),
+        data=st.data(),
+    )
+    def burst(self, reading, most_to_ride, max_steps, data):
         """Everybody who reads, or writes, takes part; some draw their end id."""
-        shares = self.scheduler.plan(reading=reading)
+        shares = self.scheduler.plan(reading=reading, most_to_ride=most_to_ride)
         assert {share.request_id: share.slot for share in shares} == {
-            n: slot for n, slot in self.running.items() if reading == (self.left[n][0] > 0)
+            n: slot
+            for n, slot in self.running.items()
+            if reading == (self.left[n][0] > (most_to_ride if self.rides[n] else 0))
         }
         for share in shares:
             read, write = self.left[share.request_id]
-            assert share.most_steps == (read or write)
-            ended = not reading and data.draw(st.booleans())
-            num_steps = 1 if ended else min(share.most_steps, max_steps)
-            self.left[share.request_id] = (
-                (read - num_steps, write) if reading else (read, write - num_steps)
-            )
+            assert share.most_steps == (read if reading else read + write)
+            ended = read < share.most_steps and data.draw(st.booleans())
+            num_steps = read + 1 if ended else min(share.most_steps, max_steps)
+            num_read = min(read, num_steps)
+            self.left[share.request_id] = (read - num_read, write - (num_steps - num_read))
             done = ended or self.left[share.request_id] == (0, 0)
             assert done == self.scheduler.settle(share, num_steps=num_steps, ended=ended)
             if done:
