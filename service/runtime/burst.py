@@ -129,7 +129,7 @@ class BurstDecoder:
         """The sampling options of the rows, and what they have to do with each other."""
         greedy_B = table.temperature_B == 0
         truncated_B = table.truncates_B(self.vocabulary_size)
-        kind_B = np.select([greedy_B, truncated_B], [GREEDY, TRUNCATED], PLAIN)
+        kind_B = np.where(greedy_B, GREEDY, np.where(truncated_B, TRUNCATED, PLAIN))
         penalises = table.penalises
         counted = slots if penalises else slice(0)
         return {

@@ -10,44 +10,37 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-_MULTIPLIER = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
-_WEYL = (0x9E3779B9, 0xBB67AE85)
+UInt64 = npt.NDArray[np.uint64]
+
+_MULTIPLIER = np.array([0xD2511F53, 0xCD9E8D57], np.uint64)
+_WEYL = np.array([0x9E3779B9, 0xBB67AE85], np.uint64)
 _NUM_ROUNDS = 10
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 
 
-def philox4x32(
-    counter: tuple[npt.NDArray[np.uint64], ...], key: tuple[npt.NDArray[np.uint64], ...]
-) -> tuple[npt.NDArray[np.uint64], ...]:
+def philox4x32(counter: UInt64, key: UInt64) -> UInt64:
     """Philox4x32-10 on arrays of 32-bit words (each kept in a uint64).
 
     Args:
-        counter: Four arrays of equal shape.
-        key: Two arrays that broadcast to it.
+        counter: Four words each, uint64[4, ...].
+        key: Two words each, uint64[2, ...], of the same number of dimensions.
 
     Returns:
-        Four arrays of random words below 2^32.
+        Four random words each, below 2^32, uint64[4, ...].
     """
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
+    # The words 0 and 2 go the same way, and so do 1 and 3: two at a time are half of the calls.
+    ones = (1,) * (counter.ndim - 1)
+    multiplier, weyl = _MULTIPLIER.reshape(2, *ones), _WEYL.reshape(2, *ones)
+    even, odd = counter[0::2], counter[1::2]
     for _ in range(_NUM_ROUNDS):
-        product0 = _MULTIPLIER[0] * c0
-        product1 = _MULTIPLIER[1] * c2
-        c0, c1, c2, c3 = (
-            (product1 >> _32) ^ c1 ^ k0,
-            product1 & _LOW,
-            (product0 >> _32) ^ c3 ^ k1,
-            product0 & _LOW,
-        )
-        k0 = (k0 + np.uint64(_WEYL[0])) & _LOW
-        k1 = (k1 + np.uint64(_WEYL[1])) & _LOW
-    return c0, c1, c2, c3
+        product = multiplier * even
+        even, odd = (product >> _32)[::-1] ^ odd ^ key, (product & _LOW)[::-1]
+        key = (key + weyl) & _LOW
+    return np.stack([even[0], odd[0], even[1], odd[1]])
 
 
-def uniforms(
-    seed: npt.NDArray[np.uint64], position: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
+def uniforms(seed: UInt64, position: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Uniform numbers in [0, 1), multiples of 2^-23.
 
     23 bits and not 24: the largest is then 1 - 2^-23, and times any float32 total it stays below
@@ -57,7 +50,8 @@ def uniforms(
         seed: One for every row, uint64[B].
         position: Position in the text, int64[..., B].
     """
-    counter = position.astype(np.uint64)
-    zero = np.zeros_like(counter)
-    words = philox4x32((counter & _LOW, counter >> _32, zero, zero), (seed & _LOW, seed >> _32))
-    return (words[0] >> np.uint64(9)).astype(np.float32) * np.float32(2.0**-23)
+    counter = np.zeros((4, *position.shape), np.uint64)
+    counter[0], counter[1] = position & 0xFFFFFFFF, position >> 32
+    key = np.stack([seed & _LOW, seed >> _32]).reshape(2, *(1,) * (position.ndim - 1), -1)
+    first: UInt64 = philox4x32(counter, key)[0]
+    return (first >> np.uint64(9)).astype(np.float32) * np.float32(2.0**-23)

@@ -8,9 +8,9 @@ import pytest
 from service.runtime.randomness import philox4x32, uniforms
 
 
-def words(*values: int) -> tuple[np.ndarray, ...]:
+def words(*values: int) -> np.ndarray:
     """32-bit words as the function takes them."""
-    return tuple(np.array([value], np.uint64) for value in values)
+    return np.array(values, np.uint64)[:, None]
 
 
 @pytest.mark.parametrize(
