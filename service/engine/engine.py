@@ -119,7 +119,7 @@ class Engine:
             alive=self.alive,
             heartbeat_age_s=self._clock() - self._heartbeat_s,
             num_running=self._scheduler.num_running,
-            num_waiting=self._inbox.num_requests,
+            num_waiting=self._inbox.num_requests + self._scheduler.num_returning,
             num_parked=self._scheduler.num_parked,
             num_cached_prompts=self._prompts.cache.num_rows,
             num_cache_bytes=self._prompts.cache.num_bytes,

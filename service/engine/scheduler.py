@@ -66,6 +66,7 @@ class Scheduler:
         self._waiting: dict[str, deque[int]] = {}
         self._running: dict[str, list[int]] = {}
         self._parked: set[int] = set()
+        self._returning: set[int] = set()  # those of the waiting that had a slot before
         self._free = list(range(capacity))
 
     def __contains__(self, request_id: int) -> bool:
@@ -75,6 +76,11 @@ class Scheduler:
     def num_waiting(self) -> int:
         """Requests without a slot that want one."""
         return sum(map(len, list(self._waiting.values())))
+
+    @property
+    def num_returning(self) -> int:
+        """Those of them that had a slot before."""
+        return len(self._returning)
 
     @property
     def num_running(self) -> int:
@@ -124,6 +130,7 @@ class Scheduler:
             if self._num_slots(rich) - self._num_slots(poor) < 2:
                 break
             loser = self._running[rich][-1]  # its newest
+            self._returning.add(loser)
             displaced.append((loser, self._release(loser)))
             admitted.append(self._place(poor))
             self._waiting.setdefault(rich, deque()).appendleft(loser)
@@ -163,6 +170,7 @@ class Scheduler:
 
     def resume(self, request_id: int) -> None:
         """Put a parked request at the head of its client's queue: it has waited already."""
+        self._returning.add(request_id)
         self._parked.remove(request_id)
         self._waiting.setdefault(self._jobs[request_id].client, deque()).appendleft(request_id)
 
@@ -179,6 +187,7 @@ class Scheduler:
             self._parked.remove(request_id)
         else:
             self._waiting[job.client].remove(request_id)
+            self._returning.discard(request_id)
             self._forget_if_empty(job.client)
         del self._jobs[request_id]
 
@@ -187,6 +196,8 @@ class Scheduler:
         running = [n for request_ids in self._running.values() for n in request_ids]
         waiting = [n for queue in self._waiting.values() for n in queue]
         slots = [self._slot(self._jobs[request_id]) for request_id in running]
+        if not self._returning.issubset(waiting):
+            raise AssertionError(f"returning {sorted(self._returning)}, waiting {waiting}")
         if sorted(slots + self._free) != list(range(self.capacity)):
             raise AssertionError(f"slots {sorted(slots)} + free {sorted(self._free)}")
         if sorted([*running, *waiting, *self._parked]) != sorted(self._jobs):
@@ -205,6 +216,7 @@ class Scheduler:
         self._forget_if_empty(client)
         slot = self._jobs[request_id].slot = heapq.heappop(self._free)
         self._running.setdefault(client, []).append(request_id)
+        self._returning.discard(request_id)
         return request_id, slot
 
     def _release(self, request_id: int) -> int:

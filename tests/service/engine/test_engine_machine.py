@@ -64,6 +64,8 @@ class SteppedEngine(Engine):
     def check_integrity(self) -> None:
         """Every request is where it should be, and nowhere else."""
         self._scheduler.check_integrity()
+        # Every request is in one of the counters: a drain waits until they are all zero.
+        assert self.status.num_requests >= len(self._jobs)
         for request_id, job in self._jobs.items():
             queued = request_id in self._scheduler
             assert queued != (request_id in self._prompts._flights._key_followed)

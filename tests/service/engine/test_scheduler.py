@@ -46,8 +46,10 @@ def test_a_newcomer_gets_its_share_at_once():
     scheduler.add(6, client="c", num_to_read=0, num_to_write=9)
     admission = scheduler.admit()
     assert ([(6, 2)], [(1, 2)]) == (admission.admitted, admission.displaced)
+    assert scheduler.num_returning == 1
     scheduler.remove(0)
     assert [(1, 0)] == scheduler.admit().admitted
+    assert scheduler.num_returning == 0
 
 
 def test_equal_shares_are_left_alone():
