@@ -42,13 +42,13 @@ class Model:
 
         from training.config import ModelConfig
         from training.export import export_step
-        from training.models.lstm import LSTMLanguageModel
+        from training.models.build import build_model
         from training.quantisation import quantise
 
         torch.manual_seed(0)
-        model = LSTMLanguageModel(ModelConfig(), vocabulary_size)
+        model = build_model(ModelConfig(), vocabulary_size)
         with torch.no_grad():
-            model.projection.weight.normal_(std=0.5)
+            model.get_parameter("output.weight").normal_(std=0.5)
         return cls(
             quantise(export_step(model, {})), ["layer0.h", "layer0.c", "layer1.h", "layer1.c"]
         )

@@ -14,7 +14,7 @@ from training.checkpoints import Checkpoint
 from training.code_version import code_version
 from training.errors import QualityGateError
 from training.evaluation import Loss
-from training.export import export_step, metadata_of
+from training.export import able_to_write, export_step, metadata_of
 from training.parity import check_parity
 from training.quantisation import quantise
 from training.served_evaluation import cold_loss, load_step, stateful_loss
@@ -38,9 +38,9 @@ def build_graph(checkpoint: Checkpoint, precision: Literal["float32", "int8"]) -
     Raises:
         ExportError: the exporter failed.
     """
-    model = checkpoint.model()
-    metadata = metadata_of(model, checkpoint.identity.config.name, code_version())
-    graph = export_step(model, metadata)
+    config = checkpoint.identity.config
+    metadata = metadata_of(config.model, config.name, code_version())
+    graph = export_step(checkpoint.model(), metadata)
     return graph if precision == "float32" else quantise(graph)
 
 
@@ -55,7 +55,7 @@ def build_candidate(checkpoint: Checkpoint, validation_ids: NDArray[np.int64]) -
     config = checkpoint.identity.config
     float_graph = build_graph(checkpoint, "float32")
     parity = check_parity(
-        checkpoint.model(),
+        able_to_write(checkpoint.model()),
         float_graph,
         tolerance=config.publish.parity_tolerance,
         seed=config.training.seed,

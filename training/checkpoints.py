@@ -22,11 +22,13 @@ from torch import Tensor
 
 from training.config import TrainConfig
 from training.errors import CheckpointError
-from training.models.lstm import LSTMLanguageModel, LSTMState
+from training.models.build import build_model
+from training.models.contract import State
+from training.models.language_model import LanguageModel
 from training.precision import ResolvedPrecision
 from training.tokenization import CharacterTokenizer
 
-FORMAT = 1
+FORMAT = 2
 LAST = "last.pt"
 BEST = "best.pt"
 
@@ -118,7 +120,7 @@ class Checkpoint:
     """`state_dict()` of the optimiser: tensors and numbers."""
     random_state: Tensor
     """torch's global generator, uint8."""
-    carried: LSTMState
+    carried: State
     """The state at the end of the last window."""
 
     def save(self, path: Path) -> None:
@@ -130,7 +132,7 @@ class Checkpoint:
             "weights": self.weights,
             "optimiser": self.optimiser,
             "random_state": self.random_state,
-            "carried": tuple(self.carried),
+            "carried": self.carried,
         }
         part = path.with_name(path.name + ".part")
         with part.open("wb") as file:
@@ -162,7 +164,7 @@ class Checkpoint:
                 weights=content["weights"],
                 optimiser=content["optimiser"],
                 random_state=content["random_state"],
-                carried=LSTMState(*content["carried"]),
+                carried=tuple(content["carried"]),
             )
         except (CheckpointError, MemoryError):
             raise
@@ -176,10 +178,10 @@ class Checkpoint:
         """The same moment, but described, sampled and published as `config` says."""
         return replace(self, identity=self.identity.model_copy(update={"config": config}))
 
-    def model(self) -> LSTMLanguageModel:
+    def model(self) -> LanguageModel:
         """The network with this checkpoint's weights, ready to evaluate."""
         config = self.identity.config
-        model = LSTMLanguageModel(config.model, self.identity.tokenizer.vocabulary_size)
+        model = build_model(config.model, self.identity.tokenizer.vocabulary_size)
         model.load_state_dict(self.weights)
         return model.eval()
 

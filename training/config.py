@@ -10,7 +10,14 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from service.artifacts.manifest import ModelName
 from training.errors import ConfigError
@@ -38,28 +45,70 @@ class CorpusConfig(_Section):
         return self
 
 
-class ModelConfig(_Section):
-    """Sizes and dropout of the network."""
+Architecture = Literal["lstm", "gru", "peephole-lstm", "layernorm-lstm", "tanh-rnn"]
+"""Each is a file of `training/models`, with its equations and where they come from."""
 
+
+class ModelConfig(_Section):
+    """Sizes of the network, and what is left out while it trains (`training/models/dropout.py`)."""
+
+    architecture: Architecture = "lstm"
     hidden_size: Annotated[int, Field(ge=1, le=8192)] = 512
     num_layers: Annotated[int, Field(ge=1, le=16)] = 2
     embedding_size: Annotated[int, Field(ge=1, le=8192)] = 256
-    dropout_embedding: Probability = 0.0
+    projection_size: Annotated[int, Field(ge=1, le=8192)] | None = None
+    """Width of an LSTM layer's output, less than hidden_size (Sak et al. 2014)."""
+    residual: bool = False
+    """Each layer but the first is added to its input."""
+    bidirectional: bool = False
+    """Knows what comes after a place too: scores texts, cannot write them."""
+    dropout_input: Probability = 0.0
+    """Of the embedded tokens' numbers."""
     dropout_between: Probability = 0.0
-    """Between the LSTM layers; refused for a single layer, where it would do nothing."""
+    """Between the layers; refused for a single layer, where it would do nothing."""
     dropout_output: Probability = 0.0
+    dropout_words: Probability = 0.0
+    """Of whole words: rows of the embedding (Gal & Ghahramani 2016)."""
+    locked_dropout: bool = False
+    """Input, between, output: the same numbers in the whole window (Gal & Ghahramani 2016)."""
+    weight_drop: Probability = 0.0
+    """Of the recurrent weights (Merity et al. 2018)."""
     tied: bool = False
     """Output projection = embedding table (Press & Wolf 2017, arXiv:1608.05859)."""
+    adaptive_cutoffs: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = ()
+    """Adaptive softmax (Grave et al. 2017): ids at which the clusters of rarer words begin."""
+    adaptive_division: Annotated[float, Field(ge=1.0, le=64.0)] = 4.0
+    """Each cluster sees the hidden state so many times narrower than the one before."""
+
+    @property
+    def output_size(self) -> int:
+        """Width of what the output projection reads."""
+        return (self.projection_size or self.hidden_size) * (2 if self.bidirectional else 1)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.tied and self.embedding_size != self.hidden_size:
+        if self.tied and self.embedding_size != self.output_size:
             raise ValueError(
-                f"'tied' needs embedding_size == hidden_size, "
-                f"got {self.embedding_size} and {self.hidden_size}"
+                f"'tied' needs embedding_size == {self.output_size}, the width of the last layer, "
+                f"got {self.embedding_size}"
             )
-        if self.dropout_between != 0.0 and self.num_layers == 1:
-            raise ValueError("'dropout_between' needs at least 2 layers")
+        if self.projection_size is not None and self.architecture != "lstm":
+            raise ValueError("'projection_size' is for architecture 'lstm' only")
+        if self.projection_size is not None and self.projection_size >= self.hidden_size:
+            raise ValueError("'projection_size' must be less than hidden_size")
+        for option in ("dropout_between", "residual"):
+            if getattr(self, option) and self.num_layers == 1:
+                raise ValueError(f"'{option}' needs at least 2 layers")
+        cutoffs = self.adaptive_cutoffs
+        if list(cutoffs) != sorted(set(cutoffs)):
+            raise ValueError(f"'adaptive_cutoffs' must ascend, got {list(cutoffs)}")
+        if self.output_size < self.adaptive_division ** len(cutoffs):
+            raise ValueError(
+                f"'adaptive_cutoffs': no width is left for the last of {len(cutoffs)} clusters; "
+                "take fewer, or a smaller 'adaptive_division'"
+            )
+        if cutoffs and self.tied:
+            raise ValueError("'tied' and 'adaptive_cutoffs' exclude each other")
         return self
 
 
@@ -90,6 +139,11 @@ class OptimisationConfig(_Section):
     weight_decay: Annotated[float, Field(ge=0.0, le=10.0)] = 0.02
     betas: Annotated[tuple[Probability, Probability], Field(strict=False)] = (0.9, 0.99)
     clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
+    activation_regularisation: Annotated[float, Field(ge=0.0)] = 0.0
+    """AR: weight of the mean square of the last layer's dropped output (Merity et al. 2017,
+    arXiv:1708.01009)."""
+    temporal_regularisation: Annotated[float, Field(ge=0.0)] = 0.0
+    """TAR: weight of the mean square of its change from token to token (the same paper)."""
     unknown_rate: Probability = 0.001
     """How often an input character is replaced by <unk>, so that <unk> gets a meaning."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
@@ -129,6 +183,15 @@ class TrainConfig(_Section):
     training: OptimisationConfig = OptimisationConfig()
     sample: SampleConfig = SampleConfig()
     publish: PublishConfig = PublishConfig()
+
+    @model_validator(mode="after")
+    def _publishable(self) -> Self:
+        if self.model.projection_size is not None and self.publish.precision == "int8":
+            raise ValueError(
+                "publish.precision = 'int8' needs outputs in [-1, 1], and those of "
+                "model.projection_size have no bound: set it to 'float32'"
+            )
+        return self
 
 
 def load_config(path: Path) -> TrainConfig:

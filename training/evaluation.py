@@ -17,11 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from training.batches import Columns, Window
 from training.errors import CorpusError
-from training.models.lstm import LSTMLanguageModel
+from training.models.language_model import LanguageModel
 
 COLD_WINDOW = 256
 _COLD_ROWS = 64
@@ -47,19 +46,19 @@ class Loss:
         return math.exp(self.nats)
 
 
-def stateful_loss(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> Loss:
+def stateful_loss(model: LanguageModel, ids: NDArray[np.int64]) -> Loss:
     """One pass over ids, int64[N]: N - 1 predictions."""
     return _carried_loss(model, Columns.from_ids(ids, batch_size=1, window=_PASS_WINDOW))
 
 
-def estimated_loss(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> Loss:
+def estimated_loss(model: LanguageModel, ids: NDArray[np.int64]) -> Loss:
     """Parallel columns over ids, int64[N]; see the module docstring for how it differs."""
     # At least 64 predictions a column, so that the cold beginnings do not rule the figure.
     columns = max(1, min(_ESTIMATE_COLUMNS, len(ids) // 64))
     return _carried_loss(model, Columns.from_ids(ids, batch_size=columns, window=_PASS_WINDOW))
 
 
-def cold_loss(model: LSTMLanguageModel, ids: NDArray[np.int64], window: int = COLD_WINDOW) -> Loss:
+def cold_loss(model: LanguageModel, ids: NDArray[np.int64], window: int = COLD_WINDOW) -> Loss:
     """Non-overlapping windows of ids, int64[N], each from the zero state.
 
     The last, shorter piece is left out, so that every window has the same amount of past.
@@ -84,11 +83,11 @@ def cold_batches(ids: NDArray[np.int64], window: int = COLD_WINDOW) -> list[Wind
     ]
 
 
-def _carried_loss(model: LSTMLanguageModel, columns: Columns) -> Loss:
+def _carried_loss(model: LanguageModel, columns: Columns) -> Loss:
     return _mean_loss(model, columns, carry=True)
 
 
-def _mean_loss(model: LSTMLanguageModel, windows: Iterable[Window], *, carry: bool) -> Loss:
+def _mean_loss(model: LanguageModel, windows: Iterable[Window], *, carry: bool) -> Loss:
     """Sum in float64 over windows; the model is put back into the mode that it was in."""
     was_training = model.training
     model.eval()
@@ -99,11 +98,9 @@ def _mean_loss(model: LSTMLanguageModel, windows: Iterable[Window], *, carry: bo
         for window in windows:
             if state is None or not carry:
                 state = model.zero_state(window.inputs_TB.shape[1])
-            logits_TBV, state = model(window.inputs_TB, state)
-            losses = nn.functional.cross_entropy(
-                logits_TBV.flatten(0, 1), window.targets_TB.flatten(), reduction="none"
-            )
-            total += float(losses.sum(dtype=torch.float64))
+            reading = model.read(window.inputs_TB, window.targets_TB, state)
+            state = reading.state
+            total += float(reading.nats_TB.sum(dtype=torch.float64))
             num_tokens += window.num_tokens
     model.train(was_training)
     return Loss(total / num_tokens, num_tokens)

@@ -15,23 +15,24 @@ from contextlib import contextmanager
 import onnx
 import torch
 
+from training.config import ModelConfig
 from training.errors import ExportError
-from training.models.cell import LSTMStep
-from training.models.lstm import LSTMLanguageModel
+from training.models.language_model import LanguageModel, RecurrentLanguageModel
+from training.models.step import LanguageModelStep
 
 OPSET = 18
 
 
-def export_step(model: LSTMLanguageModel, metadata: Mapping[str, str]) -> onnx.ModelProto:
+def export_step(model: LanguageModel, metadata: Mapping[str, str]) -> onnx.ModelProto:
     """The step graph of a model in float32.
 
     Raises:
-        ExportError: the exporter failed or made something else than a step graph.
+        ExportError: the model cannot be one, or the exporter failed or made something else.
     """
-    step = LSTMStep(model).eval()
+    step = LanguageModelStep(able_to_write(model)).eval()
     # Two rows: torch.export would take a batch of one for a constant.
     token = torch.zeros(2, dtype=torch.int64)
-    state = tuple(torch.zeros(2, step.hidden_size) for _ in step.state_names)
+    state = tuple(torch.zeros(2, width) for width in step.state_widths.values())
     batch = {0: torch.export.Dim("B", min=1)}
     with _quiet_exporter():
         program = torch.onnx.export(
@@ -57,27 +58,41 @@ def export_step(model: LSTMLanguageModel, metadata: Mapping[str, str]) -> onnx.M
     return graph
 
 
-def metadata_of(model: LSTMLanguageModel, name: str, code_version: str) -> dict[str, str]:
+def able_to_write(model: LanguageModel) -> RecurrentLanguageModel:
+    """The model, if it tells the next token from the past alone.
+
+    Raises:
+        ExportError: it does not.
+    """
+    if not isinstance(model, RecurrentLanguageModel):
+        raise ExportError(
+            "model.bidirectional: it tells a token from what comes after it as well, and a step "
+            "that writes has not seen that; such a model can be trained and evaluated only"
+        )
+    return model
+
+
+def metadata_of(config: ModelConfig, name: str, code_version: str) -> dict[str, str]:
     """What the file says about itself."""
-    sizes = sizes_of(model)
     return {
         "name": name,
-        "architecture": "lstm",
+        "architecture": config.architecture,
         "precision": "float32",
         "code_version": code_version,
-        **{key: str(value) for key, value in sizes.items()},
+        **{key: str(value) for key, value in sizes_of(config).items()},
     }
 
 
-def sizes_of(model: LSTMLanguageModel) -> dict[str, int]:
+def sizes_of(config: ModelConfig) -> dict[str, int]:
     """The sizes of the architecture, by name."""
-    config = model.config
-    return {
+    sizes = {
         "num_layers": config.num_layers,
         "hidden_size": config.hidden_size,
         "embedding_size": config.embedding_size,
-        "vocabulary_size": model.vocabulary_size,
     }
+    if config.projection_size is not None:
+        sizes["projection_size"] = config.projection_size
+    return sizes
 
 
 def _strip_build_traces(graph: onnx.ModelProto) -> None:
@@ -91,7 +106,7 @@ def _strip_build_traces(graph: onnx.ModelProto) -> None:
     del graph.graph.metadata_props[:]
     graph.graph.doc_string = ""
     graph.doc_string = ""
-    graph.graph.name = "lstm_step"
+    graph.graph.name = "step"
 
 
 @contextmanager

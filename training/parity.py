@@ -1,6 +1,6 @@
 """Does the serving runtime compute what was trained? torch against `service.runtime`, step by step.
 
-torch reads random token sequences in one window, by the fused LSTM, as in training. The exported
+torch reads random token sequences in one window, by the layers that train. The exported
 graph reads the same tokens one step at a time, by the class that the server uses, its state fed
 back. Over many chained steps an error in any gate would grow, not hide.
 """
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from service.artifacts.manifest import Parity
 from service.runtime.step import StepGraph
 from training.errors import ParityError
-from training.models.lstm import LSTMLanguageModel
+from training.models.language_model import RecurrentLanguageModel
 
 NUM_STEPS = 96
 _NUM_BATCHES = 5
@@ -23,7 +23,7 @@ _LARGEST_BATCH = 64
 
 
 def check_parity(
-    model: LSTMLanguageModel, graph: onnx.ModelProto, *, tolerance: float, seed: int
+    model: RecurrentLanguageModel, graph: onnx.ModelProto, *, tolerance: float, seed: int
 ) -> Parity:
     """Compare every logit and the final state for several random batch sizes, one row included.
 
@@ -61,18 +61,13 @@ def _largest(difference: NDArray[np.float32]) -> float:
 
 
 def _read_in_torch(
-    model: LSTMLanguageModel, ids_TB: NDArray[np.int64]
+    model: RecurrentLanguageModel, ids_TB: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
     """Logits float32[T, B, V] and the final state in the order of the step graph."""
     model.eval()
     with torch.inference_mode():
         logits_TBV, state = model(torch.from_numpy(ids_TB), model.zero_state(ids_TB.shape[1]))
-    final = [
-        part[layer].numpy()
-        for layer in range(model.config.num_layers)
-        for part in (state.h_LBH, state.c_LBH)
-    ]
-    return logits_TBV.numpy(), final
+    return logits_TBV.numpy(), [part.numpy() for part in state]
 
 
 def _read_in_steps(

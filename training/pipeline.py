@@ -18,6 +18,7 @@ from training.config import SampleConfig, TrainConfig
 from training.corpora import Corpus, load_corpus
 from training.curves import CurvesDrawing
 from training.evaluation import Loss, cold_loss, stateful_loss
+from training.export import able_to_write
 from training.interruption import Interruption
 from training.loop import Outcome, train
 from training.metrics import METRICS_FILE, MetricsLog, read_history
@@ -84,7 +85,8 @@ def evaluate_checkpoint(checkpoint: Checkpoint, corpus: Corpus) -> dict[str, Los
 
 def sample_checkpoint(checkpoint: Checkpoint, sample: SampleConfig, seed: int) -> str:
     """A text by a checkpoint."""
-    return generate(checkpoint.model(), checkpoint.identity.tokenizer, sample, seed)
+    model = able_to_write(checkpoint.model())
+    return generate(model, checkpoint.identity.tokenizer, sample, seed)
 
 
 def publish_checkpoint(

@@ -105,8 +105,9 @@ class ProgressDisplay:
             f"validation [bold]{record.validation_loss:.4f}[/] nats per character{mark}",
             highlight=False,
         )
-        # Text, not markup: a sample may well contain square brackets.
-        self._console.print(Panel(Text(record.sample), title="sample", title_align="left"))
+        if record.sample:
+            # Text, not markup: a sample may well contain square brackets.
+            self._console.print(Panel(Text(record.sample), title="sample", title_align="left"))
 
     def finished(self) -> None:
         """Take the bar down."""

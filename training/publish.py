@@ -30,10 +30,10 @@ from training.checkpoints import Checkpoint
 from training.code_version import code_version
 from training.curves import CURVES_FILE, draw_curves
 from training.errors import PublishError
-from training.export import sizes_of
+from training.export import able_to_write, sizes_of
 from training.metrics import History
 from training.model_card import model_card
-from training.models.lstm import LSTMLanguageModel
+from training.models.language_model import LanguageModel
 
 _MODEL, _TOKENIZER, _README = "model.onnx", "tokenizer.json", "README.md"
 
@@ -106,18 +106,18 @@ def _with_files(manifest: Manifest, folder: Path) -> Manifest:
 def _manifest(folder: Path, version: int, checkpoint: Checkpoint, candidate: Candidate) -> Manifest:
     identity = checkpoint.identity
     tokenizer = identity.tokenizer
-    model = checkpoint.model()
-    width = model.config.hidden_size
-    names = [f"layer{layer}.{part}" for layer in range(model.config.num_layers) for part in "hc"]
+    model = able_to_write(checkpoint.model())
     draft = Manifest.model_construct(
         name=identity.config.name,
         version=version,
         description=identity.config.description,
-        architecture="lstm",
-        sizes=sizes_of(model),
+        architecture=identity.config.model.architecture,
+        sizes=sizes_of(identity.config.model),
         precision=candidate.precision,
         vocabulary_size=tokenizer.vocabulary_size,
-        state=tuple(StateTensor(name=name, width=width) for name in names),
+        state=tuple(
+            StateTensor(name=name, width=width) for name, width in model.state_widths.items()
+        ),
         special_ids=SpecialIds(start=tokenizer.start_id, end=None, unknown=tokenizer.unknown_id),
         defaults=GenerationDefaults(temperature=identity.config.publish.default_temperature),
         provenance=_provenance(checkpoint, model),
@@ -128,7 +128,7 @@ def _manifest(folder: Path, version: int, checkpoint: Checkpoint, candidate: Can
     return _with_files(draft, folder)
 
 
-def _provenance(checkpoint: Checkpoint, model: LSTMLanguageModel) -> Provenance:
+def _provenance(checkpoint: Checkpoint, model: LanguageModel) -> Provenance:
     identity = checkpoint.identity
     config = identity.config.model_dump(mode="json", exclude_none=True)
     if "path" in config["corpus"]:

@@ -1,6 +1,6 @@
 """int8 without calibration: every product of the step graph in integers, scaled back exactly.
 
-The left side of a product lies in [-1, 1] by construction (see `models/cell.py`): h = o * tanh(C)
+The left side of a product lies in [-1, 1] by construction (see `models/step.py`): h = o * tanh(C)
 does, and a looked-up embedding is scaled to. So the activations need no statistics, only the fixed
 scale 1/127, and the weights one scale per output column:
 
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from training.errors import ExportError
+from training.models.output import WIDE
 
 ACTIVATION_SCALE = 1.0 / 127.0
 ZERO_POINT = 128
@@ -51,7 +52,7 @@ def quantise(model: onnx.ModelProto) -> onnx.ModelProto:
     replaced: set[str] = set()
     for node in graph.node:
         weight = weights.get(node.input[1]) if node.op_type == "MatMul" else None
-        if weight is None:
+        if weight is None or is_wide(weight.name):
             nodes.append(node)
             continue
         levels_KN, scale_N = quantise_weight(numpy_helper.to_array(weight))
@@ -81,6 +82,11 @@ def quantise(model: onnx.ModelProto) -> onnx.ModelProto:
     del graph.value_info[:]
     onnx.checker.check_model(result, full_check=True)
     return result
+
+
+def is_wide(name: str) -> bool:
+    """Whether the left side of the product by this weight may leave [-1, 1]."""
+    return name.rpartition(".")[2].startswith(WIDE)
 
 
 def quantise_weight(

@@ -34,7 +34,7 @@ def recipe_for(name: str, text: Path, num_train_characters: int) -> TrainConfig:
                 "hidden_size": 256,
                 "num_layers": 2,
                 "embedding_size": 64,
-                "dropout_embedding": dropout / 2,
+                "dropout_input": dropout / 2,
                 "dropout_between": dropout,
                 "dropout_output": dropout,
             },

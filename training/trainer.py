@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from training.batches import Columns, Window
 from training.checkpoints import Checkpoint, Position, RunIdentity
+from training.config import OptimisationConfig
 from training.corpora import Corpus
 from training.errors import DivergedError
 from training.evaluation import estimated_loss
-from training.models.lstm import LSTMLanguageModel, LSTMState
+from training.models.build import build_model
+from training.models.contract import State
+from training.models.language_model import LanguageModel, Reading, RecurrentLanguageModel
 from training.optimiser import build_optimiser
 from training.precision import ResolvedPrecision
 from training.sampling import generate
@@ -49,7 +52,7 @@ class Trainer:
         _prepare_torch(config.seed)
         self.num_train_tokens, self.columns = _columns(identity, corpus)
         self.validation_ids: NDArray[np.int64] = tokenizer.encode(corpus.validation_text)
-        self.model = LSTMLanguageModel(identity.config.model, tokenizer.vocabulary_size)
+        self.model = build_model(identity.config.model, tokenizer.vocabulary_size)
         self._optimiser = build_optimiser(self.model, config)
         self._schedule = Cycles.from_config(config, self.columns.num_windows)
         self.num_steps = self._schedule.num_steps
@@ -68,14 +71,15 @@ class Trainer:
             self.columns[index], self._tokenizer.unknown_id, self._config.unknown_rate
         )
         learning_rate = self._schedule(step)
-        loss, self._carried = _window_loss(
-            self.model, window, self._carried, self.identity.precision
-        )
+        reading = _read(self.model, window, self._carried, self.identity.precision)
+        self._carried = tuple(part.detach().float() for part in reading.state)
+        loss = reading.nats_TB.mean()
         nats = loss.item()
         if not math.isfinite(nats):
             raise DivergedError(
                 f"the loss became {nats} at step {step + 1}: try a smaller training.learning_rate"
             )
+        loss = loss + regularisation(reading, self._config)
         norm = descend(self.model, self._optimiser, loss, learning_rate, self._config.clip_norm)
         return TakenStep(nats, norm, learning_rate, window.num_tokens)
 
@@ -92,7 +96,12 @@ class Trainer:
         return estimated_loss(self.model, self.validation_ids).nats
 
     def sample(self) -> str:
-        """A text by the model as it is now; the same random numbers every time."""
+        """A text by the model as it is now; the same random numbers every time.
+
+        Empty for a model that cannot write.
+        """
+        if not isinstance(self.model, RecurrentLanguageModel):
+            return ""
         return generate(self.model, self._tokenizer, self.identity.config.sample, self._config.seed)
 
     def checkpoint(self, position: Position) -> Checkpoint:
@@ -157,15 +166,20 @@ def _prepare_torch(seed: int) -> None:
     torch.set_flush_denormal(True)
 
 
-def _window_loss(
-    model: LSTMLanguageModel, window: Window, carried: LSTMState, precision: ResolvedPrecision
-) -> tuple[Tensor, LSTMState]:
-    """Mean cross-entropy of one window, and the state after it, cut from its history."""
+def regularisation(reading: Reading, config: OptimisationConfig) -> Tensor:
+    """What large and what quickly changing activations cost: AR and TAR of Merity et al. 2017."""
+    cost = reading.hidden_TBH.new_zeros(())
+    if config.activation_regularisation:
+        cost = cost + config.activation_regularisation * reading.dropped_TBH.float().pow(2).mean()
+    if config.temporal_regularisation and len(reading.hidden_TBH) > 1:
+        change = reading.hidden_TBH[1:].float() - reading.hidden_TBH[:-1].float()
+        cost = cost + config.temporal_regularisation * change.pow(2).mean()
+    return cost
+
+
+def _read(
+    model: LanguageModel, window: Window, carried: State, precision: ResolvedPrecision
+) -> Reading:
     model.train()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-        logits_TBV, state = model(window.inputs_TB, carried)
-    # The loss and the carried state stay float32: both add up many small numbers.
-    loss = nn.functional.cross_entropy(
-        logits_TBV.float().flatten(0, 1), window.targets_TB.flatten()
-    )
-    return loss, LSTMState(state.h_LBH.detach().float(), state.c_LBH.detach().float())
+        return model.read(window.inputs_TB, window.targets_TB, carried)

@@ -54,7 +54,7 @@ def test_worse_int8_is_refused(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatc
 
     def ruin(graph: Any) -> Any:
         result = quantise(graph)
-        [scale] = [t for t in result.graph.initializer if t.name == "projection.scale"]
+        [scale] = [t for t in result.graph.initializer if t.name == "output.projection.scale"]
         scale.raw_data = bytes(len(scale.raw_data))
         return result
 

@@ -14,20 +14,24 @@ from training.batches import Columns
 from training.config import ModelConfig
 from training.errors import CorpusError
 from training.evaluation import Loss, cold_loss, estimated_loss, stateful_loss
-from training.models.cell import LSTMStep
-from training.models.lstm import LSTMLanguageModel
+from training.models.build import build_model
+from training.models.language_model import RecurrentLanguageModel
+from training.models.output import Softmax
+from training.models.step import LanguageModelStep
 
 VOCABULARY = 9
 
 
 @pytest.fixture(scope="module")
-def model() -> LSTMLanguageModel:
+def model() -> RecurrentLanguageModel:
     """Random and decided: its losses differ from ln V and depend on the past."""
     torch.manual_seed(1)
     config = ModelConfig(hidden_size=5, embedding_size=4, dropout_output=0.5)
-    model = LSTMLanguageModel(config, VOCABULARY)
+    model = build_model(config, VOCABULARY)
+    assert isinstance(model, RecurrentLanguageModel)
+    assert isinstance(model.output, Softmax)
     with torch.no_grad():
-        model.projection.weight.mul_(30.0)
+        model.output.weight.mul_(30.0)
     return model
 
 
@@ -37,9 +41,9 @@ def ids() -> NDArray[np.int64]:
     return np.random.default_rng(2).integers(0, VOCABULARY, 600)
 
 
-def by_hand(model: LSTMLanguageModel, ids: NDArray[np.int64], reset_every: int) -> list[float]:
+def by_hand(model: RecurrentLanguageModel, ids: NDArray[np.int64], reset_every: int) -> list[float]:
     """-ln p of every next token, one step at a time, by the textbook cell and plain arithmetic."""
-    step = LSTMStep(model)
+    step = LanguageModelStep(model)
     nats = []
     for position, (token, target) in enumerate(pairwise(ids.tolist())):
         if position % reset_every == 0:
@@ -51,7 +55,7 @@ def by_hand(model: LSTMLanguageModel, ids: NDArray[np.int64], reset_every: int) 
     return nats
 
 
-def test_stateful_loss(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> None:
+def test_stateful_loss(model: RecurrentLanguageModel, ids: NDArray[np.int64]) -> None:
     """One pass, never reset, every token but the first predicted."""
     wanted = by_hand(model, ids, reset_every=10_000)
     loss = stateful_loss(model, ids)
@@ -59,7 +63,7 @@ def test_stateful_loss(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> None
     assert loss.nats == pytest.approx(sum(wanted) / 599, rel=1e-5)
 
 
-def test_cold_loss(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> None:
+def test_cold_loss(model: RecurrentLanguageModel, ids: NDArray[np.int64]) -> None:
     """Windows begin from zero; the rest that fills no window is left out."""
     wanted = by_hand(model, ids, reset_every=50)[:550]
     loss = cold_loss(model, ids, window=50)
@@ -69,7 +73,7 @@ def test_cold_loss(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> None:
 
 
 def test_estimate_is_a_stateful_pass_in_columns(
-    model: LSTMLanguageModel, ids: NDArray[np.int64]
+    model: RecurrentLanguageModel, ids: NDArray[np.int64]
 ) -> None:
     """600 tokens make 9 columns of 66, each beginning cold."""
     loss = estimated_loss(model, ids)
@@ -84,7 +88,7 @@ def test_estimate_is_a_stateful_pass_in_columns(
     assert loss.nats == pytest.approx(float(np.mean(wanted)), rel=1e-5)
 
 
-def test_looking_changes_nothing(model: LSTMLanguageModel, ids: NDArray[np.int64]) -> None:
+def test_looking_changes_nothing(model: RecurrentLanguageModel, ids: NDArray[np.int64]) -> None:
     """Dropout is off while looking, back on afterwards, and no random number is used up."""
     model.train()
     before = torch.get_rng_state()
@@ -99,7 +103,7 @@ def test_units() -> None:
     assert (coin.bits, coin.perplexity) == (pytest.approx(1.0), pytest.approx(2.0))
 
 
-def test_too_short_for_a_cold_window(model: LSTMLanguageModel) -> None:
+def test_too_short_for_a_cold_window(model: RecurrentLanguageModel) -> None:
     """256 tokens hold 255 predictions."""
     with pytest.raises(CorpusError, match="256 tokens are too few for a cold window of 256"):
         cold_loss(model, np.zeros(256, dtype=np.int64))

@@ -72,7 +72,7 @@ def test_exporter_failure_is_an_export_error(
     monkeypatch.setattr(torch.onnx, "export", lambda *_args, **_kwargs: None)
     model = tiny_run.checkpoint.model()
     with pytest.raises(ExportError, match="returned no program"):
-        export_step(model, metadata_of(model, "m", "1"))
+        export_step(model, metadata_of(tiny_run.config.model, "m", "1"))
 
 
 def test_a_text_can_be_continued_from_its_state(tiny_graph: onnx.ModelProto) -> None:

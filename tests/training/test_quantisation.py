@@ -18,7 +18,7 @@ from service.runtime.step import StepGraph
 from tests.training.tiny import TinyRun
 from training.candidate import Candidate, build_graph, check_quality
 from training.errors import ExportError, QualityGateError
-from training.models import cell
+from training.models import step as step_module
 from training.quantisation import quantise, quantise_weight
 from training.served_evaluation import load_step, stateful_loss
 
@@ -154,7 +154,7 @@ def test_unfolded_embedding_is_quantised_too(
     tiny_run: TinyRun, tiny_candidate: Candidate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a large vocabulary layer 0 reads the embedding itself; its losses stay as close."""
-    monkeypatch.setattr(cell, "MAX_TABLE_BYTES", 0)
+    monkeypatch.setattr(step_module, "MAX_TABLE_BYTES", 0)
     graph = build_graph(tiny_run.checkpoint, "int8")
     [table] = [tensor for tensor in graph.graph.initializer if tensor.name == "table"]
     assert table.dims[1] == 8

@@ -12,7 +12,8 @@ from torch import nn
 from tests.training.tiny import TinyRun, tiny_config
 from training.batches import Window
 from training.errors import CorpusError, DivergedError
-from training.models.lstm import LSTMState
+from training.models.contract import State
+from training.models.language_model import Reading
 from training.run_folder import new_identity
 from training.trainer import Trainer, descend, with_unknowns
 
@@ -64,26 +65,26 @@ def test_state_starts_from_zero_with_each_epoch_and_is_carried_within(
 ) -> None:
     """The second window's state comes from the first; the next epoch's first from nothing."""
     trainer = Trainer(tiny_run.checkpoint.identity, tiny_run.corpus)
-    seen: list[LSTMState] = []
-    forward = trainer.model.forward
+    seen: list[State] = []
+    read = trainer.model.read
 
-    def spy(ids_TB: torch.Tensor, state: LSTMState) -> tuple[torch.Tensor, LSTMState]:
+    def spy(ids_TB: torch.Tensor, targets_TB: torch.Tensor, state: State) -> Reading:
         seen.append(state)
-        return forward(ids_TB, state)
+        return read(ids_TB, targets_TB, state)
 
-    monkeypatch.setattr(trainer.model, "forward", spy)
+    monkeypatch.setattr(trainer.model, "read", spy)
     for step in (0, 1, trainer.columns.num_windows):
         trainer.step(step)
-    is_zero = [bool((state.h_LBH == 0).all()) for state in seen]
+    is_zero = [all(bool((part == 0).all()) for part in state) for state in seen]
     assert is_zero == [True, False, True]
-    assert not seen[1].h_LBH.requires_grad
+    assert not any(part.requires_grad for part in seen[1])
 
 
 def test_diverging_is_told(tiny_run: TinyRun) -> None:
     """Rather than training on with NaN for hours."""
     trainer = Trainer(tiny_run.checkpoint.identity, tiny_run.corpus)
     with torch.no_grad():
-        trainer.model.projection.bias.fill_(float("nan"))
+        trainer.model.get_parameter("output.bias").fill_(float("nan"))
     with pytest.raises(DivergedError, match=r"became nan at step 5: .*training\.learning_rate"):
         trainer.step(4)
 
@@ -102,6 +103,6 @@ def test_precision_that_the_cpu_lacks_is_not_needed_to_look(tiny_run: TinyRun) -
     checkpoint = replace(tiny_run.checkpoint, identity=identity)
     logits, _ = checkpoint.model()(
         torch.zeros(1, 1, dtype=torch.int64),
-        checkpoint.carried._replace(h_LBH=torch.zeros(2, 1, 16), c_LBH=torch.zeros(2, 1, 16)),
+        checkpoint.model().zero_state(1),
     )
     assert logits.dtype == torch.float32

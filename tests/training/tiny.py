@@ -10,6 +10,8 @@ from typing import Any
 from training.checkpoints import Checkpoint
 from training.config import TrainConfig, parse_config
 from training.corpora import Corpus
+from training.export import able_to_write
+from training.models.language_model import RecurrentLanguageModel
 from training.run_folder import RunFolder
 
 _NOUNS = ("lamp", "river", "stone", "window", "garden", "letter", "winter", "bird")
@@ -36,7 +38,7 @@ def tiny_config(text_file: Path, **training: Any) -> TrainConfig:
                 "hidden_size": 16,
                 "num_layers": 2,
                 "embedding_size": 8,
-                "dropout_embedding": 0.1,
+                "dropout_input": 0.1,
                 "dropout_between": 0.1,
                 "dropout_output": 0.1,
             },
@@ -70,3 +72,8 @@ class TinyRun:
     def checkpoint(self) -> Checkpoint:
         """The best one."""
         return Checkpoint.load(self.folder.best)
+
+    @property
+    def model(self) -> RecurrentLanguageModel:
+        """The best one's."""
+        return able_to_write(self.checkpoint.model())

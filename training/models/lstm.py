@@ -1,89 +1,134 @@
-"""The language model that trains: embedding, fused LSTM layers, output projection.
+"""Long short-term memory.
 
-Shapes: T time, B rows, L layers, E embedding, H hidden, V vocabulary.
+Hochreiter & Schmidhuber 1997, doi:10.1162/neco.1997.9.8.1735, with the forget gate of Gers et al.
+2000, doi:10.1162/089976600300015015. For the input x and the past h, C of a layer:
+
+    i  = sigmoid(W_i [x, h] + b_i)        input gate
+    f  = sigmoid(W_f [x, h] + b_f)        forget gate
+    o  = sigmoid(W_o [x, h] + b_o)        output gate
+    C~ = tanh   (W_c [x, h] + b_c)        candidate
+    C' = f * C + i * C~
+    h' = o * tanh(C')
+
+With a projection (Sak et al. 2014, arXiv:1402.1128) the output is narrower than the cell, and what
+is remembered of it is R h', with R of [P, H].
 """
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from training.config import ModelConfig
-
-
-class LSTMState(NamedTuple):
-    """Everything the model remembers of a text."""
-
-    h_LBH: Tensor
-    c_LBH: Tensor
-
-    def detach(self) -> LSTMState:
-        """The same numbers without their history: where truncated back-propagation cuts."""
-        return LSTMState(self.h_LBH.detach(), self.c_LBH.detach())
+from training.models.contract import Layer, State, Step
+from training.models.weights import dropped_weight, gate_bias, uniform_weight
+from training.onednn import without_onednn
 
 
-class LSTMLanguageModel(nn.Module):
-    """Predicts the next token from the past (Zaremba et al. 2014, arXiv:1409.2329)."""
+class LSTMLayer(Layer):
+    """torch's fused LSTM over weights of our own, so that they can be dropped.
 
-    def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
-        """Draw the initial weights from torch's global generator."""
+    Args:
+        input_size: E.
+        hidden_size: H.
+        projection_size: P, or None for no projection.
+        weight_drop: Rate at which recurrent weights are dropped.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        *,
+        projection_size: int | None = None,
+        weight_drop: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.config = config
-        self.vocabulary_size = vocabulary_size
-        self.embedding = nn.Embedding(vocabulary_size, config.embedding_size)
-        self.lstm = nn.LSTM(
-            config.embedding_size,
-            config.hidden_size,
-            config.num_layers,
-            dropout=config.dropout_between if config.num_layers > 1 else 0.0,
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.output_size = projection_size or hidden_size
+        self.state_widths = {"h": self.output_size, "c": hidden_size}
+        self.is_bounded = projection_size is None
+        self.weight_drop = weight_drop
+        # torch's order of the gates: i, f, C~, o.
+        self.weight_x = uniform_weight(4 * hidden_size, input_size, hidden_size)
+        self.weight_h = uniform_weight(4 * hidden_size, self.output_size, hidden_size)
+        self.bias = gate_bias(hidden_size, (0.0, 1.0, 0.0, 0.0))
+        self.weight_projection = (
+            uniform_weight(projection_size, hidden_size, hidden_size) if projection_size else None
         )
-        self.projection = nn.Linear(config.hidden_size, vocabulary_size)
-        self.dropout_embedding = nn.Dropout(config.dropout_embedding)
-        self.dropout_output = nn.Dropout(config.dropout_output)
-        if config.tied:
-            self.projection.weight = self.embedding.weight
-        self._initialise()
 
-    def _initialise(self) -> None:
-        config = self.config
-        if config.tied:
-            # One table with two jobs: unit variance would make the first logits ~sqrt(H) large.
-            nn.init.normal_(self.embedding.weight, std=1.0 / math.sqrt(config.embedding_size))
-        else:
-            nn.init.uniform_(self.projection.weight, -0.1, 0.1)
-        nn.init.zeros_(self.projection.bias)
-        for layer in range(config.num_layers):
-            bias_ih = getattr(self.lstm, f"bias_ih_l{layer}")
-            bias_hh = getattr(self.lstm, f"bias_hh_l{layer}")
-            nn.init.zeros_(bias_ih)
-            nn.init.zeros_(bias_hh)
-            # A forget gate that begins open (Jozefowicz et al. 2015). torch's gate order: i f g o.
-            with torch.no_grad():
-                bias_ih[config.hidden_size : 2 * config.hidden_size].fill_(1.0)
+    def forward(self, x_TBE: Tensor, state: State) -> tuple[Tensor, State]:
+        """Read a window; see `Layer`."""
+        weight_h = dropped_weight(self.weight_h, self.weight_drop, training=self.training)
+        weights = [self.weight_x, weight_h, self.bias, torch.zeros_like(self.bias)]
+        if self.weight_projection is None:
+            return self._fused(x_TBE, state, weights)
+        with without_onednn():
+            return self._fused(x_TBE, state, [*weights, self.weight_projection])
 
-    def forward(self, ids_TB: Tensor, state: LSTMState) -> tuple[Tensor, LSTMState]:
-        """Read a window.
+    def _fused(self, x_TBE: Tensor, state: State, weights: list[Tensor]) -> tuple[Tensor, State]:
+        h_BH, c_BH = state
+        # The arguments without a name: biases, layers, dropout, training, two directions, B first.
+        y_TBH, h_1BH, c_1BH = torch.lstm(
+            x_TBE, (h_BH[None], c_BH[None]), weights, True, 1, 0.0, self.training, False, False
+        )
+        return y_TBH, (h_1BH[0], c_1BH[0])
 
-        Args:
-            ids_TB: int64[T, B].
-            state: float32[L, B, H] twice, where the text before the window left off.
+    def step(self, bound_E: Tensor) -> LSTMStep:
+        """The equations above."""
+        return LSTMStep(self, bound_E)
 
-        Returns:
-            logits float32[T, B, V] for the token after each position, and the state at the end.
-        """
-        embedded_TBE = self.dropout_embedding(self.embedding(ids_TB))
-        hidden_TBH, (h_LBH, c_LBH) = self.lstm(embedded_TBE, (state.h_LBH, state.c_LBH))
-        logits_TBV: Tensor = self.projection(self.dropout_output(hidden_TBH))
-        return logits_TBV, LSTMState(h_LBH, c_LBH)
 
-    def zero_state(self, batch_size: int) -> LSTMState:
-        """The state before the first token of a text."""
-        shape = (self.config.num_layers, batch_size, self.config.hidden_size)
-        return LSTMState(torch.zeros(shape), torch.zeros(shape))
+class LSTMStep(Step):
+    """The equations; the four weighted sums of a layer are one product, [x, h] W."""
 
-    def num_parameters(self) -> int:
-        """Number of trained weights; a tied table counts once."""
-        return sum(parameter.numel() for parameter in self.parameters())
+    weight_x: Tensor
+    weight_h: Tensor
+    weight: Tensor
+    bias: Tensor
+    projection: Tensor
+
+    def __init__(self, layer: LSTMLayer, bound_E: Tensor) -> None:
+        super().__init__()
+        self.hidden_size = layer.hidden_size
+        with torch.no_grad():
+            self.register_buffer("weight_x", gates_ifoc(layer.weight_x).t() * bound_E[:, None])
+            self.register_buffer("weight_h", gates_ifoc(layer.weight_h).t().contiguous())
+            self.register_buffer("bias", gates_ifoc(layer.bias).clone())
+            projection = layer.weight_projection
+            self.is_projected = projection is not None
+            if projection is not None:
+                self.register_buffer("projection", projection.t().contiguous())
+            self.register_buffer("weight", torch.cat([self.weight_x, self.weight_h]))
+
+    def project(self, x_BE: Tensor) -> Tensor:
+        """W_x x + b of all gates."""
+        return x_BE @ self.weight_x + self.bias
+
+    def advance(self, input_BG: Tensor, *state: Tensor) -> State:
+        """What is left when W_x x + b is known."""
+        h_BH, c_BH = state
+        return self._after_sums(h_BH @ self.weight_h + input_BG, c_BH)
+
+    def forward(self, x_BE: Tensor, *state: Tensor) -> State:
+        """Both in one product."""
+        h_BH, c_BH = state
+        sums_BG = torch.cat([x_BE, h_BH], dim=1) @ self.weight + self.bias
+        return self._after_sums(sums_BG, c_BH)
+
+    def _after_sums(self, sums_BG: Tensor, c_BH: Tensor) -> State:
+        hidden = self.hidden_size
+        # One sigmoid over three gates: at small batches the number of nodes is what costs.
+        sums_ifo, sum_candidate = torch.split(sums_BG, [3 * hidden, hidden], dim=1)
+        i, f, o = torch.sigmoid(sums_ifo).chunk(3, dim=1)
+        next_c = f * c_BH + i * torch.tanh(sum_candidate)
+        next_h = o * torch.tanh(next_c)
+        if self.is_projected:
+            next_h = next_h @ self.projection
+        return next_h, next_c
+
+
+def gates_ifoc(rows: Tensor) -> Tensor:
+    """From torch's order of the gates, i f C~ o, to the one of the equations."""
+    i, f, candidate, o = rows.chunk(4)
+    return torch.cat([i, f, o, candidate])

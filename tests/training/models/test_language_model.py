@@ -1,82 +1,28 @@
-"""The network that trains, and the explicit step that is exported: the same function."""
+"""The network that trains: what its options do."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from training.config import ModelConfig
-from training.models import cell
-from training.models.cell import LSTMStep
-from training.models.lstm import LSTMLanguageModel, LSTMState
-
-VOCABULARY = 11
-
-
-def build(**config: object) -> LSTMLanguageModel:
-    """A small model with weights that are not tiny."""
-    torch.manual_seed(3)
-    sizes = {"hidden_size": 6, "embedding_size": 4, "num_layers": 2}
-    model = LSTMLanguageModel(ModelConfig.model_validate(sizes | config), VOCABULARY).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.5)
-    return model
-
-
-@pytest.mark.parametrize("is_folded", [True, False])
-@pytest.mark.parametrize(
-    "config",
-    [{}, {"num_layers": 1}, {"num_layers": 3}, {"tied": True, "embedding_size": 6}],
-    ids=["two layers", "one layer", "three layers", "tied"],
-)
-def test_step_computes_what_was_trained(
-    monkeypatch: pytest.MonkeyPatch, config: dict[str, object], is_folded: bool
-) -> None:
-    """Over 20 chained steps, with the lookup table folded and not."""
-    monkeypatch.setattr(cell, "MAX_TABLE_BYTES", 1 << 20 if is_folded else 0)
-    model = build(**config)
-    step = LSTMStep(model)
-    assert step.is_folded == is_folded
-    ids_TB = torch.randint(VOCABULARY, (20, 3))
-    state = [torch.zeros(3, 6) for _ in step.state_names]
-    with torch.inference_mode():
-        wanted_TBV, end = model(ids_TB, model.zero_state(3))
-        for ids_B, wanted_BV in zip(ids_TB, wanted_TBV, strict=True):
-            logits_BV, *state = step(ids_B, *state)
-            torch.testing.assert_close(logits_BV, wanted_BV, atol=1e-5, rtol=1e-5)
-    for layer in range(model.config.num_layers):
-        torch.testing.assert_close(state[2 * layer], end.h_LBH[layer], atol=1e-5, rtol=1e-5)
-        torch.testing.assert_close(state[2 * layer + 1], end.c_LBH[layer], atol=1e-5, rtol=1e-5)
-
-
-def test_what_is_multiplied_lies_within_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """int8 has one fixed scale for it, so an unfolded embedding must be scaled into it."""
-    monkeypatch.setattr(cell, "MAX_TABLE_BYTES", 0)
-    table = LSTMStep(build()).get_buffer("table")
-    assert float(table.abs().max()) == pytest.approx(1.0)
-
-
-def test_textbook_equations() -> None:
-    """One unit, by hand: gates 0 are half open, C~ = tanh(1)."""
-    gates = torch.tensor([[0.0, 0.0, 0.0, 1.0]])
-    h, c = cell.cell(gates, torch.tensor([[2.0]]))
-    wanted_c = 0.5 * 2.0 + 0.5 * torch.tanh(torch.tensor(1.0))
-    torch.testing.assert_close(c, wanted_c.reshape(1, 1))
-    torch.testing.assert_close(h, 0.5 * torch.tanh(wanted_c).reshape(1, 1))
+from tests.training.models.small import VOCABULARY, small_config, small_model
+from training.errors import ConfigError, ExportError
+from training.export import export_step
+from training.models.bidirectional import BidirectionalLanguageModel
+from training.models.build import build_model
+from training.models.dropout import Dropout
+from training.models.lstm import LSTMLayer
+from training.models.peephole_lstm import PeepholeLSTMLayer
 
 
 def test_forget_gates_begin_open() -> None:
     """Bias 1 for f, 0 for the rest; torch keeps the gates in the order i, f, C~, o."""
-    model = LSTMLanguageModel(ModelConfig(hidden_size=3, embedding_size=2), VOCABULARY)
-    for layer in range(2):
-        bias = getattr(model.lstm, f"bias_ih_l{layer}") + getattr(model.lstm, f"bias_hh_l{layer}")
-        assert bias.tolist() == [0.0] * 3 + [1.0] * 3 + [0.0] * 6
+    assert LSTMLayer(2, 3).bias.tolist() == [0.0] * 3 + [1.0] * 3 + [0.0] * 6
 
 
 def test_state_is_carried() -> None:
     """Two windows with the state handed over are one window."""
-    model = build()
+    model = small_model()
     ids_TB = torch.randint(VOCABULARY, (10, 2))
     with torch.inference_mode():
         whole, _ = model(ids_TB, model.zero_state(2))
@@ -85,19 +31,130 @@ def test_state_is_carried() -> None:
     torch.testing.assert_close(torch.cat([first, second]), whole)
 
 
-def test_detached_state_has_no_history() -> None:
-    """Where truncated back-propagation cuts."""
-    model = build()
-    _, (h, c) = model(torch.zeros(2, 1, dtype=torch.int64), model.zero_state(1))
-    assert h.requires_grad
-    cut = LSTMState(h, c).detach()
-    assert not cut.h_LBH.requires_grad
-    assert not cut.c_LBH.requires_grad
-
-
 def test_tied_table_is_one_table() -> None:
     """And is counted once."""
-    tied = build(tied=True, embedding_size=6)
-    loose = build(embedding_size=6)
-    assert tied.projection.weight is tied.embedding.weight
+    tied = small_model(tied=True, embedding_size=6)
+    loose = small_model(embedding_size=6)
+    assert tied.output.weight is tied.embedding.weight
     assert loose.num_parameters() - tied.num_parameters() == VOCABULARY * 6
+
+
+def test_locked_dropout_leaves_out_the_same_numbers_everywhere() -> None:
+    """Along the window, not along the batch; and scales up what it keeps."""
+    torch.manual_seed(1)
+    dropout = Dropout(0.5, locked=True)
+    found_TBH = dropout(torch.ones(9, 4, 50))
+    assert set(found_TBH.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(found_TBH, found_TBH[:1].expand(9, 4, 50))
+    assert not torch.equal(found_TBH[0, 0], found_TBH[0, 1])
+    free_TBH = Dropout(0.5, locked=False)(torch.ones(9, 4, 50))
+    assert not torch.equal(free_TBH, free_TBH[:1].expand(9, 4, 50))
+    assert torch.equal(dropout.eval()(torch.full((1, 1, 1), 3.0)), torch.full((1, 1, 1), 3.0))
+
+
+def test_dropped_words_are_whole_words() -> None:
+    """The same ones wherever they stand."""
+    torch.manual_seed(2)
+    model = small_model(dropout_words=0.5).train()
+    ids_TB = torch.arange(VOCABULARY).repeat(2)[:, None]
+    vectors_TBE = model.embedding(ids_TB)
+    gone = (vectors_TBE == 0).all(dim=2)
+    assert 0 < int(gone.sum()) < 2 * VOCABULARY
+    assert torch.equal(gone[:VOCABULARY], gone[VOCABULARY:])
+    wanted = 2.0 * model.embedding.weight[ids_TB]
+    torch.testing.assert_close(vectors_TBE[~gone], wanted[~gone])
+    assert not (model.eval().embedding(ids_TB) == 0).any()
+
+
+@pytest.mark.parametrize("architecture", ["lstm", "gru", "peephole-lstm", "layernorm-lstm"])
+def test_weight_drop_is_for_recurrent_weights_and_training_only(architecture: str) -> None:
+    """The first step, from zeros, does not change; later ones do; the weights stay."""
+    torch.manual_seed(4)
+    model = small_model(architecture=architecture, weight_drop=0.5, num_layers=1)
+    ids_TB = torch.randint(VOCABULARY, (6, 2))
+    before = {name: w.clone() for name, w in model.named_parameters()}
+    whole, _ = model(ids_TB, model.zero_state(2))
+    dropped, _ = model.train()(ids_TB, model.zero_state(2))
+    torch.testing.assert_close(dropped[0], whole[0])
+    assert not torch.allclose(dropped[3], whole[3])
+    assert all(torch.equal(before[name], w) for name, w in model.named_parameters())
+
+
+def test_residual_layers_add() -> None:
+    """With a second layer that gives zeros the first one's output goes through."""
+    model = small_model(residual=True)
+    second = model.stack.recurrent_layers[1]
+    with torch.no_grad():
+        for parameter in second.parameters():
+            parameter.zero_()
+    x_TBE = torch.randn(3, 2, 4)
+    wanted, _ = model.stack.recurrent_layers[0](x_TBE, model.zero_state(2)[:2])
+    found, _ = model.stack(x_TBE, model.zero_state(2))
+    torch.testing.assert_close(found, wanted)
+
+
+def test_peepholes_begin_closed() -> None:
+    """Then it is an LSTM, until it learns otherwise."""
+    torch.manual_seed(1)
+    plain, peeping = LSTMLayer(4, 6), PeepholeLSTMLayer(4, 6)
+    peeping.load_state_dict(plain.state_dict() | {"peepholes": peeping.peepholes})
+    x_TBE, state = torch.randn(5, 2, 4), (torch.randn(2, 6), torch.randn(2, 6))
+    torch.testing.assert_close(plain(x_TBE, state)[0], peeping(x_TBE, state)[0])
+
+
+def test_adaptive_softmax_is_a_distribution() -> None:
+    """Its losses are those of its logits."""
+    model = small_model(adaptive_cutoffs=[4, 8], adaptive_division=2.0)
+    ids_TB, targets_TB = torch.randint(VOCABULARY, (2, 7, 3)).unbind()
+    logits_TBV, _ = model(ids_TB, model.zero_state(3))
+    torch.testing.assert_close(logits_TBV.exp().sum(dim=2), torch.ones(7, 3))
+    wanted = -logits_TBV.gather(2, targets_TB[..., None])[..., 0]
+    torch.testing.assert_close(model.read(ids_TB, targets_TB, model.zero_state(3)).nats_TB, wanted)
+
+
+def test_cutoffs_beyond_the_vocabulary_are_refused() -> None:
+    """By the name of the option."""
+    with pytest.raises(ConfigError, match=r"model\.adaptive_cutoffs: the last is 11"):
+        small_model(adaptive_cutoffs=[4, 11], adaptive_division=2.0)
+
+
+class TestBidirectional:
+    """A model that scores."""
+
+    def build(self) -> BidirectionalLanguageModel:
+        """A small one."""
+        torch.manual_seed(3)
+        model = build_model(small_config(bidirectional=True), VOCABULARY).eval()
+        assert isinstance(model, BidirectionalLanguageModel)
+        return model
+
+    def nats(self, model: BidirectionalLanguageModel, text: torch.Tensor) -> torch.Tensor:
+        """Of each token of int64[N] but the first."""
+        return model.read(text[:-1, None], text[1:, None], model.zero_state(1)).nats_TB[:, 0]
+
+    def test_it_knows_what_comes_after_but_not_what_it_is_asked(self) -> None:
+        """Another last token changes the losses of earlier places, but a place's own does not."""
+        model = self.build()
+        text = torch.randint(VOCABULARY, (9,))
+        with torch.inference_mode():
+            before = self.nats(model, text)
+            other = text.clone()
+            other[-1] = (text[-1] + 1) % VOCABULARY
+            assert (self.nats(model, other)[:-1] != before[:-1]).all()
+            # Sum over all that could stand at a place: one, if the place itself was not seen.
+            place = 4
+            total = 0.0
+            for token in range(VOCABULARY):
+                other = text.clone()
+                other[place + 1] = token
+                total += float((-self.nats(model, other)[place]).exp())
+        assert total == pytest.approx(1.0, abs=1e-5)
+
+    def test_a_window_of_one_token(self) -> None:
+        """There is nothing after it."""
+        assert self.nats(self.build(), torch.tensor([1, 2])).shape == (1,)
+
+    def test_it_cannot_become_a_step(self) -> None:
+        """The reason is said."""
+        with pytest.raises(ExportError, match="comes after it"):
+            export_step(self.build(), {})
