@@ -184,7 +184,7 @@ def _engines(artifact: Artifact, model: onnx.ModelProto, settings: Settings) -> 
             capacity=(settings.max_rows + n) // num_engines,
             num_threads=settings.num_threads or max(1, num_cores // num_engines),
             end_id=ids.end,
-            never_drawn=() if ids.unknown is None else (ids.unknown,),
+            never_drawn=ids.never_sampled,
         )
         _warm_up(decoder, ids.start)
         engines.append(Engine(f"{artifact.ref} {n}", decoder, limits, cache))

@@ -105,6 +105,7 @@ def publish(
     version: int = 1,
     *,
     end: str | None = None,
+    start_before_prompt: bool = False,
     seed: int = 0,
     tokenizer: bytes | None = None,
 ) -> Path:
@@ -120,7 +121,10 @@ def publish(
         vocabulary_size=VOCABULARY_SIZE,
         state=(StateTensor(name="h", width=WIDTH), StateTensor(name="c", width=WIDTH)),
         special_ids=SpecialIds(
-            start=0, end=CHARACTERS.index(end) if end else None, unknown=len(CHARACTERS)
+            start=0,
+            end=CHARACTERS.index(end) if end else None,
+            unknown=len(CHARACTERS),
+            start_before_prompt=start_before_prompt,
         ),
         files={
             file: FileEntry(sha256=hashlib.sha256(content).hexdigest(), num_bytes=len(content))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from training.corpora import default_data_folder
+from training.corpora.load import default_data_folder
 
 _EXAMPLES = """\
 examples:

@@ -25,10 +25,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from training.errors import CorpusError
+from training.token_files import Ids
 
 
 @dataclass(frozen=True)
@@ -46,46 +46,49 @@ class Window:
 
 @dataclass(frozen=True)
 class Columns:
-    """A text as `batch_size` parallel columns of equal length (see the module docstring)."""
+    """A text as `batch_size` parallel columns of equal length (see the module docstring).
 
-    inputs_TB: Tensor
-    targets_TB: Tensor
+    The ids stay where they are, which may be a file; a window is copied when it is asked for.
+    """
+
+    ids: Ids
+    batch_size: int
     window: int
 
-    @classmethod
-    def from_ids(cls, ids: NDArray[np.int64], *, batch_size: int, window: int) -> Columns:
-        """Cut ids, int64[N], into columns; up to `batch_size` tokens at the end are left over.
+    def __post_init__(self) -> None:
+        """Refuse less than one prediction per column.
 
         Raises:
-            CorpusError: fewer than one prediction per column.
+            CorpusError: there is.
         """
-        num_rows = (len(ids) - 1) // batch_size
-        if num_rows < 1:
+        if self.num_rows < 1:
             raise CorpusError(
-                f"{len(ids)} tokens are too few for {batch_size} columns: "
+                f"{len(self.ids)} tokens are too few for {self.batch_size} columns: "
                 "take a longer text or a smaller training.batch_size"
             )
-        used = num_rows * batch_size
-        text = torch.from_numpy(ids)
-        inputs_BT = text[:used].view(batch_size, num_rows)
-        targets_BT = text[1 : used + 1].view(batch_size, num_rows)
-        return cls(inputs_BT.t().contiguous(), targets_BT.t().contiguous(), window)
 
     @property
-    def batch_size(self) -> int:
-        """Number of columns."""
-        return self.inputs_TB.shape[1]
+    def num_rows(self) -> int:
+        """Predictions of each column; up to `batch_size` tokens at the end are left over."""
+        return (len(self.ids) - 1) // self.batch_size
 
     @property
     def num_windows(self) -> int:
         """Windows per epoch; the last one may be shorter."""
-        return -(-self.inputs_TB.shape[0] // self.window)
+        return -(-self.num_rows // self.window)
 
     def __getitem__(self, index: int) -> Window:
         """Window number `index` of the epoch."""
-        rows = slice(index * self.window, (index + 1) * self.window)
-        return Window(self.inputs_TB[rows], self.targets_TB[rows])
+        start = index * self.window
+        stop = min(start + self.window, self.num_rows)
+        return Window(self._rows(start, stop), self._rows(start + 1, stop + 1))
 
     def __iter__(self) -> Iterator[Window]:
         """All windows of one epoch, in reading order."""
         return (self[index] for index in range(self.num_windows))
+
+    def _rows(self, start: int, stop: int) -> Tensor:
+        """Places `start` to `stop` of all columns, int64[T, B]."""
+        firsts = np.arange(self.batch_size) * self.num_rows
+        places_TB = np.arange(start, stop)[:, None] + firsts
+        return torch.from_numpy(self.ids[places_TB].astype(np.int64))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from service.artifacts.manifest import Evaluation, Parity
 from training.checkpoints import Checkpoint
@@ -18,6 +16,20 @@ from training.export import able_to_write, export_step, metadata_of
 from training.parity import check_parity
 from training.quantisation import quantise
 from training.served_evaluation import cold_loss, load_step, stateful_loss
+from training.token_files import Ids
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A text that was not trained on."""
+
+    ids: Ids
+    num_characters: int
+
+    @property
+    def tokens_per_character(self) -> float:
+        """1 where a token is a character."""
+        return len(self.ids) / self.num_characters
 
 
 @dataclass(frozen=True)
@@ -44,8 +56,8 @@ def build_graph(checkpoint: Checkpoint, precision: Literal["float32", "int8"]) -
     return graph if precision == "float32" else quantise(graph)
 
 
-def build_candidate(checkpoint: Checkpoint, validation_ids: NDArray[np.int64]) -> Candidate:
-    """Export, compare with torch, quantise, and measure on held-out ids, int64[N].
+def build_candidate(checkpoint: Checkpoint, held_out: HeldOut) -> Candidate:
+    """Export, compare with torch, quantise, and measure on held-out text.
 
     Raises:
         ExportError: the exporter failed.
@@ -60,11 +72,11 @@ def build_candidate(checkpoint: Checkpoint, validation_ids: NDArray[np.int64]) -
         tolerance=config.publish.parity_tolerance,
         seed=config.training.seed,
     )
-    float_evaluations = _evaluate(float_graph, "float32", validation_ids)
+    float_evaluations = _evaluate(float_graph, "float32", held_out)
     if config.publish.precision == "float32":
         return Candidate(float_graph, "float32", parity, float_evaluations)
     graph = quantise(float_graph)
-    evaluations = _evaluate(graph, "int8", validation_ids)
+    evaluations = _evaluate(graph, "int8", held_out)
     check_quality(float_evaluations[0], evaluations[0], config.publish.max_perplexity_increase)
     return Candidate(graph, "int8", parity, evaluations + float_evaluations)
 
@@ -86,23 +98,21 @@ def check_quality(reference: Evaluation, quantised: Evaluation, max_increase: fl
 
 
 def _evaluate(
-    graph: onnx.ModelProto, precision: Literal["float32", "int8"], ids: NDArray[np.int64]
+    graph: onnx.ModelProto, precision: Literal["float32", "int8"], held_out: HeldOut
 ) -> tuple[Evaluation, ...]:
     step = load_step(graph)
-    return (
-        _evaluation("stateful", precision, stateful_loss(step, ids)),
-        _evaluation("cold-256", precision, cold_loss(step, ids)),
-    )
-
-
-def _evaluation(
-    method: Literal["stateful", "cold-256"], precision: Literal["float32", "int8"], loss: Loss
-) -> Evaluation:
-    return Evaluation(
-        method=method,
-        precision=precision,
-        num_tokens=loss.num_tokens,
-        nats_per_token=loss.nats,
-        bits_per_character=loss.bits,
-        perplexity=loss.perplexity,
+    losses: dict[Literal["stateful", "cold-256"], Loss] = {
+        "stateful": stateful_loss(step, held_out.ids),
+        "cold-256": cold_loss(step, held_out.ids),
+    }
+    return tuple(
+        Evaluation(
+            method=method,
+            precision=precision,
+            num_tokens=loss.num_tokens,
+            nats_per_token=loss.nats,
+            bits_per_character=loss.bits * held_out.tokens_per_character,
+            perplexity=loss.perplexity,
+        )
+        for method, loss in losses.items()
     )

@@ -20,13 +20,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
+from service.artifacts.manifest import SpecialIds
 from training.config import TrainConfig
 from training.errors import CheckpointError
 from training.models.build import build_model
 from training.models.contract import State
 from training.models.language_model import LanguageModel
 from training.precision import ResolvedPrecision
-from training.tokenization import CharacterTokenizer
+from training.tokenization.tokenizer import TextTokenizer
 
 FORMAT = 2
 LAST = "last.pt"
@@ -94,12 +95,12 @@ class RunIdentity(BaseModel):
     precision: ResolvedPrecision
     """The number format that "auto" became when the run began."""
     tokenizer_json: str
-    start_id: int
+    special_ids: SpecialIds
 
     @property
-    def tokenizer(self) -> CharacterTokenizer:
+    def tokenizer(self) -> TextTokenizer:
         """The run's tokenizer."""
-        return CharacterTokenizer.from_json(self.tokenizer_json, self.start_id)
+        return TextTokenizer.from_json(self.tokenizer_json, self.special_ids)
 
 
 class _Meta(BaseModel):

@@ -21,7 +21,8 @@ from training.arguments import argument_parser
 from training.candidate import build_graph
 from training.checkpoints import Checkpoint
 from training.config import CorpusConfig, TrainConfig, load_config, with_overrides
-from training.corpora import Corpus, load_corpus
+from training.corpora.corpus import Corpus
+from training.corpora.load import at_path, load_corpus
 from training.errors import ConfigError, TrainingError
 from training.pipeline import (
     Workplace,
@@ -105,13 +106,13 @@ def _what_to_train(options: argparse.Namespace) -> tuple[TrainConfig | None, Cor
         if options.name is None:
             raise ConfigError("--text needs --name: what is the model to be called?")
         corpus = load_corpus(CorpusConfig(path=str(options.text)), options.data)
-        config = recipe_for(options.name, options.text, len(corpus.train_text))
+        config = recipe_for(options.name, options.text, corpus.train.num_characters)
     else:
         config = load_config(options.config)
         if options.text is not None:
-            path = str(options.text.resolve())
-            config = config.model_copy(update={"corpus": CorpusConfig(path=path)})
-        corpus = load_corpus(config.corpus, options.data)
+            corpus_config = at_path(config.corpus, options.text.resolve())
+            config = config.model_copy(update={"corpus": corpus_config})
+        corpus = load_corpus(config.corpus, options.data, config.cleaning)
     config = with_overrides(
         config,
         name=options.name,
@@ -140,9 +141,9 @@ def _evaluate(options: argparse.Namespace, console: Console) -> int:
     checkpoint = _checkpoint(options)
     corpus = corpus_of(checkpoint.identity, options.data, options.text)
     with console.status("measuring"):
-        losses = evaluate_checkpoint(checkpoint, corpus)
+        losses = evaluate_checkpoint(checkpoint, corpus, RunFolder(options.run_dir))
     table = Table(title=f"{checkpoint.identity.config.name}, step {checkpoint.position.step:,}")
-    for heading in ("measure", "predictions", "nats/char", "bits/char", "perplexity"):
+    for heading in ("measure", "predictions", "nats/token", "bits/token", "perplexity"):
         table.add_column(heading, justify="right")
     for measure, loss in losses.items():
         figures = (f"{loss.nats:.4f}", f"{loss.bits:.4f}", f"{loss.perplexity:.4f}")

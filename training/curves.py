@@ -64,7 +64,7 @@ def draw_curves(history: History, title: str, path: Path) -> None:
     margin = 0.08 * max(upper - lower, 0.05)
     axes.set_ylim(lower - margin, max(upper, max(validation)) + margin)
     axes.set_xlim(0.0, float(epochs[-1]) * 1.02)
-    axes.set(title=title, xlabel="epoch", ylabel="nats per character")
+    axes.set(title=title, xlabel="epoch", ylabel="nats per token")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -11,16 +11,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from training.batches import Columns, Window
 from training.errors import CorpusError
 from training.models.language_model import LanguageModel
+from training.token_files import Ids
 
 COLD_WINDOW = 256
 _COLD_ROWS = 64
@@ -37,28 +37,28 @@ class Loss:
 
     @property
     def bits(self) -> float:
-        """The same in bits; bits per character, as a token is a character here."""
+        """The same in bits."""
         return self.nats / math.log(2.0)
 
     @property
     def perplexity(self) -> float:
-        """exp(nats): the number of equally likely characters that would be as hard to guess."""
+        """exp(nats): the number of equally likely tokens that would be as hard to guess."""
         return math.exp(self.nats)
 
 
-def stateful_loss(model: LanguageModel, ids: NDArray[np.int64]) -> Loss:
+def stateful_loss(model: LanguageModel, ids: Ids) -> Loss:
     """One pass over ids, int64[N]: N - 1 predictions."""
-    return _carried_loss(model, Columns.from_ids(ids, batch_size=1, window=_PASS_WINDOW))
+    return _carried_loss(model, Columns(ids, batch_size=1, window=_PASS_WINDOW))
 
 
-def estimated_loss(model: LanguageModel, ids: NDArray[np.int64]) -> Loss:
+def estimated_loss(model: LanguageModel, ids: Ids) -> Loss:
     """Parallel columns over ids, int64[N]; see the module docstring for how it differs."""
     # At least 64 predictions a column, so that the cold beginnings do not rule the figure.
     columns = max(1, min(_ESTIMATE_COLUMNS, len(ids) // 64))
-    return _carried_loss(model, Columns.from_ids(ids, batch_size=columns, window=_PASS_WINDOW))
+    return _carried_loss(model, Columns(ids, batch_size=columns, window=_PASS_WINDOW))
 
 
-def cold_loss(model: LanguageModel, ids: NDArray[np.int64], window: int = COLD_WINDOW) -> Loss:
+def cold_loss(model: LanguageModel, ids: Ids, window: int = COLD_WINDOW) -> Loss:
     """Non-overlapping windows of ids, int64[N], each from the zero state.
 
     The last, shorter piece is left out, so that every window has the same amount of past.
@@ -69,18 +69,22 @@ def cold_loss(model: LanguageModel, ids: NDArray[np.int64], window: int = COLD_W
     return _mean_loss(model, cold_batches(ids, window), carry=False)
 
 
-def cold_batches(ids: NDArray[np.int64], window: int = COLD_WINDOW) -> list[Window]:
-    """The windows of `cold_loss`, several to a batch: int64[window, <= 64] each."""
+def cold_batches(ids: Ids, window: int = COLD_WINDOW) -> Iterator[Window]:
+    """The windows of `cold_loss`, several to a batch: int64[window, <= 64] each.
+
+    Raises:
+        CorpusError: ids are shorter than one window.
+    """
     num_windows = (len(ids) - 1) // window
     if num_windows < 1:
         raise CorpusError(f"{len(ids)} tokens are too few for a cold window of {window}")
-    used = num_windows * window
-    inputs_TB = torch.from_numpy(ids[:used].reshape(num_windows, window).T.copy())
-    targets_TB = torch.from_numpy(ids[1 : used + 1].reshape(num_windows, window).T.copy())
-    return [
-        Window(inputs_TB[:, start : start + _COLD_ROWS], targets_TB[:, start : start + _COLD_ROWS])
-        for start in range(0, num_windows, _COLD_ROWS)
-    ]
+    for first in range(0, num_windows, _COLD_ROWS):
+        rows = min(_COLD_ROWS, num_windows - first)
+        part = ids[first * window : (first + rows) * window + 1].astype(np.int64)
+        yield Window(
+            torch.from_numpy(part[:-1].reshape(rows, window).T.copy()),
+            torch.from_numpy(part[1:].reshape(rows, window).T.copy()),
+        )
 
 
 def _carried_loss(model: LanguageModel, columns: Columns) -> Loss:

@@ -8,13 +8,17 @@ files) and who stops it (Ctrl-C) come in as arguments.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from training.checkpoints import BEST, LAST, Checkpoint, Position, RunIdentity
-from training.corpora import Corpus
 from training.interruption import Interruption
 from training.records import EvaluationRecord, Observer, RunRecord, StepRecord
+from training.token_files import TokenFiles
 from training.trainer import Trainer
 
 CHECKPOINT_INTERVAL_S = 60.0
@@ -33,7 +37,7 @@ class Outcome:
 
 def train(
     identity: RunIdentity,
-    corpus: Corpus,
+    tokens: TokenFiles,
     run_folder: Path,
     observer: Observer,
     interruption: Interruption,
@@ -41,18 +45,28 @@ def train(
 ) -> Outcome:
     """Train, from the beginning or from a checkpoint, until done, stale or interrupted.
 
-    Every number that is computed is a function of the identity, the corpus and the position, so a
+    Every number that is computed is a function of the identity, the text and the position, so a
     resumed run gives bit for bit the losses of one that was never stopped (same CPU and threads).
 
     Raises:
         CorpusError: the text is too short for the batch size.
         DivergedError: the loss is no longer finite.
     """
-    trainer = Trainer(identity, corpus)
+    with _denormals_as_zeros():
+        return _train(Trainer(identity, tokens), run_folder, observer, interruption, resume)
+
+
+def _train(
+    trainer: Trainer,
+    run_folder: Path,
+    observer: Observer,
+    interruption: Interruption,
+    resume: Checkpoint | None,
+) -> Outcome:
     position = trainer.restore(resume) if resume is not None else Position()
     clock = _Clock(position.wall_time_s)
     saved_at_s = clock.total_s()
-    patience = identity.config.training.patience
+    patience = trainer.identity.config.training.patience
     observer.started(_run_record(trainer, position))
 
     def save(name: str) -> None:
@@ -109,6 +123,19 @@ def train(
     )
 
 
+@contextmanager
+def _denormals_as_zeros() -> Iterator[None]:
+    """Adam's moments and the tails of saturated gates sink below 1e-38: x86 is 100x slower there.
+
+    Only while training: the mode is the whole process's, and others compute here too.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 class _Clock:
     """Wall time of a run over all its interruptions."""
 
@@ -130,7 +157,7 @@ def _run_record(trainer: Trainer, position: Position) -> RunRecord:
         name=trainer.identity.config.name,
         num_parameters=trainer.model.num_parameters(),
         vocabulary_size=trainer.model.vocabulary_size,
-        num_train_tokens=trainer.num_train_tokens,
+        num_train_tokens=len(trainer.columns.ids),
         num_validation_tokens=len(trainer.validation_ids),
         num_steps=trainer.num_steps,
         steps_per_epoch=trainer.columns.num_windows,

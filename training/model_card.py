@@ -15,11 +15,11 @@ _METHODS = {
 _LIMITS = """## What it is not
 
 It continues text in the manner of the text that it has read. It knows no facts and follows no
-instructions, and a character that its text did not hold reads as one common sign for all of them.\
+instructions. What its text did not hold reads as one common sign for all of it.\
 """
 
 _TABLE_HEAD = """\
-| held-out text, by the serving runtime | weights | nats/character | bits/character | perplexity |
+| held-out text, by the serving runtime | weights | nats/token | bits/character | perplexity |
 |---|---|---|---|---|
 """
 
@@ -48,7 +48,7 @@ def _summary(manifest: Manifest) -> str:
     return (
         f"{sizes['num_layers']} x {sizes['hidden_size']} {manifest.architecture.upper()}, "
         f"{manifest.provenance.num_parameters:,} parameters, vocabulary of "
-        f"{manifest.vocabulary_size:,} characters, served in {manifest.precision}. The state of a "
+        f"{manifest.vocabulary_size:,} tokens, served in {manifest.precision}. The state of a "
         f"text is {manifest.state_width:,} numbers, {manifest.state_width * 4:,} bytes, however "
         "long the text."
     )
@@ -56,7 +56,7 @@ def _summary(manifest: Manifest) -> str:
 
 def _figures(manifest: Manifest) -> str:
     rows = "\n".join(
-        f"| {_METHODS[e.method]} ({e.num_tokens:,} characters) | {e.precision} "
+        f"| {_METHODS[e.method]} ({e.num_tokens:,} tokens) | {e.precision} "
         f"| {e.nats_per_token:.4f} | {e.bits_per_character:.4f} | {e.perplexity:.4f} |"
         for e in manifest.evaluations
     )
@@ -94,7 +94,6 @@ def _origin(manifest: Manifest) -> str:
 - text: {corpus.name}, {corpus.num_characters:,} characters; {corpus.source}
 - licence of the text: {corpus.licence or "not stated"}
 - sha256 of the text: `{corpus.sha256}`
-- split: first 90 % trained on, last 10 % held out
 - training: {provenance.num_steps:,} steps, {provenance.wall_time_s / 60:.0f} minutes, \
 seed {provenance.seed}
 - program: {provenance.code_version}, torch {provenance.torch_version}, {provenance.created_at}"""

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from service.artifacts.store import Artifact, ModelStore
-from training.candidate import build_candidate
+from training.candidate import HeldOut, build_candidate
 from training.checkpoints import Checkpoint, RunIdentity
 from training.config import SampleConfig, TrainConfig
-from training.corpora import Corpus, load_corpus
+from training.corpora.corpus import Corpus
+from training.corpora.load import at_path, load_corpus
 from training.curves import CurvesDrawing
 from training.evaluation import Loss, cold_loss, stateful_loss
 from training.export import able_to_write
@@ -62,7 +63,8 @@ def train_model(
     observers = _observers(workplace, identity)
     try:
         with Interruption() as interruption:
-            outcome = train(identity, corpus, folder.path, observers, interruption, checkpoint)
+            tokens = folder.tokens(identity, corpus)
+            outcome = train(identity, tokens, folder.path, observers, interruption, checkpoint)
     finally:
         observers.finished()
     history = read_history(folder.path / METRICS_FILE)
@@ -71,7 +73,9 @@ def train_model(
     return outcome
 
 
-def evaluate_checkpoint(checkpoint: Checkpoint, corpus: Corpus) -> dict[str, Loss]:
+def evaluate_checkpoint(
+    checkpoint: Checkpoint, corpus: Corpus, folder: RunFolder
+) -> dict[str, Loss]:
     """Losses in torch on the held-out text, by the name of the measure.
 
     Raises:
@@ -79,7 +83,7 @@ def evaluate_checkpoint(checkpoint: Checkpoint, corpus: Corpus) -> dict[str, Los
     """
     require_same_text(checkpoint.identity, corpus)
     model = checkpoint.model()
-    ids = checkpoint.identity.tokenizer.encode(corpus.validation_text)
+    ids = folder.tokens(checkpoint.identity, corpus).validation
     return {"stateful": stateful_loss(model, ids), "cold-256": cold_loss(model, ids)}
 
 
@@ -106,8 +110,9 @@ def publish_checkpoint(
     # Told now, not after minutes of measuring; the store checks it again when it writes.
     chosen = choose_version(store, identity.config.name, version)
     with workplace.console.status("exporting, comparing with torch, measuring"):
-        validation_ids = identity.tokenizer.encode(corpus.validation_text)
-        candidate = build_candidate(checkpoint, validation_ids)
+        ids = workplace.run_folder.tokens(identity, corpus).validation
+        held_out = HeldOut(ids, corpus.validation.num_characters)
+        candidate = build_candidate(checkpoint, held_out)
         samples = [
             sample_checkpoint(checkpoint, identity.config.sample, seed)
             for seed in range(_NUM_CARD_SAMPLES)
@@ -122,7 +127,7 @@ def publish_checkpoint(
 def figures_table(artifact: Artifact) -> Table:
     """The published losses."""
     table = Table(title=f"{artifact.ref}, held-out text, by the serving runtime")
-    for heading in ("measure", "weights", "nats/char", "bits/char", "perplexity"):
+    for heading in ("measure", "weights", "nats/token", "bits/character", "perplexity"):
         table.add_column(heading, justify="right")
     for evaluation in artifact.manifest.evaluations:
         table.add_row(
@@ -141,10 +146,9 @@ def corpus_of(identity: RunIdentity, data_folder: Path, text: Path | None) -> Co
     Raises:
         CorpusError: it cannot be read.
     """
-    config = identity.config.corpus
-    if text is not None:
-        config = config.model_copy(update={"name": None, "path": str(text)})
-    return load_corpus(config, data_folder)
+    config = identity.config
+    source = config.corpus if text is None else at_path(config.corpus, text)
+    return load_corpus(source, data_folder, config.cleaning)
 
 
 def _observers(workplace: Workplace, identity: RunIdentity) -> Observers:

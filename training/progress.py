@@ -43,7 +43,7 @@ class ProgressDisplay:
         self._num_steps = record.num_steps
         self._console.print(
             f"[bold]{record.name}[/]: {record.num_parameters:,} parameters, "
-            f"{record.vocabulary_size:,} characters in the vocabulary, "
+            f"{record.vocabulary_size:,} tokens in the vocabulary, "
             f"{record.num_train_tokens:,} to train on, "
             f"{record.num_validation_tokens:,} held out, "
             f"{record.num_steps:,} steps ({record.precision})",
@@ -102,7 +102,7 @@ class ProgressDisplay:
         mark = "  [green]best so far[/]" if record.is_best else ""
         self._console.print(
             f"epoch {record.epoch:.2f}: training {record.train_loss:.4f}, "
-            f"validation [bold]{record.validation_loss:.4f}[/] nats per character{mark}",
+            f"validation [bold]{record.validation_loss:.4f}[/] nats per token{mark}",
             highlight=False,
         )
         if record.sample:
@@ -138,7 +138,7 @@ class _Pace:
 
 def evaluation_table(history: History) -> Table:
     """All evaluations of a run."""
-    table = Table(title="evaluations (nats per character)")
+    table = Table(title="evaluations (nats per token)")
     for heading in ("step", "epoch", "training", "validation", "time"):
         table.add_column(heading, justify="right")
     best = min((e.validation_loss for e in history.evaluations), default=float("inf"))

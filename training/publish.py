@@ -21,7 +21,6 @@ from service.artifacts.manifest import (
     GenerationDefaults,
     Manifest,
     Provenance,
-    SpecialIds,
     StateTensor,
 )
 from service.artifacts.store import Artifact, ModelStore, sha256_of
@@ -118,7 +117,7 @@ def _manifest(folder: Path, version: int, checkpoint: Checkpoint, candidate: Can
         state=tuple(
             StateTensor(name=name, width=width) for name, width in model.state_widths.items()
         ),
-        special_ids=SpecialIds(start=tokenizer.start_id, end=None, unknown=tokenizer.unknown_id),
+        special_ids=tokenizer.special_ids,
         defaults=GenerationDefaults(temperature=identity.config.publish.default_temperature),
         provenance=_provenance(checkpoint, model),
         evaluations=candidate.evaluations,

@@ -1,6 +1,7 @@
 """A run folder: checkpoints, metrics and curves of one run.
 
 <run folder>/last.pt  best.pt  metrics.jsonl  curves.png  tensorboard/
+             tokens/
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from pathlib import Path
 
 from training.checkpoints import BEST, LAST, Checkpoint, CorpusIdentity, RunIdentity
 from training.config import OptimisationConfig, TrainConfig
-from training.corpora import Corpus
+from training.corpora.corpus import Corpus
 from training.errors import CheckpointError
 from training.precision import resolve_precision
-from training.tokenization import CharacterTokenizer
+from training.token_files import TokenFiles
+from training.tokenization.build import build_tokenizer
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class RunFolder:
     def best(self) -> Path:
         """The checkpoint to publish."""
         return self.path / BEST
+
+    def tokens(self, identity: RunIdentity, corpus: Corpus) -> TokenFiles:
+        """The corpus as ids, by the run's tokenizer."""
+        return TokenFiles(self.path / "tokens", corpus, identity.tokenizer)
 
     def identity(self) -> RunIdentity:
         """What the run that lies here keeps to.
@@ -74,7 +80,7 @@ class RunFolder:
         resolve_precision(identity.precision)
         if config is None:
             return checkpoint
-        for section in ("name", "model", "training"):
+        for section in ("name", "cleaning", "tokenizer", "model", "training"):
             before, now = getattr(identity.config, section), getattr(config, section)
             if before != now and not _only_goes_on(before, now):
                 raise CheckpointError(
@@ -90,7 +96,9 @@ def new_identity(config: TrainConfig, corpus: Corpus) -> RunIdentity:
     Raises:
         PrecisionError: the number format does not work on this CPU.
     """
-    tokenizer = CharacterTokenizer.from_text(corpus.train_text)
+    tokenizer = build_tokenizer(
+        config.tokenizer, corpus.train, has_items=corpus.has_items, cleaning=config.cleaning
+    )
     return RunIdentity(
         config=config,
         corpus=CorpusIdentity(
@@ -102,7 +110,7 @@ def new_identity(config: TrainConfig, corpus: Corpus) -> RunIdentity:
         ),
         precision=resolve_precision(config.training.precision),
         tokenizer_json=tokenizer.to_json(),
-        start_id=tokenizer.start_id,
+        special_ids=tokenizer.special_ids,
     )
 
 

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from service.runtime.step import State, StepGraph
 from training.evaluation import COLD_WINDOW, Loss, cold_batches
+from training.token_files import Ids
+
+_PASS_WINDOW = 4096
 
 
 def load_step(graph: onnx.ModelProto) -> StepGraph:
@@ -19,13 +22,17 @@ def load_step(graph: onnx.ModelProto) -> StepGraph:
     return StepGraph(graph.SerializeToString(), num_threads=torch.get_num_threads())
 
 
-def stateful_loss(step: StepGraph, ids: NDArray[np.int64]) -> Loss:
+def stateful_loss(step: StepGraph, ids: Ids) -> Loss:
     """One row reads ids, int64[N], from first to last; N - 1 predictions."""
-    total, _ = _read(step, ids[:-1, None], ids[1:, None], step.zero_state(1))
+    total, state = 0.0, step.zero_state(1)
+    for start in range(0, len(ids) - 1, _PASS_WINDOW):
+        part = ids[start : start + _PASS_WINDOW + 1].astype(np.int64)
+        nats, state = _read(step, part[:-1, None], part[1:, None], state)
+        total += nats
     return Loss(total / (len(ids) - 1), len(ids) - 1)
 
 
-def cold_loss(step: StepGraph, ids: NDArray[np.int64], window: int = COLD_WINDOW) -> Loss:
+def cold_loss(step: StepGraph, ids: Ids, window: int = COLD_WINDOW) -> Loss:
     """Windows of ids, int64[N], each from the zero state.
 
     Raises:

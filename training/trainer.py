@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.batches import Columns, Window
 from training.checkpoints import Checkpoint, Position, RunIdentity
 from training.config import OptimisationConfig
-from training.corpora import Corpus
 from training.errors import DivergedError
 from training.evaluation import estimated_loss
 from training.models.build import build_model
@@ -23,6 +20,7 @@ from training.optimiser import build_optimiser
 from training.precision import ResolvedPrecision
 from training.sampling import generate
 from training.schedule import Cycles
+from training.token_files import TokenFiles
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ class TakenStep:
 class Trainer:
     """Model, optimiser, text columns and the state that is carried from window to window."""
 
-    def __init__(self, identity: RunIdentity, corpus: Corpus) -> None:
-        """Seed torch, encode the text, draw the initial weights.
+    def __init__(self, identity: RunIdentity, tokens: TokenFiles) -> None:
+        """Seed torch, open the text, draw the initial weights.
 
         Raises:
             CorpusError: the text is too short for the batch size.
@@ -50,8 +48,8 @@ class Trainer:
         self._config = config = identity.config.training
         self._tokenizer = tokenizer = identity.tokenizer
         _prepare_torch(config.seed)
-        self.num_train_tokens, self.columns = _columns(identity, corpus)
-        self.validation_ids: NDArray[np.int64] = tokenizer.encode(corpus.validation_text)
+        self.columns = Columns(tokens.train, config.batch_size, config.window)
+        self.validation_ids = tokens.validation
         self.model = build_model(identity.config.model, tokenizer.vocabulary_size)
         self._optimiser = build_optimiser(self.model, config)
         self._schedule = Cycles.from_config(config, self.columns.num_windows)
@@ -67,9 +65,8 @@ class Trainer:
         index = step % self.columns.num_windows
         if index == 0:
             self._carried = self.model.zero_state(self.columns.batch_size)
-        window = with_unknowns(
-            self.columns[index], self._tokenizer.unknown_id, self._config.unknown_rate
-        )
+        unknown_id = self._tokenizer.special_ids.unknown
+        window = with_unknowns(self.columns[index], unknown_id, self._config.unknown_rate)
         learning_rate = self._schedule(step)
         reading = _read(self.model, window, self._carried, self.identity.precision)
         self._carried = tuple(part.detach().float() for part in reading.state)
@@ -124,9 +121,9 @@ class Trainer:
         return checkpoint.position
 
 
-def with_unknowns(window: Window, unknown_id: int, rate: float) -> Window:
+def with_unknowns(window: Window, unknown_id: int | None, rate: float) -> Window:
     """Replace a few inputs, never targets, by <unk>: it learns to mean "some character"."""
-    if rate == 0.0:
+    if rate == 0.0 or unknown_id is None:
         return window
     chosen = torch.rand(window.inputs_TB.shape) < rate
     return Window(window.inputs_TB.masked_fill(chosen, unknown_id), window.targets_TB)
@@ -153,17 +150,9 @@ def descend(
     return float(norm)
 
 
-def _columns(identity: RunIdentity, corpus: Corpus) -> tuple[int, Columns]:
-    config = identity.config.training
-    ids = identity.tokenizer.encode(corpus.train_text)
-    return len(ids), Columns.from_ids(ids, batch_size=config.batch_size, window=config.window)
-
-
 def _prepare_torch(seed: int) -> None:
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
-    # Adam's moments and the tails of saturated gates sink below 1e-38, where x86 is 100x slower.
-    torch.set_flush_denormal(True)
 
 
 def regularisation(reading: Reading, config: OptimisationConfig) -> Tensor:

@@ -47,11 +47,20 @@ class SpecialIds(_Part):
         start: Read first when a text begins with an empty prompt.
         end: Sampling it finishes the text (finish reason `eos`); None for endless text.
         unknown: Stands for what the tokenizer has never seen; it is never sampled.
+        start_before_prompt: Read start in front of every prompt that begins a text, empty or not:
+            the model writes items that have a beginning. Then start is never sampled either.
     """
 
     start: Annotated[int, Field(ge=0)]
     end: Annotated[int, Field(ge=0)] | None = None
     unknown: Annotated[int, Field(ge=0)] | None = None
+    start_before_prompt: bool = False
+
+    @property
+    def never_sampled(self) -> tuple[int, ...]:
+        """Ids that no text contains."""
+        start = self.start if self.start_before_prompt else None
+        return tuple(token for token in (self.unknown, start) if token is not None)
 
 
 class GenerationDefaults(_Part):

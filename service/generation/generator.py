@@ -184,8 +184,9 @@ class Generator:
                 prompt_T = await asyncio.to_thread(_to_ids, model, prompt)
         if len(prompt_T) > limit:
             raise InvalidOption("prompt", f"{too_long}: it has {len(prompt_T)}")
-        if past is None and len(prompt_T) == 0:
-            prompt_T = np.array([model.manifest.special_ids.start])
+        ids = model.manifest.special_ids
+        if past is None and (len(prompt_T) == 0 or ids.start_before_prompt):
+            prompt_T = np.concatenate([np.array([ids.start]), prompt_T])
         return prompt_T
 
     def _checked_max_tokens(self, max_tokens: int | None) -> int:

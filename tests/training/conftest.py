@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tests.training.tiny import TinyRun, sentences, tiny_config
 from training.candidate import Candidate, build_candidate, build_graph
-from training.corpora import load_corpus
+from training.corpora.load import load_corpus
 from training.pipeline import Workplace, train_model
 from training.run_folder import RunFolder
 
@@ -57,5 +57,4 @@ def tiny_graph(tiny_run: TinyRun) -> onnx.ModelProto:
 @pytest.fixture(scope="session")
 def tiny_candidate(tiny_run: TinyRun) -> Candidate:
     """What would be published."""
-    ids = tiny_run.checkpoint.identity.tokenizer.encode(tiny_run.corpus.validation_text)
-    return build_candidate(tiny_run.checkpoint, ids)
+    return build_candidate(tiny_run.checkpoint, tiny_run.held_out)

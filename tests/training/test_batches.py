@@ -13,7 +13,7 @@ from training.errors import CorpusError
 def test_docstring_table() -> None:
     """Letter by letter, the picture in `training/batches.py` is what happens."""
     letters = np.asarray([ord(letter) for letter in "the_wind_and_the_sea"], dtype=np.int64)
-    columns = Columns.from_ids(letters, batch_size=3, window=3)
+    columns = Columns(letters, batch_size=3, window=3)
     table = [
         [
             " ".join(f"{chr(i)}→{chr(t)}" for i, t in zip(inputs, targets, strict=True))
@@ -33,7 +33,7 @@ def test_docstring_table() -> None:
 def test_windows_continue_each_other(num_tokens: int, batch_size: int, window: int) -> None:
     """Read downward, a column is a piece of the text, and its targets are the same shifted by 1."""
     ids = np.arange(num_tokens, dtype=np.int64)
-    columns = Columns.from_ids(ids, batch_size=batch_size, window=window)
+    columns = Columns(ids, batch_size=batch_size, window=window)
     inputs_TB = torch.cat([part.inputs_TB for part in columns])
     targets_TB = torch.cat([part.targets_TB for part in columns])
     assert torch.equal(inputs_TB.t().flatten(), torch.arange(inputs_TB.numel()))
@@ -44,11 +44,11 @@ def test_windows_continue_each_other(num_tokens: int, batch_size: int, window: i
 
 def test_last_window_may_be_shorter() -> None:
     """Nothing is dropped for the sake of a round number."""
-    columns = Columns.from_ids(np.arange(11, dtype=np.int64), batch_size=1, window=4)
+    columns = Columns(np.arange(11, dtype=np.int64), batch_size=1, window=4)
     assert [window.num_tokens for window in columns] == [4, 4, 2]
 
 
 def test_too_few_tokens_are_refused() -> None:
     """The message names the option that helps."""
     with pytest.raises(CorpusError, match=r"8 tokens are too few for 8 columns.*batch_size"):
-        Columns.from_ids(np.arange(8, dtype=np.int64), batch_size=8, window=4)
+        Columns(np.arange(8, dtype=np.int64), batch_size=8, window=4)

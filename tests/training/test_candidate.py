@@ -25,7 +25,7 @@ def with_publish(checkpoint: Checkpoint, **changes: Any) -> Checkpoint:
 def test_served_losses_are_torchs_losses(tiny_run: TinyRun, tiny_candidate: Candidate) -> None:
     """Two programs, one figure; and int8 stands beside it."""
     checkpoint = tiny_run.checkpoint
-    ids = checkpoint.identity.tokenizer.encode(tiny_run.corpus.validation_text)
+    ids = tiny_run.tokens.validation
     losses = {(e.method, e.precision): e.nats_per_token for e in tiny_candidate.evaluations}
     assert losses.keys() == {
         (method, precision)
@@ -42,8 +42,7 @@ def test_served_losses_are_torchs_losses(tiny_run: TinyRun, tiny_candidate: Cand
 def test_float32_can_be_asked_for(tiny_run: TinyRun) -> None:
     """Then int8 is neither made nor measured."""
     checkpoint = with_publish(tiny_run.checkpoint, precision="float32")
-    ids = checkpoint.identity.tokenizer.encode(tiny_run.corpus.validation_text)
-    chosen = build_candidate(checkpoint, ids)
+    chosen = build_candidate(checkpoint, tiny_run.held_out)
     assert chosen.precision == "float32"
     assert {e.precision for e in chosen.evaluations} == {"float32"}
     assert "MatMulInteger" not in [node.op_type for node in chosen.graph.graph.node]
@@ -60,9 +59,8 @@ def test_worse_int8_is_refused(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(candidate, "quantise", ruin)
     checkpoint = tiny_run.checkpoint
-    ids = checkpoint.identity.tokenizer.encode(tiny_run.corpus.validation_text)
     with pytest.raises(QualityGateError, match="int8 raises the perplexity"):
-        build_candidate(checkpoint, ids)
+        build_candidate(checkpoint, tiny_run.held_out)
 
 
 def test_parity_stops_everything_after_it(
@@ -71,6 +69,5 @@ def test_parity_stops_everything_after_it(
     """With a tolerance that float32 cannot meet nothing is measured."""
     checkpoint = with_publish(tiny_run.checkpoint, parity_tolerance=1e-12)
     monkeypatch.setattr(candidate, "stateful_loss", lambda *_: pytest.fail("measured anyway"))
-    ids = checkpoint.identity.tokenizer.encode(tiny_run.corpus.validation_text)
     with pytest.raises(ParityError):
-        build_candidate(checkpoint, ids)
+        build_candidate(checkpoint, tiny_run.held_out)

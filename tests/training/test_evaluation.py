@@ -78,7 +78,7 @@ def test_estimate_is_a_stateful_pass_in_columns(
     """600 tokens make 9 columns of 66, each beginning cold."""
     loss = estimated_loss(model, ids)
     assert loss.num_tokens == 9 * 66
-    columns = Columns.from_ids(ids, batch_size=9, window=66)
+    [columns] = Columns(ids, batch_size=9, window=66)
     wanted = [
         by_hand(model, np.append(inputs, targets[-1]), reset_every=10_000)
         for inputs, targets in zip(

@@ -26,7 +26,7 @@ def test_output_of_a_run(tiny_run: TinyRun) -> None:
     """Sizes, losses, samples, and a table with the best marked."""
     output = tiny_run.output
     assert "5,400 to train on, 600 held out" in output
-    assert output.count("nats per character") >= 4
+    assert output.count("nats per token") >= 4
     assert output.count("sample") == 4
     assert "The " in output
     assert output.count(" * ") == 1

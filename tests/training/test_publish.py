@@ -52,7 +52,7 @@ def test_published_version(tiny_run: TinyRun, tiny_candidate: Candidate, tmp_pat
     path = folder / manifest.tokenizer_file
     served = Tokenizer(path, path.read_bytes(), manifest.vocabulary_size)
     assert served.encode("The lamp\n") == tokenizer.encode("The lamp\n").tolist()
-    assert manifest.special_ids.unknown == tokenizer.unknown_id
+    assert manifest.special_ids.unknown == tokenizer.special_ids.unknown
     assert manifest.special_ids.end is None
     assert served.decode([manifest.special_ids.start]) == "\n"
     assert manifest.provenance.corpus.sha256 == sha256_of(Path(str(tiny_run.config.corpus.path)))

@@ -158,7 +158,7 @@ def test_unfolded_embedding_is_quantised_too(
     graph = build_graph(tiny_run.checkpoint, "int8")
     [table] = [tensor for tensor in graph.graph.initializer if tensor.name == "table"]
     assert table.dims[1] == 8
-    ids = tiny_run.checkpoint.identity.tokenizer.encode(tiny_run.corpus.validation_text)
+    ids = tiny_run.tokens.validation
     folded = next(e for e in tiny_candidate.evaluations if e.method == "stateful")
     loss = stateful_loss(load_step(graph), ids)
     assert loss.nats == pytest.approx(folded.nats_per_token, rel=0.02)

@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ import torch
 from tests.training.tiny import TinyRun, tiny_config
 from training.checkpoints import LAST, Checkpoint
 from training.cli import main
-from training.corpora import Corpus, load_corpus
+from training.corpora.load import load_corpus
 from training.errors import CheckpointError, CorpusError
 from training.interruption import Interruption
 from training.loop import Outcome, train
@@ -71,7 +71,7 @@ def go(tiny_run: TinyRun, folder: Path, recorder: Recorder, *, resume: bool = Fa
         with Interruption() as interruption:
             return train(
                 tiny_run.checkpoint.identity,
-                tiny_run.corpus,
+                tiny_run.tokens,
                 folder,
                 Observers([log, recorder]),
                 interruption,
@@ -120,7 +120,7 @@ def test_kill_9(tiny_run: TinyRun, uninterrupted: tuple[Recorder, Path], tmp_pat
         from pathlib import Path
         from tests.training.test_resume import Recorder, go
         from tests.training.tiny import TinyRun
-        from training.corpora import load_corpus
+        from training.corpora.load import load_corpus
         from training.run_folder import RunFolder
         import torch
 
@@ -192,7 +192,7 @@ def test_patience(text_file: Path, tmp_path: Path, tiny_run: TinyRun) -> None:
     identity = tiny_run.checkpoint.identity.model_copy(update={"config": config})
     recorder = Recorder()
     with Interruption() as interruption:
-        outcome = train(identity, tiny_run.corpus, tmp_path, recorder, interruption)
+        outcome = train(identity, tiny_run.tokens, tmp_path, recorder, interruption)
     assert outcome.stopped_early
     assert outcome.is_complete
     assert [is_best for *_, is_best, _ in recorder.evaluations][-3:] == [False] * 3
@@ -218,10 +218,10 @@ def test_finished_run_can_be_given_a_restart(
     identity = tiny_run.checkpoint.with_config(config).identity
     whole, added = Recorder(), Recorder()
     with Interruption() as interruption:
-        train(identity, tiny_run.corpus, tmp_path, whole, interruption)
+        train(identity, tiny_run.tokens, tmp_path, whole, interruption)
     resumed = RunFolder(uninterrupted[1]).resume(config, tiny_run.corpus)
     with Interruption() as interruption:
-        train(resumed.identity, tiny_run.corpus, tmp_path, added, interruption, resumed)
+        train(resumed.identity, tiny_run.tokens, tmp_path, added, interruption, resumed)
     assert whole.steps == uninterrupted[0].steps + added.steps
     assert len(added.steps) == 43
     other = tiny_config(text_file, restarts=more, epochs=3)
@@ -231,7 +231,7 @@ def test_finished_run_can_be_given_a_restart(
 
 def test_another_text_cannot_go_on(tiny_run: TinyRun) -> None:
     """Recognised by its checksum."""
-    corpus = Corpus("t.txt", "here", None, "0" * 64, "train", "validation")
+    corpus = replace(tiny_run.corpus, name="t.txt", sha256="0" * 64)
     with pytest.raises(CheckpointError, match=r"trained on sentences\.txt .* but t\.txt now has"):
         tiny_run.folder.resume(None, corpus)
 

@@ -22,7 +22,7 @@ def test_unknown_is_never_drawn(tiny_run: TinyRun) -> None:
     """Even if the model wants nothing else."""
     model, tokenizer = tiny_run.model, tiny_run.checkpoint.identity.tokenizer
     with torch.no_grad():
-        model.get_parameter("output.bias")[tokenizer.unknown_id] = 100.0
+        model.get_parameter("output.bias")[tokenizer.special_ids.unknown] = 100.0
     text = generate(model, tokenizer, SampleConfig(num_tokens=50), seed=1)
     assert len(text) == 50
 

@@ -54,7 +54,7 @@ def test_unknown_replaces_inputs_and_never_targets() -> None:
 
 def test_evaluations_are_spread_over_the_epoch(tiny_run: TinyRun) -> None:
     """43 windows, two evaluations: once past the middle, once at the end."""
-    trainer = Trainer(tiny_run.checkpoint.identity, tiny_run.corpus)
+    trainer = Trainer(tiny_run.checkpoint.identity, tiny_run.tokens)
     due = [step for step in range(1, 85) if trainer.is_evaluation_due(step)]
     assert trainer.columns.num_windows == 43
     assert due == [22, 43, 65]
@@ -64,7 +64,7 @@ def test_state_starts_from_zero_with_each_epoch_and_is_carried_within(
     tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second window's state comes from the first; the next epoch's first from nothing."""
-    trainer = Trainer(tiny_run.checkpoint.identity, tiny_run.corpus)
+    trainer = Trainer(tiny_run.checkpoint.identity, tiny_run.tokens)
     seen: list[State] = []
     read = trainer.model.read
 
@@ -82,7 +82,7 @@ def test_state_starts_from_zero_with_each_epoch_and_is_carried_within(
 
 def test_diverging_is_told(tiny_run: TinyRun) -> None:
     """Rather than training on with NaN for hours."""
-    trainer = Trainer(tiny_run.checkpoint.identity, tiny_run.corpus)
+    trainer = Trainer(tiny_run.checkpoint.identity, tiny_run.tokens)
     with torch.no_grad():
         trainer.model.get_parameter("output.bias").fill_(float("nan"))
     with pytest.raises(DivergedError, match=r"became nan at step 5: .*training\.learning_rate"):
@@ -94,7 +94,7 @@ def test_too_many_columns_for_the_text(text_file: Path, tiny_run: TinyRun) -> No
     config = tiny_config(text_file, batch_size=6_000)
     identity = new_identity(config, tiny_run.corpus)
     with pytest.raises(CorpusError, match=r"training\.batch_size"):
-        Trainer(identity, tiny_run.corpus)
+        Trainer(identity, tiny_run.tokens)
 
 
 def test_precision_that_the_cpu_lacks_is_not_needed_to_look(tiny_run: TinyRun) -> None:

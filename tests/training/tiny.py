@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.candidate import HeldOut
 from training.checkpoints import Checkpoint
 from training.config import TrainConfig, parse_config
-from training.corpora import Corpus
+from training.corpora.corpus import Corpus
 from training.export import able_to_write
 from training.models.language_model import RecurrentLanguageModel
 from training.run_folder import RunFolder
+from training.token_files import TokenFiles
 
 _NOUNS = ("lamp", "river", "stone", "window", "garden", "letter", "winter", "bird")
 _VERBS = ("keeps", "hides", "follows", "forgets", "answers", "paints")
@@ -72,6 +74,16 @@ class TinyRun:
     def checkpoint(self) -> Checkpoint:
         """The best one."""
         return Checkpoint.load(self.folder.best)
+
+    @property
+    def tokens(self) -> TokenFiles:
+        """The text as ids."""
+        return self.folder.tokens(self.checkpoint.identity, self.corpus)
+
+    @property
+    def held_out(self) -> HeldOut:
+        """What was not trained on."""
+        return HeldOut(self.tokens.validation, self.corpus.validation.num_characters)
 
     @property
     def model(self) -> RecurrentLanguageModel:

@@ -191,6 +191,20 @@ def test_a_character_that_the_model_never_saw(client: TestClient):
     assert generate(client, prompt="ΩΩ", max_tokens=300)["text"] == answer["text"]
 
 
+def test_a_model_of_items_reads_a_start_before_every_prompt(tmp_path: Path):
+    """But a session goes on without, and the start is never drawn."""
+    publish(tmp_path, start_before_prompt=True)
+    with TestClient(create_app(Settings(model_store=tmp_path))) as client:
+        assert 6 == generate(client, prompt="Once ")["usage"]["prompt_tokens"]
+        assert 1 == generate(client, prompt="")["usage"]["prompt_tokens"]
+        assert CHARACTERS[0] not in generate(client, prompt="", max_tokens=500)["text"]
+        session = client.post("/sessions", json={"prompt": "On", "seed": 3}).json()
+        assert 3 == session["num_tokens"]
+        answer = generate(client, prompt="ce ", session=session["id"], seed=None)
+        assert 3 == answer["usage"]["prompt_tokens"]
+        assert generate(client, prompt="Once ")["text"] == answer["text"]
+
+
 def test_the_end_token_ends_a_text(tmp_path: Path):
     """With its own reason, and without a trace in the text."""
     publish(tmp_path, end="e")

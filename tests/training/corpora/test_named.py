@@ -1,4 +1,4 @@
-"""Texts: found, verified, decoded, split, and clearly refused."""
+"""Corpora by name: found, verified, downloaded, and clearly refused."""
 
 from __future__ import annotations
 
@@ -7,15 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from training import corpora
 from training.config import CorpusConfig
-from training.corpora import NamedCorpus, load_corpus
+from training.corpora import named as registry
+from training.corpora.load import default_data_folder, load_corpus
+from training.corpora.named import NamedCorpus
 from training.errors import CorpusError
-
-
-def load(path: Path) -> corpora.Corpus:
-    """A user's own file."""
-    return load_corpus(CorpusConfig(path=str(path)), path.parent)
 
 
 def register(
@@ -31,50 +27,7 @@ def register(
         licence="public domain",
         **fields,  # type: ignore[arg-type]
     )
-    monkeypatch.setitem(corpora.NAMED_CORPORA, "little", named)
-
-
-def test_first_nine_tenths_are_trained_on(tmp_path: Path) -> None:
-    """No character is lost, and the cut is where nanoGPT cuts: int(0.9 n)."""
-    text = "".join(chr(ord("a") + i % 26) for i in range(5_005))
-    (tmp_path / "t.txt").write_text(text, encoding="utf-8")
-    corpus = load(tmp_path / "t.txt")
-    assert len(corpus.train_text) == 4_504
-    assert corpus.train_text + corpus.validation_text == text
-    assert corpus.sha256 == hashlib.sha256(text.encode()).hexdigest()
-
-
-def test_byte_order_mark_and_windows_line_ends_vanish(tmp_path: Path) -> None:
-    """They would become characters that no prompt ever holds."""
-    (tmp_path / "t.txt").write_bytes(b"\xef\xbb\xbf" + b"line\r\n" * 1_000)
-    corpus = load(tmp_path / "t.txt")
-    assert corpus.train_text + corpus.validation_text == "line\n" * 1_000
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (b"", "is empty"),
-        (b"too short", "9 characters long; training needs at least 4000"),
-        (b"x" * 5_000 + b"\xff" + b"x", "byte 0xff at offset 5000"),
-        ("caf\u00e9 ".encode("latin-1") * 1_000, "byte 0xe9 at offset 3"),
-    ],
-)
-def test_unusable_text_is_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
-    """The message names the file and the reason."""
-    path = tmp_path / "bad.txt"
-    path.write_bytes(content)
-    with pytest.raises(CorpusError, match=complaint) as refusal:
-        load(path)
-    assert "bad.txt" in str(refusal.value)
-
-
-def test_missing_file_is_named(tmp_path: Path) -> None:
-    """And a folder is not a text."""
-    with pytest.raises(CorpusError, match=r"none\.txt: No such file"):
-        load(tmp_path / "none.txt")
-    with pytest.raises(CorpusError, match="Is a directory"):
-        load(tmp_path)
+    monkeypatch.setitem(registry.NAMED_CORPORA, "little", named)
 
 
 def test_unknown_name_lists_the_known(tmp_path: Path) -> None:
@@ -147,36 +100,25 @@ def test_corpus_without_url_names_its_source(
         load_corpus(CorpusConfig(name="little"), tmp_path)
 
 
-def test_records_are_not_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a separator the held-out part begins at the beginning of a record."""
-    content = b"".join(b"poem %d\nsecond line\n\n" % number for number in range(300))
-    register(monkeypatch, content, separator="\n\n")
+def test_a_collection_is_known_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its items are whole, in a fixed order, and none is lost."""
+    names = [f"name{number:04d}" for number in range(1_000)]
+    content = ("\n".join(names) + "\n").encode()
+    register(monkeypatch, content, items="lines", shuffled=True)
     (tmp_path / "little.txt").write_bytes(content)
     corpus = load_corpus(CorpusConfig(name="little"), tmp_path)
-    assert corpus.train_text.endswith("second line\n\n")
-    assert corpus.validation_text.startswith("poem ")
-    assert (corpus.train_text + corpus.validation_text).encode() == content
-
-
-def test_shuffle_is_fixed_and_keeps_every_record(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A list sorted by frequency would hold out only the rare."""
-    lines = [f"name{number:04d}" for number in range(1_000)]
-    content = ("\n".join(lines) + "\n").encode()
-    register(monkeypatch, content, separator="\n", shuffled=True)
-    (tmp_path / "little.txt").write_bytes(content)
-    first = load_corpus(CorpusConfig(name="little"), tmp_path)
-    second = load_corpus(CorpusConfig(name="little"), tmp_path)
-    assert first == second
-    text = first.train_text + first.validation_text
-    assert text != content.decode()
-    assert sorted(text.split()) == lines
+    again = load_corpus(CorpusConfig(name="little"), tmp_path)
+    assert corpus.has_items
+    found = [*corpus.train, *corpus.validation]
+    assert found == [*again.train, *again.validation]
+    assert found != names
+    assert sorted(found) == names
+    assert len(list(corpus.validation)) == 100
 
 
 def test_data_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """And from the user's cache otherwise."""
     monkeypatch.setenv("LSTM_TRAIN_DATA", "somewhere")
-    assert corpora.default_data_folder() == Path("somewhere")
+    assert default_data_folder() == Path("somewhere")
     monkeypatch.delenv("LSTM_TRAIN_DATA")
-    assert corpora.default_data_folder().name == "lstm-train"
+    assert default_data_folder().name == "lstm-train"

@@ -1,0 +1,156 @@
+"""From a config to a corpus."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from training.config import CleaningConfig, CorpusConfig
+from training.corpora.cleaning import cleaner
+from training.corpora.corpus import Corpus, Records, Texts
+from training.corpora.documents import of_right_length, read_json_lines, read_wet
+from training.corpora.named import find_named, obtain
+from training.corpora.plain import read_lines, read_paragraphs, read_pieces, text_files
+from training.errors import CorpusError
+
+MIN_CHARACTERS = 4_000
+"""Enough for the held-out tenth to hold a cold window of 256 characters."""
+_LAYOUTS = {
+    "ptb": ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"),
+    "wikitext": ("wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens"),
+}
+"""Corpora that come in three files."""
+_ENDINGS = {
+    "text": (".txt", ".txt.gz"),
+    "jsonl": (".jsonl", ".jsonl.gz"),
+    "wet": (".warc.wet.gz",),
+}
+
+
+def load_corpus(
+    config: CorpusConfig, data_folder: Path, cleaning: CleaningConfig | None = None
+) -> Corpus:
+    """Find, verify, measure and split a corpus; its text stays on the disk.
+
+    Raises:
+        CorpusError: unknown name, unreadable file, failed download, wrong checksum, not UTF-8, or
+            too short; the message names the file.
+    """
+    cleaning = cleaning or CleaningConfig()
+    if config.path is not None:
+        path = Path(config.path)
+        if config.format in _LAYOUTS:
+            return _in_three_files(path, config, cleaning)
+        files = text_files(path, *_ENDINGS[config.format])
+        source, licence, name = "a file of the user's own", None, path.name
+        sha256 = _sha256_of_all(files)
+    else:
+        named = find_named(config.name or "")
+        path = obtain(named, data_folder)
+        files = [path]
+        name, source, licence, sha256 = named.name, named.source, named.licence, named.sha256
+        config = config.model_copy(update={"items": named.items, "shuffled": named.shuffled})
+    records = _records(files, config, cleaning)
+    train, validation = _split(records, config, path)
+    return Corpus(name, source, licence, sha256, train, validation, has_items=bool(config.items))
+
+
+def at_path(config: CorpusConfig, path: Path) -> CorpusConfig:
+    """The same kind of corpus, but in another place."""
+    if config.name is None:
+        return config.model_copy(update={"path": str(path)})
+    named = find_named(config.name)
+    return CorpusConfig(
+        path=str(path), items=named.items, shuffled=named.shuffled, held_out=config.held_out
+    )
+
+
+def default_data_folder() -> Path:
+    """`$LSTM_TRAIN_DATA`, or a folder in the user's cache."""
+    configured = os.environ.get("LSTM_TRAIN_DATA")
+    return Path(configured) if configured else Path.home() / ".cache" / "lstm-train"
+
+
+def _records(files: list[Path], config: CorpusConfig, cleaning: CleaningConfig) -> Records:
+    """All records of all files, cleaned, in the order in which they are trained on."""
+    clean = cleaner(cleaning)
+
+    def read() -> Iterator[str]:
+        for n, file in enumerate(files):
+            record = ""
+            for record in _of_one_file(file, config):
+                yield clean(record)
+            if n + 1 < len(files) and not config.items and not record.endswith("\n"):
+                yield "\n"  # the next file begins on a line of its own
+
+    if not config.shuffled:
+        return read
+    # In a fixed order, so that a sorted list does not hold out records of another kind.
+    records = list(read())
+    random.Random(0).shuffle(records)
+    return lambda: iter(records)
+
+
+def _of_one_file(file: Path, config: CorpusConfig) -> Iterator[str]:
+    match config.format, config.items:
+        case "text", "lines":
+            return (line for line in read_lines(file) if line)
+        case "text", "paragraphs":
+            return read_paragraphs(file)
+        case "jsonl", _:
+            documents = read_json_lines(file, config.text_field)
+        case "wet", _:
+            documents = read_wet(file, config.languages)
+        case _:
+            return read_pieces(file)
+    chosen = of_right_length(documents, config)
+    return chosen if config.items else (text.rstrip("\n") + "\n\n" for text in chosen)
+
+
+def _split(records: Records, config: CorpusConfig, path: Path) -> tuple[Texts, Texts]:
+    """The beginning and the held-out end; whole records only, unless the text is one record."""
+    lengths = [len(record) for record in records()]
+    total = sum(lengths)
+    if total < MIN_CHARACTERS:
+        size = "empty" if total == 0 else f"{total} characters long"
+        raise CorpusError(f"{path} is {size}; training needs at least {MIN_CHARACTERS} characters")
+    cut = int(total * (1.0 - config.held_out))
+    if config.items or config.format != "text":
+        ends = itertools.accumulate(lengths)
+        cut = next(end for end in ends if end >= cut)
+        if cut == total:
+            cut -= lengths[-1]
+    return Texts(records, 0, cut), Texts(records, cut, total)
+
+
+def _in_three_files(folder: Path, config: CorpusConfig, cleaning: CleaningConfig) -> Corpus:
+    files = [folder / name for name in _LAYOUTS[config.format]]
+    parts = []
+    for file in files:
+        records = _records([file], config, cleaning)
+        parts.append(Texts(records, 0, sum(map(len, records()))))
+    train, validation, test = parts
+    return Corpus(
+        folder.name, "files of the user's own", None, _sha256_of_all(files), train, validation, test
+    )
+
+
+def _sha256_of_all(files: Iterable[Path]) -> str:
+    """Of one file's bytes; of several, of the list that `sha256sum` would print."""
+    sums = {file.name: _sha256(file) for file in files}
+    if len(sums) == 1:
+        return next(iter(sums.values()))
+    listing = "".join(f"{checksum}  {name}\n" for name, checksum in sums.items())
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise CorpusError(f"cannot read text {file}: {error.strerror}") from error

@@ -1,0 +1,89 @@
+"""Ids of a corpus in files that are mapped into memory: a corpus may be larger than that.
+
+    <run folder>/tokens/train.u16  validation.u16  ...  made_from.json
+
+The ending says how wide an id is. The files can be made again at any time; they are, when they were
+made from another text or by another tokenizer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.corpora.corpus import Corpus, Texts
+from training.errors import CorpusError
+from training.tokenization.tokenizer import TextTokenizer
+
+Ids = NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64]
+"""Of one part of a corpus, in order."""
+
+_NOTE = "made_from.json"
+
+
+class TokenFiles:
+    """The ids of a corpus, each part made when it is first asked for.
+
+    Args:
+        folder: Where they are kept.
+        corpus: Of which text.
+        tokenizer: By what.
+    """
+
+    def __init__(self, folder: Path, corpus: Corpus, tokenizer: TextTokenizer) -> None:
+        self._folder = folder
+        self._corpus = corpus
+        self._tokenizer = tokenizer
+        self._type = np.uint16 if tokenizer.vocabulary_size <= 1 << 16 else np.uint32
+
+    @property
+    def train(self) -> Ids:
+        """What is trained on."""
+        return self._part("train", self._corpus.train)
+
+    @property
+    def validation(self) -> Ids:
+        """What is held out."""
+        return self._part("validation", self._corpus.validation)
+
+    @property
+    def test(self) -> Ids | None:
+        """What is held out for the end, if there is such a part."""
+        return None if self._corpus.test is None else self._part("test", self._corpus.test)
+
+    def _part(self, name: str, texts: Texts) -> Ids:
+        path = self._folder / f"{name}.u{8 * np.dtype(self._type).itemsize}"
+        if not path.exists() or not self._is_of_this_text():
+            self._write(path, texts)
+        if path.stat().st_size == 0:
+            raise CorpusError(f"the {name} part of {self._corpus.name} has no tokens")
+        return np.memmap(path, self._type, mode="r")
+
+    def _write(self, path: Path, texts: Texts) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if not self._is_of_this_text():
+                for old in self._folder.iterdir():
+                    old.unlink()
+                (self._folder / _NOTE).write_text(self._note(), encoding="utf-8")
+            part = path.with_name(path.name + ".part")
+            with part.open("wb") as file:
+                for ids in self._tokenizer.encode_all(texts, are_items=self._corpus.has_items):
+                    file.write(ids.astype(self._type).tobytes())
+            part.replace(path)
+        except OSError as error:
+            raise CorpusError(f"cannot write {path}: {error.strerror}") from error
+
+    def _is_of_this_text(self) -> bool:
+        note = self._folder / _NOTE
+        return note.exists() and note.read_text(encoding="utf-8") == self._note()
+
+    def _note(self) -> str:
+        tokenizer = hashlib.sha256(self._tokenizer.to_json().encode()).hexdigest()
+        parts = [self._corpus.train.num_characters, self._corpus.validation.num_characters]
+        made_from = {"text": self._corpus.sha256, "characters": parts, "tokenizer": tokenizer}
+        return json.dumps(made_from | {"items": self._corpus.has_items}) + "\n"

@@ -1,0 +1,1 @@
+"""What a token is, written as a Hugging Face `tokenizer.json`."""

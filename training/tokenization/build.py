@@ -1,0 +1,191 @@
+"""Tokenizers of four kinds, made from the training text.
+
+| kind | a token is | what is not in the vocabulary |
+|---|---|---|
+| character | one Unicode code point: letters, Chinese characters, newlines alike | `<unk>` |
+| byte | one byte of UTF-8 | there is nothing |
+| word | a word with the space before it, or a newline | ` <unk>` |
+| bpe | a byte pair of byte pairs (Sennrich et al. 2016, arXiv:1508.07909) | there is nothing |
+
+The sign for the unknown is no *special* token for the library: the five characters `<unk>` in a
+prompt are five characters. (But in words it is a word like others: that is how Penn Treebank and
+WikiText write it.) It stands for "some character": see `unknown_rate` in the config.
+
+In a collection of items there are two more ids, `<start>` and `<end>`, which no text can contain.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
+
+from service.artifacts.manifest import SpecialIds
+from training.config import CleaningConfig, TokenizerConfig
+from training.errors import CorpusError
+from training.tokenization.tokenizer import TextTokenizer
+
+UNKNOWN = "<unk>"
+UNKNOWN_WORD = " <unk>"
+START, END = "<start>", "<end>"
+# A word takes the space before it along, so that the texts of tokens need only be joined.
+_WORDS = r"\n| ?\S+"
+_WORDS_AND_PUNCTUATION = r"\n| ?\w+| ?[^\w\s]"
+
+
+def build_tokenizer(
+    config: TokenizerConfig,
+    texts: Iterable[str],
+    *,
+    has_items: bool,
+    cleaning: CleaningConfig | None = None,
+) -> TextTokenizer:
+    """A tokenizer for the texts.
+
+    Args:
+        config: Which kind.
+        texts: What it must be able to write; read once.
+        has_items: Whether each of them is an item, with a start and an end.
+        cleaning: What was done to the texts: prompts will be treated likewise. (Only what the
+            library can do: not the Chinese characters.)
+
+    Raises:
+        CorpusError: there is no text.
+    """
+    unknown: str | None = None
+    match config.kind:
+        case "character":
+            backend, unknown = _characters(config, texts), UNKNOWN
+        case "word":
+            backend, unknown = _words(config, texts), UNKNOWN_WORD
+        case "byte":
+            backend = _bytes()
+        case "bpe":
+            backend = _byte_pairs(config, texts)
+    steps = _normalizers(cleaning or CleaningConfig())
+    if backend.normalizer is not None:
+        steps.append(backend.normalizer)
+    if steps:
+        backend.normalizer = normalizers.Sequence(steps)
+    if has_items:
+        marks = [AddedToken(mark, special=True, normalized=False) for mark in (START, END)]
+        backend.add_special_tokens(marks)
+    return TextTokenizer(backend, _special_ids(backend, unknown, has_items=has_items))
+
+
+def _characters(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
+    """In the order of their code points, after `<unk>`."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    chosen = sorted(_frequent(counts, config))
+    backend = Tokenizer(models.WordLevel(vocab=_numbered(UNKNOWN, chosen), unk_token=UNKNOWN))
+    # "." would skip newlines; [\s\S] is every code point.
+    backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
+    # Without a decoder the library joins tokens with spaces; Fuse joins them with nothing.
+    backend.decoder = decoders.Fuse()
+    return backend
+
+
+def _words(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
+    """In the order of their frequency: that is what an adaptive softmax needs."""
+    pattern = _WORDS_AND_PUNCTUATION if config.split_punctuation else _WORDS
+    # A word at the beginning of a text or line is the same word as one after a space.
+    normalizer = normalizers.Sequence(
+        [
+            normalizers.Prepend(" "),
+            normalizers.Replace(Regex(r"[^\S\n]*\n[^\S\n]*"), "\n "),
+            normalizers.Replace(Regex(r"[^\S\n]+"), " "),
+        ]
+    )
+    split = pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True)
+
+    def words() -> Iterator[str]:
+        for text in texts:
+            for word, _ in split.pre_tokenize_str(normalizer.normalize_str(text)):
+                yield word
+
+    counts = Counter(words())
+    unknown = counts.pop(UNKNOWN_WORD, 0)
+    chosen = _frequent(counts, config)
+    unknown += counts.total() - sum(counts[word] for word in chosen)
+    place = sum(counts[word] > unknown for word in chosen)
+    order = [*chosen[:place], UNKNOWN_WORD, *chosen[place:]]
+    vocabulary = {word: number for number, word in enumerate(order)}
+    backend = Tokenizer(models.WordLevel(vocab=vocabulary, unk_token=UNKNOWN_WORD))
+    backend.normalizer = normalizer
+    backend.pre_tokenizer = split
+    backend.decoder = decoders.Sequence([decoders.Fuse(), decoders.Replace("\n ", "\n")])
+    return backend
+
+
+def _bytes() -> Tokenizer:
+    """All 256, written as the characters that byte-level tokenizers write for them."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(
+        models.BPE(vocab={sign: number for number, sign in enumerate(alphabet)}, merges=[])
+    )
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    return backend
+
+
+def _byte_pairs(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
+    """Trained on the texts; never across the boundary of a word."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocabulary_size,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    return backend
+
+
+def _frequent(counts: Counter[str], config: TokenizerConfig) -> list[str]:
+    """The most frequent first; equals in their own order."""
+    if not counts:
+        raise CorpusError("the training text holds nothing to make tokens of")
+    enough = [token for token, count in counts.items() if count >= config.min_count]
+    enough.sort(key=lambda token: (-counts[token], token))
+    return enough if config.max_size is None else enough[: config.max_size - 1]
+
+
+def _numbered(unknown: str, tokens: list[str]) -> dict[str, int]:
+    return {token: number for number, token in enumerate([unknown, *tokens])}
+
+
+def _normalizers(cleaning: CleaningConfig) -> list[normalizers.Normalizer]:
+    steps: list[normalizers.Normalizer] = []
+    if cleaning.unicode is not None:
+        steps.append({"NFC": normalizers.NFC(), "NFKC": normalizers.NFKC()}[cleaning.unicode])
+    if cleaning.lowercase:
+        steps.append(normalizers.Lowercase())
+    return steps
+
+
+def _special_ids(backend: Tokenizer, unknown: str | None, *, has_items: bool) -> SpecialIds:
+    unknown_id = None if unknown is None else backend.token_to_id(unknown)
+    if has_items:
+        return SpecialIds(
+            start=backend.token_to_id(START),
+            end=backend.token_to_id(END),
+            unknown=unknown_id,
+            start_before_prompt=True,
+        )
+    # A text that goes on without end begins after the end of a line, or after whatever there is.
+    newline = backend.encode("\n", add_special_tokens=False).ids
+    start = newline[0] if newline and newline[0] != unknown_id else int(unknown_id == 0)
+    return SpecialIds(start=start, unknown=unknown_id)
