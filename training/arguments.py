@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from training.corpora.load import default_data_folder
@@ -13,6 +14,7 @@ examples:
   lstm-train run --text my.txt --name mine               a text of your own, no config needed
   lstm-train run --resume --run-dir runs/mine            go on after Ctrl-C, kill or power cut
   lstm-train sample --run-dir runs/mine --prompt "Once"  look at what it writes
+  lstm-train evaluate --model mine --text other.txt      how well it knows another text
 """
 
 
@@ -33,18 +35,25 @@ def argument_parser() -> argparse.ArgumentParser:
 
     _add_training(_verb(verbs, "train", "train only"))
 
-    evaluate = _verb(verbs, "evaluate", "measure a checkpoint on the held-out text")
-    _add_checkpoint(evaluate)
-    _add_moved_text(evaluate)
-
-    sample = _verb(verbs, "sample", "let a checkpoint write")
-    _add_checkpoint(sample)
-    sample.add_argument("--prompt", metavar="TEXT", help="instead of sample.prompt")
-    sample.add_argument("--num-tokens", type=int, metavar="N", help="instead of sample.num_tokens")
-    sample.add_argument(
-        "--temperature", type=float, metavar="T", help="instead of sample.temperature"
+    evaluate = _verb(verbs, "evaluate", "measure a checkpoint, or a published model on any text")
+    _add_checkpoint_or_model(evaluate)
+    evaluate.add_argument(
+        "--text",
+        type=Path,
+        metavar="FILE",
+        help="with --model: what to measure; with --run-dir: where the corpus lies now",
     )
-    sample.add_argument("--seed", type=_natural, default=0, metavar="N", help="default: 0")
+    evaluate.add_argument(
+        "--places",
+        type=_natural,
+        default=10,
+        metavar="N",
+        help="with --model: show so many of the most surprising places (default: 10)",
+    )
+
+    sample = _verb(verbs, "sample", "let a checkpoint or a published model write")
+    _add_checkpoint_or_model(sample)
+    _add_sampling(sample)
 
     export = _verb(verbs, "export", "write the step graph of a checkpoint as an ONNX file")
     _add_checkpoint(export)
@@ -101,8 +110,54 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_checkpoint_or_model(parser: argparse.ArgumentParser) -> None:
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--run-dir", type=Path, metavar="DIR", help="a run's checkpoint")
+    which.add_argument("--model", metavar="NAME[@N]", help="a model of the store")
+    _add_choice_of_checkpoint(parser)
+    _add_store_folder(parser)
+
+
+def _add_sampling(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--prompt", metavar="TEXT", help="instead of sample.prompt")
+    parser.add_argument(
+        "--num-tokens", type=_positive, metavar="N", help="instead of sample.num_tokens"
+    )
+    parser.add_argument(
+        "--temperature",
+        type=_between(0.0, 10.0),
+        metavar="T",
+        help="instead of sample.temperature; 0 takes the most probable token",
+    )
+    parser.add_argument("--top-k", type=_positive, metavar="K", help="of the K most probable only")
+    parser.add_argument(
+        "--top-p", type=_between(1e-6, 1.0), metavar="P", help="of the fewest that hold P"
+    )
+    parser.add_argument(
+        "--min-p", type=_between(0.0, 1.0), metavar="P", help="of those near the best one only"
+    )
+    parser.add_argument("--seed", type=_natural, default=0, metavar="N", help="default: 0")
+    parser.add_argument(
+        "--num-samples", type=_positive, metavar="N", help="write so many, from seed on (default 1)"
+    )
+    parser.add_argument(
+        "--beams", type=_positive, metavar="N", help="search for the most probable text instead"
+    )
+    parser.add_argument(
+        "--length-penalty",
+        type=_between(0.0, 10.0),
+        default=0.6,
+        metavar="A",
+        help="of --beams: 0 prefers short texts (default: 0.6)",
+    )
+
+
 def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run-dir", type=Path, required=True, metavar="DIR")
+    _add_choice_of_checkpoint(parser)
+
+
+def _add_choice_of_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint",
         choices=("best", "last"),
@@ -117,7 +172,7 @@ def _add_moved_text(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_store(parser: argparse.ArgumentParser) -> None:
+def _add_store_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store",
         type=Path,
@@ -125,6 +180,10 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="default: model_store",
     )
+
+
+def _add_store(parser: argparse.ArgumentParser) -> None:
+    _add_store_folder(parser)
     parser.add_argument(
         "--version",
         type=_positive,
@@ -144,4 +203,14 @@ def _natural(text: str) -> int:
     number = int(text)
     if not 0 <= number < 2**63:
         raise argparse.ArgumentTypeError(f"{text} is not in 0..2^63-1")
+    return number
+
+
+def _between(low: float, high: float) -> Callable[[str], float]:
+    def number(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not in {low:g}..{high:g}")
+        return value
+
     return number

@@ -16,7 +16,23 @@ from training.export import able_to_write, export_step, metadata_of
 from training.parity import check_parity
 from training.quantisation import quantise
 from training.served_evaluation import cold_loss, load_step, stateful_loss
+from training.step_model import StepModel
 from training.token_files import Ids
+
+
+def step_model(checkpoint: Checkpoint, graph: onnx.ModelProto | None = None) -> StepModel:
+    """A checkpoint as it would be served, in float32 or by a graph that was made of it.
+
+    Raises:
+        ExportError: it cannot be.
+    """
+    identity = checkpoint.identity
+    return StepModel(
+        f"{identity.config.name}, step {checkpoint.position.step:,}",
+        graph or build_graph(checkpoint, "float32"),
+        tuple(able_to_write(checkpoint.model()).state_widths),
+        identity.tokenizer,
+    )
 
 
 @dataclass(frozen=True)

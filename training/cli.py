@@ -13,28 +13,32 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from service.artifacts.store import ModelStore
+from service.runtime.decoder import Sampling
 from training.arguments import argument_parser
-from training.candidate import build_graph
+from training.candidate import build_graph, step_model
 from training.checkpoints import Checkpoint
-from training.config import CorpusConfig, TrainConfig, load_config, with_overrides
+from training.config import CorpusConfig, SampleConfig, TrainConfig, load_config, with_overrides
 from training.corpora.corpus import Corpus
 from training.corpora.load import at_path, load_corpus
-from training.errors import ConfigError, TrainingError
+from training.corpora.plain import read_pieces
+from training.errors import ConfigError, CorpusError, TrainingError
 from training.pipeline import (
     Workplace,
     corpus_of,
     evaluate_checkpoint,
     publish_checkpoint,
-    sample_checkpoint,
     train_model,
 )
 from training.publish import choose_version
 from training.recipes import recipe_for
 from training.run_folder import RunFolder
+from training.step_model import StepModel, find_published
+from training.surprise import surprises
+from training.tables import losses_table, surprises_table
+from training.writing import beam_search, write
 
 _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
 
@@ -138,31 +142,81 @@ def _what_to_resume(options: argparse.Namespace) -> tuple[None, Corpus, RunFolde
 
 
 def _evaluate(options: argparse.Namespace, console: Console) -> int:
+    if options.model is not None:
+        return _evaluate_published(options, console)
     checkpoint = _checkpoint(options)
     corpus = corpus_of(checkpoint.identity, options.data, options.text)
     with console.status("measuring"):
         losses = evaluate_checkpoint(checkpoint, corpus, RunFolder(options.run_dir))
-    table = Table(title=f"{checkpoint.identity.config.name}, step {checkpoint.position.step:,}")
-    for heading in ("measure", "predictions", "nats/token", "bits/token", "perplexity"):
-        table.add_column(heading, justify="right")
-    for measure, loss in losses.items():
-        figures = (f"{loss.nats:.4f}", f"{loss.bits:.4f}", f"{loss.perplexity:.4f}")
-        table.add_row(measure, f"{loss.num_tokens:,}", *figures)
-    console.print(table)
+    title = f"{checkpoint.identity.config.name}, step {checkpoint.position.step:,}"
+    console.print(losses_table(title, losses))
+    return _DONE
+
+
+def _evaluate_published(options: argparse.Namespace, console: Console) -> int:
+    if options.text is None:
+        raise ConfigError("--model needs --text: which text is to be measured?")
+    model = StepModel.of_artifact(find_published(ModelStore(options.store), options.model))
+    text = "".join(read_pieces(options.text))
+    with console.status("measuring"):
+        ids = model.tokenizer.encode(text)
+        if len(ids) < 2:
+            raise CorpusError(f"{options.text} is too short to be measured")
+        loss, places = surprises(model, ids, options.places)
+    console.print(losses_table(f"{model.name} on {options.text.name}", {"stateful": loss}))
+    bits = loss.bits * loss.num_tokens / len(text)
+    console.print(f"{len(text):,} characters, {bits:.4f} bits per character", highlight=False)
+    if places:
+        console.print(surprises_table(places))
     return _DONE
 
 
 def _sample(options: argparse.Namespace, console: Console) -> int:
-    checkpoint = _checkpoint(options)
-    config = with_overrides(
-        checkpoint.identity.config,
-        prompt=options.prompt,
-        num_tokens=options.num_tokens,
-        temperature=options.temperature,
+    if options.model is not None:
+        model = StepModel.of_artifact(find_published(ModelStore(options.store), options.model))
+        sample = SampleConfig()
+    else:
+        checkpoint = _checkpoint(options)
+        model, sample = step_model(checkpoint), checkpoint.identity.config.sample
+    prompt = sample.prompt if options.prompt is None else options.prompt
+    num_tokens = options.num_tokens or sample.num_tokens
+    texts = (_drawn if options.beams is None else _searched)(
+        options, model, prompt, num_tokens, sample.temperature
     )
-    text = sample_checkpoint(checkpoint, config.sample, options.seed)
-    console.print(Text(text), soft_wrap=True)
+    for title, text in texts.items():
+        if len(texts) > 1:
+            console.rule(title)
+        console.print(Text(text), soft_wrap=True)
     return _DONE
+
+
+def _drawn(
+    options: argparse.Namespace, model: StepModel, prompt: str, num_tokens: int, temperature: float
+) -> dict[str, str]:
+    samplings = [
+        Sampling(
+            seed=seed,
+            temperature=temperature if options.temperature is None else options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+            min_p=options.min_p,
+        )
+        for seed in range(options.seed, options.seed + (options.num_samples or 1))
+    ]
+    written = write(model, prompt, num_tokens, samplings)
+    return {f"seed {s.seed}": text for s, text in zip(samplings, written, strict=True)}
+
+
+def _searched(
+    options: argparse.Namespace, model: StepModel, prompt: str, num_tokens: int, _: float
+) -> dict[str, str]:
+    for option in ("temperature", "top_k", "top_p", "min_p", "num_samples"):
+        if getattr(options, option) is not None:
+            raise ConfigError(f"--{option.replace('_', '-')} does nothing with --beams")
+    found = beam_search(
+        model, prompt, num_tokens, num_beams=options.beams, length_penalty=options.length_penalty
+    )
+    return {f"log p {text.log_probability:.2f}": text.text for text in found}
 
 
 def _export(options: argparse.Namespace, console: Console) -> int:

@@ -330,7 +330,7 @@ def with_overrides(config: TrainConfig, **overrides: object) -> TrainConfig:
 
     Args:
         config: What is overridden.
-        overrides: By field name: `name`, or a field of the sections `training` and `sample`.
+        overrides: By field name: `name`, or a field of the section `training`.
 
     Raises:
         ConfigError: a value is out of range; the message names the field.
@@ -349,8 +349,5 @@ _OVERRIDABLE = {
     "epochs": "training",
     "seed": "training",
     "precision": "training",
-    "prompt": "sample",
-    "num_tokens": "sample",
-    "temperature": "sample",
 }
 """Field -> section of the few that the command line can change."""

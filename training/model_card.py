@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from service.artifacts.manifest import Evaluation, Manifest, Parity
+from service.runtime.decoder import Sampling
 
 _METHODS = {
     "stateful": "one stateful pass",
@@ -24,7 +25,7 @@ _TABLE_HEAD = """\
 """
 
 
-def model_card(manifest: Manifest, samples: Sequence[str], curves_file: str) -> str:
+def model_card(manifest: Manifest, samples: Mapping[Sampling, str], curves_file: str) -> str:
     """The whole file as Markdown."""
     config = json.dumps(manifest.provenance.config, indent=2, ensure_ascii=False)
     sections = [
@@ -34,8 +35,12 @@ def model_card(manifest: Manifest, samples: Sequence[str], curves_file: str) -> 
         "## How good it is\n\n" + _figures(manifest),
         _curves(curves_file),
         "## What it writes\n\n"
-        "Drawn from the float32 weights in torch; the server draws other random numbers.\n\n"
-        + "\n\n".join(_fenced(sample) for sample in samples),
+        "By these very weights: for the same prompt, seed and temperature the server writes the "
+        "same.\n\n"
+        + "\n\n".join(
+            f"Temperature {sampling.temperature:g}, seed {sampling.seed}:\n\n{_fenced(text)}"
+            for sampling, text in samples.items()
+        ),
         _origin(manifest),
         "The config, as it was run:\n\n" + _fenced(config, "json"),
         _LIMITS,

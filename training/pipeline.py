@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from service.artifacts.store import Artifact, ModelStore
-from training.candidate import HeldOut, build_candidate
+from service.runtime.decoder import Sampling
+from training.candidate import Candidate, HeldOut, build_candidate, step_model
 from training.checkpoints import Checkpoint, RunIdentity
-from training.config import SampleConfig, TrainConfig
+from training.config import TrainConfig
 from training.corpora.corpus import Corpus
 from training.corpora.load import at_path, load_corpus
 from training.curves import CurvesDrawing
 from training.evaluation import Loss, cold_loss, stateful_loss
-from training.export import able_to_write
 from training.interruption import Interruption
 from training.loop import Outcome, train
 from training.metrics import METRICS_FILE, MetricsLog, read_history
@@ -27,11 +26,12 @@ from training.progress import ProgressDisplay, evaluation_table
 from training.publish import choose_version, publish
 from training.records import Observer, Observers
 from training.run_folder import RunFolder, require_same_text
-from training.sampling import generate
+from training.tables import figures_table
 from training.tensorboard import TensorBoardLog
+from training.writing import write
 
 TENSORBOARD_FOLDER = "tensorboard"
-_NUM_CARD_SAMPLES = 2
+_CARD_TEMPERATURES = (0.5, 0.8, 1.0)
 
 
 @dataclass(frozen=True)
@@ -87,12 +87,6 @@ def evaluate_checkpoint(
     return {"stateful": stateful_loss(model, ids), "cold-256": cold_loss(model, ids)}
 
 
-def sample_checkpoint(checkpoint: Checkpoint, sample: SampleConfig, seed: int) -> str:
-    """A text by a checkpoint."""
-    model = able_to_write(checkpoint.model())
-    return generate(model, checkpoint.identity.tokenizer, sample, seed)
-
-
 def publish_checkpoint(
     checkpoint: Checkpoint,
     corpus: Corpus,
@@ -113,10 +107,7 @@ def publish_checkpoint(
         ids = workplace.run_folder.tokens(identity, corpus).validation
         held_out = HeldOut(ids, corpus.validation.num_characters)
         candidate = build_candidate(checkpoint, held_out)
-        samples = [
-            sample_checkpoint(checkpoint, identity.config.sample, seed)
-            for seed in range(_NUM_CARD_SAMPLES)
-        ]
+        samples = _card_samples(checkpoint, candidate)
         history = read_history(workplace.run_folder.path / METRICS_FILE)
         artifact = publish(store, chosen, checkpoint, candidate, history, samples)
     workplace.console.print(figures_table(artifact))
@@ -124,20 +115,14 @@ def publish_checkpoint(
     return artifact
 
 
-def figures_table(artifact: Artifact) -> Table:
-    """The published losses."""
-    table = Table(title=f"{artifact.ref}, held-out text, by the serving runtime")
-    for heading in ("measure", "weights", "nats/token", "bits/character", "perplexity"):
-        table.add_column(heading, justify="right")
-    for evaluation in artifact.manifest.evaluations:
-        table.add_row(
-            evaluation.method,
-            evaluation.precision,
-            f"{evaluation.nats_per_token:.4f}",
-            f"{evaluation.bits_per_character:.4f}",
-            f"{evaluation.perplexity:.4f}",
-        )
-    return table
+def _card_samples(checkpoint: Checkpoint, candidate: Candidate) -> dict[Sampling, str]:
+    """What the published graph writes, at several temperatures."""
+    sample = checkpoint.identity.config.sample
+    temperatures = sorted({*_CARD_TEMPERATURES, sample.temperature})
+    samplings = [Sampling(seed=1, temperature=temperature) for temperature in temperatures]
+    model = step_model(checkpoint, candidate.graph)
+    texts = write(model, sample.prompt, sample.num_tokens, samplings)
+    return dict(zip(samplings, texts, strict=True))
 
 
 def corpus_of(identity: RunIdentity, data_folder: Path, text: Path | None) -> Corpus:

@@ -6,7 +6,7 @@ version that exists is never touched.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from service.artifacts.manifest import (
     StateTensor,
 )
 from service.artifacts.store import Artifact, ModelStore, sha256_of
+from service.runtime.decoder import Sampling
 from training.candidate import Candidate
 from training.checkpoints import Checkpoint
 from training.code_version import code_version
@@ -58,7 +59,7 @@ def publish(
     checkpoint: Checkpoint,
     candidate: Candidate,
     history: History,
-    samples: Sequence[str],
+    samples: Mapping[Sampling, str],
 ) -> Artifact:
     """Write and verify one version.
 
@@ -68,7 +69,7 @@ def publish(
         checkpoint: What the candidate was built from.
         candidate: The graph, and its figures.
         history: For the loss curves.
-        samples: Generated texts for the README.
+        samples: What the candidate writes, for the README.
 
     Raises:
         PublishError: the version exists, or the written folder does not pass the service's checks.

@@ -55,13 +55,14 @@ def _read(
     total = 0.0
     for inputs_B, targets_B in zip(inputs_TB, targets_TB, strict=True):
         logits_BV, state = step(np.ascontiguousarray(inputs_B), state)
-        total += float(_cross_entropy(logits_BV, targets_B).sum())
+        total += float(cross_entropy(logits_BV, targets_B).sum())
     return total, state
 
 
-def _cross_entropy(
+def cross_entropy(
     logits_BV: NDArray[np.float32], targets_B: NDArray[np.int64]
 ) -> NDArray[np.float64]:
+    """-ln of each target's probability, float64[B]."""
     shifted = logits_BV.astype(np.float64) - logits_BV.max(axis=1, keepdims=True)
     chosen = np.take_along_axis(shifted, targets_B[:, None], axis=1)[:, 0]
     nats: NDArray[np.float64] = np.log(np.exp(shifted).sum(axis=1)) - chosen

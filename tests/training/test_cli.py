@@ -91,6 +91,40 @@ def test_parts(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[
         assert kind in {node.op_type for node in onnx.load(path).graph.node}
 
 
+def test_a_published_model_writes_and_reads(
+    config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Drawn, searched for, several at once; and measured on another text, place by place."""
+    assert main(["run", str(config_file), "--store", "store"]) == 0
+    capsys.readouterr()
+    words = ["sample", "--model", "tiny", "--store", "store", "--prompt", "A ", "--num-tokens", "9"]
+    assert main([*words, "--seed", "4", "--num-samples", "2", "--top-k", "5"]) == 0
+    output = capsys.readouterr().out
+    assert "seed 4" in output
+    assert "seed 5" in output
+    assert main([*words, "--temperature", "0"]) == 0
+    greedy = capsys.readouterr().out
+    assert main([*words, "--beams", "1"]) == 0
+    assert capsys.readouterr().out == greedy
+    assert "--top-k does nothing with --beams" in complaint(
+        capsys, *words, "--beams", "2", "--top-k", "3"
+    )
+    other = tmp_path / "other.txt"
+    other.write_text("The lamp Ω the lamp.", encoding="utf-8")
+    measure = ["evaluate", "--model", "tiny@1", "--store", "store", "--text"]
+    assert main([*measure, str(other), "--places", "2"]) == 0
+    output = capsys.readouterr().out
+    assert "tiny@1 on other.txt" in output
+    assert "20 characters" in output
+    assert "<unk>" in output
+    other.write_text("x", encoding="utf-8")
+    assert "too short to be measured" in complaint(capsys, *measure, other)
+    assert "--model needs --text" in complaint(capsys, *measure[:-1])
+    for ref in ("none", "tiny@2", "tiny@x"):
+        error = complaint(capsys, "sample", "--store", "store", "--model", ref)
+        assert f"no model '{ref}' in the store; there are: tiny@1" in error
+
+
 def test_resume_finishes_and_publishes(
     config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,7 +168,7 @@ def test_mistakes_are_named(
 def test_mistakes_on_a_run(
     tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Another name, another text, an impossible sample, a folder that is not there."""
+    """Another name, another text, a folder that is not there."""
     run_dir = tiny_run.folder.path
     error = complaint(capsys, "train", "--resume", "--run-dir", run_dir, "--name", "other")
     assert "--name other: the run's model is 'tiny'" in error
@@ -142,8 +176,6 @@ def test_mistakes_on_a_run(
     other.write_text("x" * 5_000, encoding="utf-8")
     error = complaint(capsys, "evaluate", "--run-dir", run_dir, "--text", other)
     assert "the run was trained on sentences.txt" in error
-    error = complaint(capsys, "sample", "--run-dir", run_dir, "--num-tokens", "0")
-    assert "sample.num_tokens" in error
     error = complaint(
         capsys, "export", "--run-dir", run_dir, "--output", tmp_path / "no" / "m.onnx"
     )
@@ -160,6 +192,10 @@ def test_mistakes_on_a_run(
         ["run", "c.toml", "--threads", "none"],
         ["train", "c.toml", "--store", "s"],
         ["sample", "--run-dir", "r", "--seed", "-1"],
+        ["sample", "--run-dir", "r", "--num-tokens", "0"],
+        ["sample", "--run-dir", "r", "--top-p", "1.5"],
+        ["sample", "--run-dir", "r", "--model", "m"],
+        ["sample"],
     ],
 )
 def test_wrong_command_lines_exit_with_2(

@@ -10,6 +10,7 @@ import pytest
 from service.artifacts.errors import VersionExists
 from service.artifacts.store import ModelStore, sha256_of
 from service.artifacts.tokenizer import Tokenizer
+from service.runtime.decoder import Sampling
 from tests.training.tiny import TinyRun
 from training import publish as publishing
 from training.candidate import Candidate
@@ -21,7 +22,7 @@ from training.publish import choose_version, publish
 def publish_tiny(store: ModelStore, version: int, run: TinyRun, candidate: Candidate) -> Path:
     """Publish, and return the folder."""
     history = read_history(run.folder.path / METRICS_FILE)
-    samples = ["To be", "``` or not"]
+    samples = {Sampling(seed=1): "To be", Sampling(seed=1, temperature=0.5): "``` or not"}
     return publish(store, version, run.checkpoint, candidate, history, samples).folder
 
 
@@ -70,7 +71,7 @@ def test_readme(tiny_run: TinyRun, tiny_candidate: Candidate, tmp_path: Path) ->
         assert f"{evaluation.precision} | {evaluation.nats_per_token:.4f}" in readme
     assert "int8 against float32, one stateful pass: perplexity " in readme
     assert "![Loss curves](curves.png)" in readme
-    assert "````text\n``` or not\n````" in readme
+    assert "Temperature 0.5, seed 1:\n\n````text\n``` or not\n````" in readme
     assert tiny_run.corpus.sha256 in readme
 
 

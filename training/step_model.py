@@ -1,0 +1,97 @@
+"""A model as it is served: a step graph and a tokenizer, of a checkpoint or of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from service.artifacts.errors import ArtifactError
+from service.artifacts.graph import check_step_graph
+from service.artifacts.store import Artifact, ModelStore
+from service.runtime.burst import BurstDecoder
+from service.runtime.step import StepGraph
+from training.errors import PublishError
+from training.tokenization.tokenizer import TextTokenizer
+
+
+@dataclass(frozen=True)
+class StepModel:
+    """What can be asked to write, and be measured, without torch.
+
+    Attributes:
+        name: For people.
+        graph: The step graph.
+        state_names: Its state tensors, in order.
+        tokenizer: Text to ids and back.
+    """
+
+    name: str
+    graph: onnx.ModelProto
+    state_names: tuple[str, ...]
+    tokenizer: TextTokenizer
+
+    @classmethod
+    def of_artifact(cls, artifact: Artifact) -> StepModel:
+        """A published version."""
+        manifest = artifact.manifest
+        content = artifact.read(manifest.model_file)
+        graph = check_step_graph(artifact.folder / manifest.model_file, content, manifest)
+        tokenizer = artifact.read(manifest.tokenizer_file).decode("utf-8")
+        return cls(
+            artifact.ref,
+            graph,
+            tuple(tensor.name for tensor in manifest.state),
+            TextTokenizer.from_json(tokenizer, manifest.special_ids),
+        )
+
+    def decoder(self, capacity: int) -> BurstDecoder:
+        """The one that serves: for the same seed it draws the same text."""
+        ids = self.tokenizer.special_ids
+        return BurstDecoder(
+            self.graph,
+            self.state_names,
+            capacity=capacity,
+            num_threads=torch.get_num_threads(),
+            end_id=ids.end,
+            never_drawn=ids.never_sampled,
+        )
+
+    def step(self) -> StepGraph:
+        """One run for each token."""
+        return StepGraph(
+            self.graph.SerializeToString(),
+            num_threads=torch.get_num_threads(),
+            state_names=self.state_names,
+        )
+
+    def prompt_ids(self, prompt: str) -> NDArray[np.int64]:
+        """What is read before the first token is written, int64[T], T >= 1."""
+        ids = self.tokenizer.special_ids
+        prompt_T = self.tokenizer.encode(prompt)
+        if len(prompt_T) == 0 or ids.start_before_prompt:
+            prompt_T = np.concatenate([np.array([ids.start]), prompt_T])
+        return prompt_T
+
+
+def find_published(store: ModelStore, ref: str) -> Artifact:
+    """`name@version`, or the newest version of `name`.
+
+    Raises:
+        PublishError: there is no such model, or it is damaged.
+    """
+    name, _, version = ref.partition("@")
+    versions = store.versions(name) if name in store.names() else []
+    wanted = int(version) if version.isdecimal() else max(versions, default=0)
+    if wanted not in versions or (version and not version.isdecimal()):
+        known = [f"{name}@{number}" for name in store.names() for number in store.versions(name)]
+        raise PublishError(
+            f"no model {ref!r} in the store; there are: {', '.join(known) or 'none'}"
+        )
+    try:
+        return store.verify(name, wanted)
+    except ArtifactError as error:
+        raise PublishError(str(error)) from error
