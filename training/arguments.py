@@ -62,6 +62,38 @@ def argument_parser() -> argparse.ArgumentParser:
         "--precision", choices=("float32", "int8"), default="float32", help="default: float32"
     )
 
+    compare = _verb(
+        verbs, "compare", "put runs side by side: a table, and a picture of their curves"
+    )
+    compare.add_argument(
+        "runs",
+        nargs="+",
+        type=Path,
+        metavar="RUN_DIR",
+        help="the first is what others stand beside",
+    )
+    compare.add_argument(
+        "--output",
+        type=Path,
+        default=Path("compare.png"),
+        metavar="FILE",
+        help="default: compare.png",
+    )
+    compare.add_argument(
+        "--by", choices=("epoch", "step", "minutes"), default="epoch", help="default: epoch"
+    )
+
+    find = _verb(verbs, "find-lr", "raise the learning rate until the loss explodes, and draw that")
+    _add_what_to_train(find)
+    find.add_argument(
+        "--output",
+        type=Path,
+        default=Path("find-lr.png"),
+        metavar="FILE",
+        help="default: find-lr.png",
+    )
+    find.add_argument("--num-steps", type=_positive, default=150, metavar="N", help="default: 150")
+
     publish = _verb(verbs, "publish", "export, measure, gate and publish a checkpoint")
     _add_checkpoint(publish)
     _add_moved_text(publish)
@@ -88,12 +120,16 @@ def _verb(
     return parser
 
 
-def _add_training(parser: argparse.ArgumentParser) -> None:
+def _add_what_to_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="a TOML file")
     parser.add_argument(
         "--text", type=Path, metavar="FILE", help="a UTF-8 text, instead of the config's corpus"
     )
     parser.add_argument("--name", help="name of the model, instead of the config's")
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    _add_what_to_train(parser)
     parser.add_argument(
         "--run-dir", type=Path, metavar="DIR", help="checkpoints and metrics (default: runs/NAME)"
     )

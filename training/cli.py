@@ -1,4 +1,4 @@
-"""`lstm-train`: run | train | evaluate | sample | export | publish.
+"""`lstm-train`: run | train | evaluate | sample | export | publish | compare | find-lr.
 
 Exit status: 0 done, 1 a `TrainingError` (its message is printed), 2 wrong command line, 130 stopped
 by Ctrl-C.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from service.runtime.decoder import Sampling
 from training.arguments import argument_parser
 from training.candidate import build_graph, step_model
 from training.checkpoints import Checkpoint
+from training.comparison import Run, comparison_table, draw_comparison
 from training.config import CorpusConfig, SampleConfig, TrainConfig, load_config, with_overrides
 from training.corpora.corpus import Corpus
 from training.corpora.load import at_path, load_corpus
 from training.corpora.plain import read_pieces
 from training.errors import ConfigError, CorpusError, TrainingError
+from training.learning_rate_finder import draw_finding, find_learning_rate
 from training.pipeline import (
     Workplace,
     corpus_of,
@@ -34,10 +37,11 @@ from training.pipeline import (
 )
 from training.publish import choose_version
 from training.recipes import recipe_for
-from training.run_folder import RunFolder
+from training.run_folder import RunFolder, new_identity
 from training.step_model import StepModel, find_published
 from training.surprise import surprises
 from training.tables import losses_table, surprises_table
+from training.trainer import Trainer
 from training.writing import beam_search, write
 
 _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
@@ -104,6 +108,18 @@ def _what_to_train(options: argparse.Namespace) -> tuple[TrainConfig | None, Cor
     """Config, text and run folder; no config where a checkpoint has it."""
     if options.resume and options.config is None:
         return _what_to_resume(options)
+    config, corpus = _config_and_corpus(options)
+    config = with_overrides(
+        config,
+        name=options.name,
+        epochs=options.epochs,
+        seed=options.seed,
+        precision=options.precision,
+    )
+    return config, corpus, RunFolder(options.run_dir or Path("runs") / config.name)
+
+
+def _config_and_corpus(options: argparse.Namespace) -> tuple[TrainConfig, Corpus]:
     if options.config is None and options.text is None:
         raise ConfigError("nothing to train: give a CONFIG, or --text and --name, or --resume")
     if options.config is None:
@@ -117,14 +133,7 @@ def _what_to_train(options: argparse.Namespace) -> tuple[TrainConfig | None, Cor
             corpus_config = at_path(config.corpus, options.text.resolve())
             config = config.model_copy(update={"corpus": corpus_config})
         corpus = load_corpus(config.corpus, options.data, config.cleaning)
-    config = with_overrides(
-        config,
-        name=options.name,
-        epochs=options.epochs,
-        seed=options.seed,
-        precision=options.precision,
-    )
-    return config, corpus, RunFolder(options.run_dir or Path("runs") / config.name)
+    return config, corpus
 
 
 def _what_to_resume(options: argparse.Namespace) -> tuple[None, Corpus, RunFolder]:
@@ -219,6 +228,30 @@ def _searched(
     return {f"log p {text.log_probability:.2f}": text.text for text in found}
 
 
+def _compare(options: argparse.Namespace, console: Console) -> int:
+    runs = [Run.load(folder) for folder in options.runs]
+    console.print(comparison_table(runs))
+    draw_comparison(runs, options.by, options.output)
+    console.print(Text(f"curves: {options.output}"), soft_wrap=True)
+    return _DONE
+
+
+def _find_lr(options: argparse.Namespace, console: Console) -> int:
+    config, corpus = _config_and_corpus(options)
+    with tempfile.TemporaryDirectory() as folder, console.status("raising the learning rate"):
+        identity = new_identity(config, corpus)
+        trainer = Trainer(identity, RunFolder(Path(folder)).tokens(identity, corpus))
+        finding = find_learning_rate(trainer, num_steps=options.num_steps)
+    draw_finding(finding, config.name, options.output)
+    console.print(
+        f"the loss fell fastest at {finding.steepest:.2g} and was lowest at {finding.lowest:.2g}: "
+        f"try training.learning_rate between them\nthe curve: {options.output}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return _DONE
+
+
 def _export(options: argparse.Namespace, console: Console) -> int:
     graph = build_graph(_checkpoint(options), options.precision)
     options.output.write_bytes(graph.SerializeToString())
@@ -247,6 +280,8 @@ _VERBS: dict[str, Callable[[argparse.Namespace, Console], int]] = {
     "evaluate": _evaluate,
     "sample": _sample,
     "export": _export,
+    "compare": _compare,
+    "find-lr": _find_lr,
     "publish": _publish,
 }
 

@@ -57,25 +57,35 @@ class Trainer:
         self._carried = self.model.zero_state(self.columns.batch_size)
 
     def step(self, step: int) -> TakenStep:
-        """Take step number `step`: one window, forward, backward, clip, descend.
+        """Take step number `step`, at the learning rate of the schedule.
 
         Raises:
             DivergedError: the loss is no longer finite.
+        """
+        taken = self.take(step, self._schedule(step))
+        if not math.isfinite(taken.loss):
+            raise DivergedError(
+                f"the loss became {taken.loss} at step {step + 1}: "
+                "try a smaller training.learning_rate"
+            )
+        return taken
+
+    def take(self, step: int, learning_rate: float) -> TakenStep:
+        """One window, forward, backward, clip, descend; nothing happens if the loss is not finite.
+
+        The state is carried from the window before, and begins anew with each epoch.
         """
         index = step % self.columns.num_windows
         if index == 0:
             self._carried = self.model.zero_state(self.columns.batch_size)
         unknown_id = self._tokenizer.special_ids.unknown
         window = with_unknowns(self.columns[index], unknown_id, self._config.unknown_rate)
-        learning_rate = self._schedule(step)
         reading = _read(self.model, window, self._carried, self.identity.precision)
         self._carried = tuple(part.detach().float() for part in reading.state)
         loss = reading.nats_TB.mean()
         nats = loss.item()
         if not math.isfinite(nats):
-            raise DivergedError(
-                f"the loss became {nats} at step {step + 1}: try a smaller training.learning_rate"
-            )
+            return TakenStep(nats, math.nan, learning_rate, window.num_tokens)
         loss = loss + regularisation(reading, self._config)
         norm = descend(self.model, self._optimiser, loss, learning_rate, self._config.clip_norm)
         return TakenStep(nats, norm, learning_rate, window.num_tokens)

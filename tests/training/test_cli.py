@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -125,6 +126,40 @@ def test_a_published_model_writes_and_reads(
         assert f"no model '{ref}' in the store; there are: tiny@1" in error
 
 
+def test_compare(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What differs, what came of it, and a picture; a folder without a run is named."""
+    run_dir = str(tiny_run.folder.path)
+    other = tmp_path / "other"
+    command = ["train", "--text", str(tiny_run.config.corpus.path), "--name", "m", "--epochs", "1"]
+    assert main([*command, "--run-dir", str(other)]) == 0
+    capsys.readouterr()
+    picture = tmp_path / "c.png"
+    assert main(["compare", run_dir, str(other), "--by", "minutes", "--output", str(picture)]) == 0
+    output = capsys.readouterr().out
+    assert re.search(r"training.epochs\W+2\W+1\W", output)
+    assert re.search(r"model.hidden_size\W+16\W+256\W", output)
+    assert "model.num_layers" not in output
+    assert "best validation loss" in output
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    (tmp_path / "none").mkdir()
+    assert "there is no checkpoint" in complaint(capsys, "compare", tmp_path / "none")
+    (other / "metrics.jsonl").unlink()
+    assert "nothing has been measured" in complaint(capsys, "compare", other)
+
+
+def test_find_lr(config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A figure and a picture; no run folder is made."""
+    assert main(["find-lr", str(config_file), "--output", "lr.png"]) == 0
+    output = capsys.readouterr().out
+    found = re.search(r"fell fastest at (\S+) and was lowest at (\S+):", output)
+    assert found is not None
+    assert 1e-4 < float(found[1]) <= float(found[2]) < 1.0
+    assert (tmp_path / "lr.png").read_bytes()[:4] == b"\x89PNG"
+    assert not (tmp_path / "runs").exists()
+    error = complaint(capsys, "find-lr", config_file, "--num-steps", "5")
+    assert "over after 5 steps" in error
+
+
 def test_resume_finishes_and_publishes(
     config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,7 +247,8 @@ def test_help_explains_every_verb_and_option() -> None:
     """No option without a word about it, unless its name says all."""
     parser = argument_parser()
     [verbs] = [action for action in parser._actions if action.dest == "command"]
-    assert set(verbs.choices) == {"run", "train", "evaluate", "sample", "export", "publish"}  # type: ignore[arg-type]
+    wanted = {"run", "train", "evaluate", "sample", "export", "publish", "compare", "find-lr"}
+    assert set(verbs.choices) == wanted  # type: ignore[arg-type]
     for verb in verbs.choices.values():  # type: ignore[union-attr]
         for action in verb._actions:
             assert action.help or action.dest in ("run_dir", "output"), action.option_strings
