@@ -49,11 +49,18 @@ class Columns:
     """A text as `batch_size` parallel columns of equal length (see the module docstring).
 
     The ids stay where they are, which may be a file; a window is copied when it is asked for.
+
+    Attributes:
+        ids: The text.
+        batch_size: Number of columns.
+        window: T.
+        part: Which part of the columns windows hold, and of how many parts.
     """
 
     ids: Ids
     batch_size: int
     window: int
+    part: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
         """Refuse less than one prediction per column.
@@ -89,6 +96,8 @@ class Columns:
 
     def _rows(self, start: int, stop: int) -> Tensor:
         """Places `start` to `stop` of all columns, int64[T, B]."""
-        firsts = np.arange(self.batch_size) * self.num_rows
+        number, num_parts = self.part
+        width = self.batch_size // num_parts
+        firsts = np.arange(number * width, (number + 1) * width) * self.num_rows
         places_TB = np.arange(start, stop)[:, None] + firsts
         return torch.from_numpy(self.ids[places_TB].astype(np.int64))

@@ -119,10 +119,10 @@ class Checkpoint:
     weights: dict[str, Tensor]
     optimiser: dict[str, Any]
     """`state_dict()` of the optimiser: tensors and numbers."""
-    random_state: Tensor
-    """torch's global generator, uint8."""
+    random_states: Tensor
+    """torch's global generator of each process, uint8[processes, bytes]."""
     carried: State
-    """The state at the end of the last window."""
+    """The state at the end of the last window, of all columns."""
 
     def save(self, path: Path) -> None:
         """Write so that `path` holds the old checkpoint or the new one, never half of one."""
@@ -132,7 +132,7 @@ class Checkpoint:
             "meta": meta.model_dump_json(),
             "weights": self.weights,
             "optimiser": self.optimiser,
-            "random_state": self.random_state,
+            "random_states": self.random_states,
             "carried": self.carried,
         }
         part = path.with_name(path.name + ".part")
@@ -164,7 +164,7 @@ class Checkpoint:
                 position=meta.position,
                 weights=content["weights"],
                 optimiser=content["optimiser"],
-                random_state=content["random_state"],
+                random_states=content["random_states"],
                 carried=tuple(content["carried"]),
             )
         except (CheckpointError, MemoryError):

@@ -42,6 +42,7 @@ from training.step_model import StepModel, find_published
 from training.surprise import surprises
 from training.tables import losses_table, surprises_table
 from training.trainer import Trainer
+from training.workers import joined_workers
 from training.writing import beam_search, write
 
 _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
@@ -53,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     try:
-        return _VERBS[options.command](options, Console())
+        with joined_workers() as workers:
+            options.workers = workers
+            return _VERBS[options.command](options, Console(quiet=not workers.is_first))
     except (TrainingError, OSError) as error:
         Console(stderr=True).print(Text(f"lstm-train: {error}"), soft_wrap=True)
         return _FAILED
@@ -69,7 +72,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     # A version that is taken is told now, not after the training.
     choose_version(store, name, options.version)
     status = _train_in(folder, config, corpus, options, console)
-    if status == _DONE:
+    if status == _DONE and options.workers.is_first:
         best = Checkpoint.load(folder.best)
         # The best moment may be of before a resume, and the config's publish section of after it.
         best = best if config is None else best.with_config(config)
@@ -89,7 +92,7 @@ def _train_in(
     options: argparse.Namespace,
     console: Console,
 ) -> int:
-    workplace = Workplace(folder, console, options.tensorboard)
+    workplace = Workplace(folder, console, options.tensorboard, options.workers)
     outcome = train_model(config, corpus, workplace, resume=options.resume)
     if not outcome.is_complete:
         console.print(

@@ -20,6 +20,7 @@ from training.interruption import Interruption
 from training.records import EvaluationRecord, Observer, RunRecord, StepRecord
 from training.token_files import TokenFiles
 from training.trainer import Trainer
+from training.workers import ALONE, Workers
 
 CHECKPOINT_INTERVAL_S = 60.0
 
@@ -42,6 +43,7 @@ def train(
     observer: Observer,
     interruption: Interruption,
     resume: Checkpoint | None = None,
+    workers: Workers = ALONE,
 ) -> Outcome:
     """Train, from the beginning or from a checkpoint, until done, stale or interrupted.
 
@@ -53,11 +55,13 @@ def train(
         DivergedError: the loss is no longer finite.
     """
     with _denormals_as_zeros():
-        return _train(Trainer(identity, tokens), run_folder, observer, interruption, resume)
+        trainer = Trainer(identity, tokens, workers)
+        return _train(trainer, workers, run_folder, observer, interruption, resume)
 
 
 def _train(
     trainer: Trainer,
+    workers: Workers,
     run_folder: Path,
     observer: Observer,
     interruption: Interruption,
@@ -71,9 +75,13 @@ def _train(
 
     def save(name: str) -> None:
         moment = replace(position, wall_time_s=clock.total_s())
-        trainer.checkpoint(moment).save(run_folder / name)
+        checkpoint = trainer.checkpoint(moment)
+        if workers.is_first:
+            checkpoint.save(run_folder / name)
 
-    while not _is_over(position, trainer.num_steps, patience) and not interruption.requested:
+    while not _is_over(position, trainer.num_steps, patience):
+        if workers.any(interruption.requested):
+            break
         taken = trainer.step(position.step)
         position = position.after_step(taken.loss)
         epoch = position.step / trainer.columns.num_windows
@@ -102,14 +110,14 @@ def _train(
                     train_loss=train_loss,
                     validation_loss=validation_loss,
                     is_best=is_best,
-                    sample=trainer.sample(),
+                    sample=trainer.sample() if workers.is_first else "",
                     wall_time_s=clock.total_s(),
                 )
             )
             if is_best:
                 save(BEST)
 
-        if is_evaluated or clock.total_s() - saved_at_s > CHECKPOINT_INTERVAL_S:
+        if is_evaluated or workers.any(clock.total_s() - saved_at_s > CHECKPOINT_INTERVAL_S):
             save(LAST)
             saved_at_s = clock.total_s()
 

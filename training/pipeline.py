@@ -28,6 +28,7 @@ from training.records import Observer, Observers
 from training.run_folder import RunFolder, require_same_text
 from training.tables import figures_table
 from training.tensorboard import TensorBoardLog
+from training.workers import ALONE, Workers
 from training.writing import write
 
 TENSORBOARD_FOLDER = "tensorboard"
@@ -41,6 +42,7 @@ class Workplace:
     run_folder: RunFolder
     console: Console
     tensorboard: bool = False
+    workers: Workers = ALONE
 
 
 def train_model(
@@ -64,11 +66,20 @@ def train_model(
     try:
         with Interruption() as interruption:
             tokens = folder.tokens(identity, corpus)
-            outcome = train(identity, tokens, folder.path, observers, interruption, checkpoint)
+            workplace.workers.first_goes_ahead(lambda: (tokens.train, tokens.validation))
+            outcome = train(
+                identity,
+                tokens,
+                folder.path,
+                observers,
+                interruption,
+                checkpoint,
+                workplace.workers,
+            )
     finally:
         observers.finished()
     history = read_history(folder.path / METRICS_FILE)
-    if history.evaluations:
+    if history.evaluations and workplace.workers.is_first:
         workplace.console.print(evaluation_table(history))
     return outcome
 
@@ -138,6 +149,8 @@ def corpus_of(identity: RunIdentity, data_folder: Path, text: Path | None) -> Co
 
 def _observers(workplace: Workplace, identity: RunIdentity) -> Observers:
     folder = workplace.run_folder.path
+    if not workplace.workers.is_first:
+        return Observers([])
     observers: list[Observer] = [
         MetricsLog(folder / METRICS_FILE),
         CurvesDrawing(folder, identity.config.name),

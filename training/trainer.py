@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from training.batches import Columns, Window
 from training.checkpoints import Checkpoint, Position, RunIdentity
 from training.config import OptimisationConfig
-from training.errors import DivergedError
+from training.errors import CheckpointError, ConfigError, DivergedError
 from training.evaluation import estimated_loss
 from training.models.build import build_model
 from training.models.contract import State
-from training.models.language_model import LanguageModel, Reading, RecurrentLanguageModel
+from training.models.language_model import Reading, RecurrentLanguageModel
 from training.optimiser import build_optimiser
-from training.precision import ResolvedPrecision
 from training.sampling import generate
 from training.schedule import Cycles
 from training.token_files import TokenFiles
+from training.workers import ALONE, Workers
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,38 @@ class TakenStep:
 class Trainer:
     """Model, optimiser, text columns and the state that is carried from window to window."""
 
-    def __init__(self, identity: RunIdentity, tokens: TokenFiles) -> None:
+    def __init__(self, identity: RunIdentity, tokens: TokenFiles, workers: Workers = ALONE) -> None:
         """Seed torch, open the text, draw the initial weights.
 
         Raises:
             CorpusError: the text is too short for the batch size.
+            ConfigError: the columns cannot be shared out equally.
         """
         self.identity = identity
+        self._workers = workers
         self._config = config = identity.config.training
         self._tokenizer = tokenizer = identity.tokenizer
         _prepare_torch(config.seed)
-        self.columns = Columns(tokens.train, config.batch_size, config.window)
+        if config.batch_size % workers.size:
+            raise ConfigError(
+                f"training.batch_size = {config.batch_size} cannot be shared out equally to "
+                f"{workers.size} processes"
+            )
+        part = (workers.rank, workers.size)
+        self.columns = Columns(tokens.train, config.batch_size, config.window, part)
         self.validation_ids = tokens.validation
         self.model = build_model(identity.config.model, tokenizer.vocabulary_size)
         self._optimiser = build_optimiser(self.model, config)
         self._schedule = Cycles.from_config(config, self.columns.num_windows)
         self.num_steps = self._schedule.num_steps
-        self._carried = self.model.zero_state(self.columns.batch_size)
+        self._carried = self._zero_state()
+        has_clusters = bool(identity.config.model.adaptive_cutoffs)
+        self._read = workers.reader(self.model, may_leave_out=has_clusters)
+        if not workers.is_first:  # the weights are the first one's; what is left out is one's own
+            torch.manual_seed(workers.seed(config.seed))
+
+    def _zero_state(self) -> State:
+        return self.model.zero_state(self._config.batch_size // self._workers.size)
 
     def step(self, step: int) -> TakenStep:
         """Take step number `step`, at the learning rate of the schedule.
@@ -77,13 +92,15 @@ class Trainer:
         """
         index = step % self.columns.num_windows
         if index == 0:
-            self._carried = self.model.zero_state(self.columns.batch_size)
+            self._carried = self._zero_state()
         unknown_id = self._tokenizer.special_ids.unknown
         window = with_unknowns(self.columns[index], unknown_id, self._config.unknown_rate)
-        reading = _read(self.model, window, self._carried, self.identity.precision)
+        self.model.train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.identity.precision == "bfloat16"):
+            reading = self._read(window.inputs_TB, window.targets_TB, self._carried)
         self._carried = tuple(part.detach().float() for part in reading.state)
         loss = reading.nats_TB.mean()
-        nats = loss.item()
+        nats = self._workers.mean(loss.item())
         if not math.isfinite(nats):
             return TakenStep(nats, math.nan, learning_rate, window.num_tokens)
         loss = loss + regularisation(reading, self._config)
@@ -100,7 +117,7 @@ class Trainer:
 
     def validation_loss(self) -> float:
         """`evaluation.estimated_loss` of the model as it is now, in nats."""
-        return estimated_loss(self.model, self.validation_ids).nats
+        return self._workers.of_first(lambda: estimated_loss(self.model, self.validation_ids).nats)
 
     def sample(self) -> str:
         """A text by the model as it is now; the same random numbers every time.
@@ -118,16 +135,26 @@ class Trainer:
             position=position,
             weights=self.model.state_dict(),
             optimiser=self._optimiser.state_dict(),
-            random_state=torch.get_rng_state(),
-            carried=self._carried,
+            random_states=self._workers.gathered(torch.get_rng_state()[None]),
+            carried=tuple(map(self._workers.gathered, self._carried)),
         )
 
     def restore(self, checkpoint: Checkpoint) -> Position:
-        """Inverse of `checkpoint`: go on as if there had been no interruption."""
+        """Inverse of `checkpoint`: go on as if there had been no interruption.
+
+        Raises:
+            CheckpointError: the run has another number of processes.
+        """
+        if len(checkpoint.random_states) != self._workers.size:
+            raise CheckpointError(
+                f"the run was trained by {len(checkpoint.random_states)} processes, now there are "
+                f"{self._workers.size}: see torchrun's --nproc-per-node"
+            )
         self.model.load_state_dict(checkpoint.weights)
         self._optimiser.load_state_dict(checkpoint.optimiser)
-        torch.set_rng_state(checkpoint.random_state)
-        self._carried = checkpoint.carried
+        # torch reads it from where its storage begins, whatever the view.
+        torch.set_rng_state(self._workers.mine(checkpoint.random_states)[0].clone())
+        self._carried = tuple(map(self._workers.mine, checkpoint.carried))
         return checkpoint.position
 
 
@@ -174,11 +201,3 @@ def regularisation(reading: Reading, config: OptimisationConfig) -> Tensor:
         change = reading.hidden_TBH[1:].float() - reading.hidden_TBH[:-1].float()
         cost = cost + config.temporal_regularisation * change.pow(2).mean()
     return cost
-
-
-def _read(
-    model: LanguageModel, window: Window, carried: State, precision: ResolvedPrecision
-) -> Reading:
-    model.train()
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-        return model.read(window.inputs_TB, window.targets_TB, carried)

@@ -66,13 +66,13 @@ def test_state_starts_from_zero_with_each_epoch_and_is_carried_within(
     """The second window's state comes from the first; the next epoch's first from nothing."""
     trainer = Trainer(tiny_run.checkpoint.identity, tiny_run.tokens)
     seen: list[State] = []
-    read = trainer.model.read
+    read = trainer._read
 
     def spy(ids_TB: torch.Tensor, targets_TB: torch.Tensor, state: State) -> Reading:
         seen.append(state)
         return read(ids_TB, targets_TB, state)
 
-    monkeypatch.setattr(trainer.model, "read", spy)
+    monkeypatch.setattr(trainer, "_read", spy)
     for step in (0, 1, trainer.columns.num_windows):
         trainer.step(step)
     is_zero = [all(bool((part == 0).all()) for part in state) for state in seen]
