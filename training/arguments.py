@@ -94,6 +94,11 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     find.add_argument("--num-steps", type=_positive, default=150, metavar="N", help="default: 150")
 
+    gradients = _verb(verbs, "gradients", "draw how far gradients reach back: RNN, GRU and LSTM")
+    gradients.add_argument("--output", type=Path, default=Path("gradients.png"), metavar="FILE")
+    gradients.add_argument("--hidden-size", type=_positive, default=128, metavar="H")
+    gradients.add_argument("--num-steps", type=_positive, default=200, metavar="T")
+
     publish = _verb(verbs, "publish", "export, measure, gate and publish a checkpoint")
     _add_checkpoint(publish)
     _add_moved_text(publish)

@@ -1,4 +1,4 @@
-"""`lstm-train`: run | train | evaluate | sample | export | publish | compare | find-lr.
+"""`lstm-train`: what its verbs do; `arguments.py` says what they take.
 
 Exit status: 0 done, 1 a `TrainingError` (its message is printed), 2 wrong command line, 130 stopped
 by Ctrl-C.
@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.text import Text
@@ -27,6 +28,7 @@ from training.corpora.corpus import Corpus
 from training.corpora.load import at_path, load_corpus
 from training.corpora.plain import read_pieces
 from training.errors import ConfigError, CorpusError, TrainingError
+from training.gradient_flow import ARCHITECTURES, draw_gradient_norms, gradient_norms
 from training.learning_rate_finder import draw_finding, find_learning_rate
 from training.pipeline import (
     Workplace,
@@ -239,6 +241,19 @@ def _compare(options: argparse.Namespace, console: Console) -> int:
     return _DONE
 
 
+def _gradients(options: argparse.Namespace, console: Console) -> int:
+    norms = {
+        name: gradient_norms(name, hidden_size=options.hidden_size, num_steps=options.num_steps)
+        for name in ARCHITECTURES
+    }
+    draw_gradient_norms(norms, options.output)
+    for name, norm_T in norms.items():
+        half = int(np.argmax(norm_T < norm_T[0] / 2)) or len(norm_T)
+        console.print(f"{name}: half of the gradient is gone after {half} steps", highlight=False)
+    console.print(Text(f"the picture: {options.output}"), soft_wrap=True)
+    return _DONE
+
+
 def _find_lr(options: argparse.Namespace, console: Console) -> int:
     config, corpus = _config_and_corpus(options)
     with tempfile.TemporaryDirectory() as folder, console.status("raising the learning rate"):
@@ -285,6 +300,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace, Console], int]] = {
     "export": _export,
     "compare": _compare,
     "find-lr": _find_lr,
+    "gradients": _gradients,
     "publish": _publish,
 }
 

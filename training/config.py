@@ -200,6 +200,16 @@ class ModelConfig(_Section):
         return self
 
 
+class VectorsConfig(_Section):
+    """Word vectors that the embedding begins with (`training/vectors.py`)."""
+
+    path: str
+    """Relative paths are relative to the config file."""
+    format: Literal["word2vec", "word2vec-binary", "glove", "fasttext"]
+    trainable: bool = True
+    """Whether they are trained on; otherwise they stay as they are."""
+
+
 class RestartConfig(_Section):
     """One more cycle of the learning rate, after the first."""
 
@@ -270,6 +280,7 @@ class TrainConfig(_Section):
     cleaning: CleaningConfig = CleaningConfig()
     tokenizer: TokenizerConfig = TokenizerConfig()
     model: ModelConfig = ModelConfig()
+    vectors: VectorsConfig | None = None
     training: OptimisationConfig = OptimisationConfig()
     sample: SampleConfig = SampleConfig()
     publish: PublishConfig = PublishConfig()
@@ -280,6 +291,10 @@ class TrainConfig(_Section):
             raise ValueError(
                 "publish.precision = 'int8' needs outputs in [-1, 1], and those of "
                 "model.projection_size have no bound: set it to 'float32'"
+            )
+        if self.vectors is not None and not self.vectors.trainable and self.model.tied:
+            raise ValueError(
+                "vectors.trainable = false with model.tied: the output could not be trained either"
             )
         if self.model.adaptive_cutoffs and self.tokenizer.kind != "word":
             raise ValueError(
@@ -302,11 +317,13 @@ def load_config(path: Path) -> TrainConfig:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is not a TOML file: {error}") from error
     config = parse_config(table, source=str(path))
-    corpus = config.corpus
-    if corpus.path is None:
-        return config
-    absolute = (path.parent / corpus.path).resolve()
-    return config.model_copy(update={"corpus": CorpusConfig(path=str(absolute))})
+    return config.model_copy(
+        update={
+            name: section.model_copy(update={"path": str((path.parent / section.path).resolve())})
+            for name, section in (("corpus", config.corpus), ("vectors", config.vectors))
+            if section is not None and section.path is not None
+        }
+    )
 
 
 def parse_config(table: object, *, source: str) -> TrainConfig:

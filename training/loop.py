@@ -20,6 +20,7 @@ from training.interruption import Interruption
 from training.records import EvaluationRecord, Observer, RunRecord, StepRecord
 from training.token_files import TokenFiles
 from training.trainer import Trainer
+from training.vectors import Vectors
 from training.workers import ALONE, Workers
 
 CHECKPOINT_INTERVAL_S = 60.0
@@ -44,6 +45,7 @@ def train(
     interruption: Interruption,
     resume: Checkpoint | None = None,
     workers: Workers = ALONE,
+    vectors: Vectors | None = None,
 ) -> Outcome:
     """Train, from the beginning or from a checkpoint, until done, stale or interrupted.
 
@@ -56,6 +58,8 @@ def train(
     """
     with _denormals_as_zeros():
         trainer = Trainer(identity, tokens, workers)
+        if vectors is not None:
+            trainer.begin_with(vectors)
         return _train(trainer, workers, run_folder, observer, interruption, resume)
 
 

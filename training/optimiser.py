@@ -14,8 +14,9 @@ def build_optimiser(model: nn.Module, config: OptimisationConfig) -> torch.optim
     Matrices decay. Biases do not: pulling a forget gate's bias to 0 would close it. The learning
     rate is set before every step by the schedule.
     """
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in trained if parameter.ndim >= 2]
+    vectors = [parameter for parameter in trained if parameter.ndim < 2]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},

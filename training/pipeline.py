@@ -28,6 +28,7 @@ from training.records import Observer, Observers
 from training.run_folder import RunFolder, require_same_text
 from training.tables import figures_table
 from training.tensorboard import TensorBoardLog
+from training.vectors import Vectors, load_vectors
 from training.workers import ALONE, Workers
 from training.writing import write
 
@@ -75,6 +76,7 @@ def train_model(
                 interruption,
                 checkpoint,
                 workplace.workers,
+                None if resume else _vectors(identity, workplace.console),
             )
     finally:
         observers.finished()
@@ -124,6 +126,21 @@ def publish_checkpoint(
     workplace.console.print(figures_table(artifact))
     workplace.console.print(f"published {artifact.ref} in {artifact.folder}", highlight=False)
     return artifact
+
+
+def _vectors(identity: RunIdentity, console: Console) -> Vectors | None:
+    """What the embedding begins with, if the config says so."""
+    config = identity.config
+    if config.vectors is None:
+        return None
+    vectors = load_vectors(config.vectors, identity.tokenizer, config.model.embedding_size)
+    console.print(
+        f"word vectors: {len(vectors.by_id):,} of {vectors.vocabulary_size:,} tokens "
+        f"({vectors.coverage:.1%}) begin with one of {Path(config.vectors.path).name}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return vectors
 
 
 def _card_samples(checkpoint: Checkpoint, candidate: Candidate) -> dict[Sampling, str]:

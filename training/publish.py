@@ -131,9 +131,10 @@ def _manifest(folder: Path, version: int, checkpoint: Checkpoint, candidate: Can
 def _provenance(checkpoint: Checkpoint, model: LanguageModel) -> Provenance:
     identity = checkpoint.identity
     config = identity.config.model_dump(mode="json", exclude_none=True)
-    if "path" in config["corpus"]:
-        # Where the text lay on this machine is nobody's business.
-        config["corpus"]["path"] = Path(config["corpus"]["path"]).name
+    # Where files lay on this machine is nobody's business.
+    for section in (config["corpus"], config.get("vectors", {})):
+        if "path" in section:
+            section["path"] = Path(section["path"]).name
     return Provenance(
         corpus=Corpus(
             name=identity.corpus.name,

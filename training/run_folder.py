@@ -80,7 +80,7 @@ class RunFolder:
         resolve_precision(identity.precision)
         if config is None:
             return checkpoint
-        for section in ("name", "cleaning", "tokenizer", "model", "training"):
+        for section in ("name", "cleaning", "tokenizer", "model", "vectors", "training"):
             before, now = getattr(identity.config, section), getattr(config, section)
             if before != now and not _only_goes_on(before, now):
                 raise CheckpointError(

@@ -15,11 +15,13 @@ from training.errors import CheckpointError, ConfigError, DivergedError
 from training.evaluation import estimated_loss
 from training.models.build import build_model
 from training.models.contract import State
+from training.models.embedding import TokenEmbedding
 from training.models.language_model import Reading, RecurrentLanguageModel
 from training.optimiser import build_optimiser
 from training.sampling import generate
 from training.schedule import Cycles
 from training.token_files import TokenFiles
+from training.vectors import Vectors
 from training.workers import ALONE, Workers
 
 
@@ -59,6 +61,9 @@ class Trainer:
         self.columns = Columns(tokens.train, config.batch_size, config.window, part)
         self.validation_ids = tokens.validation
         self.model = build_model(identity.config.model, tokenizer.vocabulary_size)
+        vectors = identity.config.vectors
+        if vectors is not None and not vectors.trainable:
+            self.model.get_parameter("embedding.weight").requires_grad_(False)
         self._optimiser = build_optimiser(self.model, config)
         self._schedule = Cycles.from_config(config, self.columns.num_windows)
         self.num_steps = self._schedule.num_steps
@@ -67,6 +72,13 @@ class Trainer:
         self._read = workers.reader(self.model, may_leave_out=has_clusters)
         if not workers.is_first:  # the weights are the first one's; what is left out is one's own
             torch.manual_seed(workers.seed(config.seed))
+
+    def begin_with(self, vectors: Vectors) -> None:
+        """Put word vectors into the embedding."""
+        embedding = self.model.get_submodule("embedding")
+        if not isinstance(embedding, TokenEmbedding):
+            raise TypeError(f"{embedding} is no embedding of tokens")
+        vectors.write_into(embedding)
 
     def _zero_state(self) -> State:
         return self.model.zero_state(self._config.batch_size // self._workers.size)

@@ -147,6 +147,15 @@ def test_compare(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "nothing has been measured" in complaint(capsys, "compare", other)
 
 
+def test_gradients(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A picture, and a line for each architecture."""
+    picture = tmp_path / "g.png"
+    sizes = ["--hidden-size", "16", "--num-steps", "30"]
+    assert main(["gradients", "--output", str(picture), *sizes]) == 0
+    assert capsys.readouterr().out.count("half of the gradient is gone after") == 3
+    assert picture.exists()
+
+
 def test_find_lr(config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A figure and a picture; no run folder is made."""
     assert main(["find-lr", str(config_file), "--output", "lr.png"]) == 0
@@ -247,7 +256,8 @@ def test_help_explains_every_verb_and_option() -> None:
     """No option without a word about it, unless its name says all."""
     parser = argument_parser()
     [verbs] = [action for action in parser._actions if action.dest == "command"]
-    wanted = {"run", "train", "evaluate", "sample", "export", "publish", "compare", "find-lr"}
+    wanted = {"run", "train", "evaluate", "sample", "export", "publish"}
+    wanted |= {"compare", "find-lr", "gradients"}
     assert set(verbs.choices) == wanted  # type: ignore[arg-type]
     for verb in verbs.choices.values():  # type: ignore[union-attr]
         for action in verb._actions:
