@@ -51,6 +51,25 @@ def argument_parser() -> argparse.ArgumentParser:
         help="with --model: show so many of the most surprising places (default: 10)",
     )
 
+    evaluate.add_argument(
+        "--dynamic",
+        type=_between(0.0, 100.0),
+        metavar="LR",
+        help="with --run-dir: also let it learn from the text as it reads (dynamic evaluation)",
+    )
+    evaluate.add_argument(
+        "--cache",
+        type=_positive,
+        metavar="N",
+        help="with --run-dir: also with a neural cache of the last N tokens",
+    )
+    evaluate.add_argument(
+        "--cache-flatness", type=_between(0.0, 100.0), default=0.3, metavar="F", help="default: 0.3"
+    )
+    evaluate.add_argument(
+        "--cache-weight", type=_between(0.0, 1.0), default=0.1, metavar="W", help="default: 0.1"
+    )
+
     sample = _verb(verbs, "sample", "let a checkpoint or a published model write")
     _add_checkpoint_or_model(sample)
     _add_sampling(sample)
@@ -95,9 +114,19 @@ def argument_parser() -> argparse.ArgumentParser:
     find.add_argument("--num-steps", type=_positive, default=150, metavar="N", help="default: 150")
 
     gradients = _verb(verbs, "gradients", "draw how far gradients reach back: RNN, GRU and LSTM")
-    gradients.add_argument("--output", type=Path, default=Path("gradients.png"), metavar="FILE")
-    gradients.add_argument("--hidden-size", type=_positive, default=128, metavar="H")
-    gradients.add_argument("--num-steps", type=_positive, default=200, metavar="T")
+    gradients.add_argument(
+        "--output",
+        type=Path,
+        default=Path("gradients.png"),
+        metavar="FILE",
+        help="default: gradients.png",
+    )
+    gradients.add_argument(
+        "--hidden-size", type=_positive, default=128, metavar="H", help="default: 128"
+    )
+    gradients.add_argument(
+        "--num-steps", type=_positive, default=200, metavar="T", help="default: 200"
+    )
 
     publish = _verb(verbs, "publish", "export, measure, gate and publish a checkpoint")
     _add_checkpoint(publish)

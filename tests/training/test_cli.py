@@ -78,8 +78,11 @@ def test_run_on_a_text_of_ones_own(
 def test_parts(tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """evaluate, sample and export of a finished run."""
     run_dir = str(tiny_run.folder.path)
-    assert main(["evaluate", "--run-dir", run_dir, "--checkpoint", "last"]) == 0
-    assert "stateful" in capsys.readouterr().out
+    measure = ["evaluate", "--run-dir", run_dir, "--checkpoint", "last"]
+    assert main([*measure, "--dynamic", "0.1", "--cache", "50"]) == 0
+    output = capsys.readouterr().out
+    assert "stateful" in output
+    assert output.count("adapts to") == 2
     words = ["sample", "--run-dir", run_dir, "--prompt", "A [b]lamp", "--num-tokens", "9"]
     assert main(words) == 0
     output = capsys.readouterr().out
@@ -121,6 +124,8 @@ def test_a_published_model_writes_and_reads(
     other.write_text("x", encoding="utf-8")
     assert "too short to be measured" in complaint(capsys, *measure, other)
     assert "--model needs --text" in complaint(capsys, *measure[:-1])
+    error = complaint(capsys, *measure, other, "--cache", "5")
+    assert "--cache needs a checkpoint" in error
     for ref in ("none", "tiny@2", "tiny@x"):
         error = complaint(capsys, "sample", "--store", "store", "--model", ref)
         assert f"no model '{ref}' in the store; there are: tiny@1" in error

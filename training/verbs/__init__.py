@@ -1,0 +1,1 @@
+"""What each verb of `lstm-train` does with its options; the work is done elsewhere."""
