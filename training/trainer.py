@@ -113,11 +113,12 @@ class Trainer:
         self._carried = tuple(part.detach().float() for part in reading.state)
         loss = reading.nats_TB.mean()
         nats = self._workers.mean(loss.item())
+        num_tokens = window.num_tokens * self._workers.size
         if not math.isfinite(nats):
-            return TakenStep(nats, math.nan, learning_rate, window.num_tokens)
+            return TakenStep(nats, math.nan, learning_rate, num_tokens)
         loss = loss + regularisation(reading, self._config)
         norm = descend(self.model, self._optimiser, loss, learning_rate, self._config.clip_norm)
-        return TakenStep(nats, norm, learning_rate, window.num_tokens)
+        return TakenStep(nats, norm, learning_rate, num_tokens)
 
     def is_evaluation_due(self, num_steps: int) -> bool:
         """Whether to look at the validation text after `num_steps` steps.

@@ -10,6 +10,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -29,9 +32,21 @@ class Dropout(nn.Module):
 
     def forward(self, x_TBH: Tensor) -> Tensor:
         """In training only."""
-        if not self.training or self.rate == 0.0:
+        if not self.training:
             return x_TBH
-        if not self.locked:
-            return nn.functional.dropout(x_TBH, self.rate)
-        kept_1BH = torch.empty_like(x_TBH[:1]).bernoulli_(1.0 - self.rate)
-        return x_TBH * (kept_1BH / (1.0 - self.rate))
+        return dropped(x_TBH, self.rate, (1, *x_TBH.shape[1:]) if self.locked else x_TBH.shape)
+
+
+def dropped(x: Tensor, rate: float, shape: Sequence[int]) -> Tensor:
+    """Multiply by a mask of that shape: 0 at the rate, elsewhere 1 / (1 - rate).
+
+    16 random bits decide about a number. `nn.functional.dropout` draws one by one and takes three
+    times as long (14 and 4.5 ms forth and back for a million; that was 7 % of a training step).
+    """
+    if rate == 0.0:
+        return x
+    count = math.prod(shape)
+    words = torch.randint(-(2**63), 2**63 - 1, (-(-count // 4),))
+    first_kept = min(round(rate * 2**16) - 2**15, 2**15 - 1)
+    kept = words.view(torch.int16)[:count].view(*shape) >= first_kept
+    return x * kept.to(x.dtype).div_(1.0 - rate)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from training.models.dropout import Dropout
+from training.models.dropout import Dropout, dropped
 
 
 class TokenEmbedding(nn.Module):
@@ -34,8 +34,7 @@ class TokenEmbedding(nn.Module):
     def forward(self, ids_TB: Tensor) -> Tensor:
         """float32[T, B, E]."""
         table_VE: Tensor = self.weight
-        if self.training and self.dropout_words > 0.0:
-            kept_V1 = torch.empty(len(table_VE), 1).bernoulli_(1.0 - self.dropout_words)
-            table_VE = table_VE * (kept_V1 / (1.0 - self.dropout_words))
+        if self.training:
+            table_VE = dropped(table_VE, self.dropout_words, (len(table_VE), 1))
         embedded_TBE: Tensor = self.dropout(nn.functional.embedding(ids_TB, table_VE))
         return embedded_TBE

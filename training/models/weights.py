@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from training.models.dropout import dropped
+
 
 def uniform_weight(num_outputs: int, num_inputs: int, hidden_size: int) -> nn.Parameter:
     """float32[num_outputs, num_inputs], uniform in +-1/sqrt(H) as torch's own layers have it."""
@@ -29,4 +31,4 @@ def dropped_weight(weight: Tensor, rate: float, *, training: bool) -> Tensor:
 
     Merity et al. 2018, "Regularizing and Optimizing LSTM Language Models", arXiv:1708.02182.
     """
-    return nn.functional.dropout(weight, rate, training)
+    return dropped(weight, rate, weight.shape) if training else weight

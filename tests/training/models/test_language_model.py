@@ -10,7 +10,7 @@ from training.errors import ConfigError, ExportError
 from training.export import export_step
 from training.models.bidirectional import BidirectionalLanguageModel
 from training.models.build import build_model
-from training.models.dropout import Dropout
+from training.models.dropout import Dropout, dropped
 from training.models.lstm import LSTMLayer
 from training.models.peephole_lstm import PeepholeLSTMLayer
 
@@ -52,6 +52,17 @@ def test_locked_dropout_leaves_out_the_same_numbers_everywhere() -> None:
     assert torch.equal(dropout.eval()(torch.full((1, 1, 1), 3.0)), torch.full((1, 1, 1), 3.0))
 
 
+@pytest.mark.parametrize("rate", [0.001, 0.1, 0.5, 0.999])
+def test_dropout_keeps_the_mean(rate: float) -> None:
+    """So many are zero, and the others make up for them."""
+    torch.manual_seed(3)
+    found = dropped(torch.ones(1000, 1001), rate, (1000, 1001))
+    deviation = (rate * (1.0 - rate) / found.numel()) ** 0.5
+    assert float((found == 0).float().mean()) == pytest.approx(rate, abs=5 * deviation)
+    assert found[found != 0].unique().tolist() == pytest.approx([1.0 / (1.0 - rate)])
+    assert torch.equal(dropped(found, 0.0, found.shape), found)
+
+
 def test_dropped_words_are_whole_words() -> None:
     """The same ones wherever they stand."""
     torch.manual_seed(2)
@@ -74,9 +85,9 @@ def test_weight_drop_is_for_recurrent_weights_and_training_only(architecture: st
     ids_TB = torch.randint(VOCABULARY, (6, 2))
     before = {name: w.clone() for name, w in model.named_parameters()}
     whole, _ = model(ids_TB, model.zero_state(2))
-    dropped, _ = model.train()(ids_TB, model.zero_state(2))
-    torch.testing.assert_close(dropped[0], whole[0])
-    assert not torch.allclose(dropped[3], whole[3])
+    lossy, _ = model.train()(ids_TB, model.zero_state(2))
+    torch.testing.assert_close(lossy[0], whole[0])
+    assert not torch.allclose(lossy[3], whole[3])
     assert all(torch.equal(before[name], w) for name, w in model.named_parameters())
 
 
