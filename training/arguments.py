@@ -113,6 +113,15 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     find.add_argument("--num-steps", type=_positive, default=150, metavar="N", help="default: 150")
 
+    sweep = _verb(verbs, "sweep", "search for better hyper-parameters by many short runs")
+    sweep.add_argument("sweep", type=Path, metavar="SWEEP", help="a TOML file: what to search")
+    sweep.add_argument(
+        "--dir", type=Path, metavar="DIR", help="study and report (default: runs/NAME-sweep)"
+    )
+    sweep.add_argument(
+        "--num-trials", type=_positive, metavar="N", help="instead of the file's num_trials"
+    )
+
     gradients = _verb(verbs, "gradients", "draw how far gradients reach back: RNN, GRU and LSTM")
     gradients.add_argument(
         "--output",

@@ -47,6 +47,7 @@ _VERBS: dict[str, Callable[[argparse.Namespace, Console], int]] = {
     "sample": look.sample,
     "compare": tune.compare,
     "find-lr": tune.find_lr,
+    "sweep": tune.sweep,
     "gradients": tune.gradients,
 }
 

@@ -51,11 +51,19 @@ def stateful_loss(model: LanguageModel, ids: Ids) -> Loss:
     return _carried_loss(model, Columns(ids, batch_size=1, window=_PASS_WINDOW))
 
 
-def estimated_loss(model: LanguageModel, ids: Ids) -> Loss:
-    """Parallel columns over ids, int64[N]; see the module docstring for how it differs."""
+def estimated_loss(model: LanguageModel, ids: Ids, part: tuple[int, int] = (0, 1)) -> Loss:
+    """Parallel columns over ids, int64[N]; see the module docstring for how it differs.
+
+    Args:
+        model: What is measured.
+        ids: The text.
+        part: Which part of the columns, and of how many equal parts.
+    """
     # At least 64 predictions a column, so that the cold beginnings do not rule the figure.
-    columns = max(1, min(_ESTIMATE_COLUMNS, len(ids) // 64))
-    return _carried_loss(model, Columns(ids, batch_size=columns, window=_PASS_WINDOW))
+    columns = min(_ESTIMATE_COLUMNS, len(ids) // 64)
+    _, num_parts = part
+    columns = max(num_parts, columns - columns % num_parts)
+    return _carried_loss(model, Columns(ids, columns, _PASS_WINDOW, part))
 
 
 def cold_loss(model: LanguageModel, ids: Ids, window: int = COLD_WINDOW) -> Loss:

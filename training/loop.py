@@ -17,6 +17,7 @@ import torch
 
 from training.checkpoints import BEST, LAST, Checkpoint, Position, RunIdentity
 from training.interruption import Interruption
+from training.memory import keep_freed_memory
 from training.records import EvaluationRecord, Observer, RunRecord, StepRecord
 from training.token_files import TokenFiles
 from training.trainer import Trainer
@@ -56,6 +57,7 @@ def train(
         CorpusError: the text is too short for the batch size.
         DivergedError: the loss is no longer finite.
     """
+    keep_freed_memory()
     with _denormals_as_zeros():
         trainer = Trainer(identity, tokens, workers)
         if vectors is not None:

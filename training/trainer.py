@@ -57,8 +57,7 @@ class Trainer:
                 f"training.batch_size = {config.batch_size} cannot be shared out equally to "
                 f"{workers.size} processes"
             )
-        part = (workers.rank, workers.size)
-        self.columns = Columns(tokens.train, config.batch_size, config.window, part)
+        self.columns = Columns(tokens.train, config.batch_size, config.window, workers.part)
         self.validation_ids = tokens.validation
         self.model = build_model(identity.config.model, tokenizer.vocabulary_size)
         vectors = identity.config.vectors
@@ -130,7 +129,8 @@ class Trainer:
 
     def validation_loss(self) -> float:
         """`evaluation.estimated_loss` of the model as it is now, in nats."""
-        return self._workers.of_first(lambda: estimated_loss(self.model, self.validation_ids).nats)
+        part = estimated_loss(self.model, self.validation_ids, self._workers.part)
+        return self._workers.mean(part.nats)
 
     def sample(self) -> str:
         """A text by the model as it is now; the same random numbers every time.

@@ -28,7 +28,7 @@ _SEEDS_APART = 1_000_003
 class Workers:
     """This process among its like; by itself nothing is exchanged.
 
-    Every method but `is_first` must be called by all of them in the same order.
+    Every method must be called by all of them in the same order.
 
     Attributes:
         rank: Its number, from 0.
@@ -42,6 +42,11 @@ class Workers:
     def is_first(self) -> bool:
         """Whether it is the one that writes files and talks."""
         return self.rank == 0
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """Which part of the columns is its own, and of how many."""
+        return self.rank, self.size
 
     def reader(self, model: LanguageModel, *, may_leave_out: bool) -> Read:
         """`model.read`, with gradients averaged; all begin with the weights of the first.
@@ -65,13 +70,6 @@ class Workers:
     def any(self, flag: bool) -> bool:
         """Whether it is true for one of them."""
         return bool(self._sum(torch.tensor(int(flag))))
-
-    def of_first(self, compute: Callable[[], float]) -> float:
-        """What the first one computes, while the others wait."""
-        value = torch.tensor(compute() if self.is_first else 0.0, dtype=torch.float64)
-        if self.size > 1:
-            distributed.broadcast(value, src=0)
-        return float(value)
 
     def gathered(self, mine: Tensor) -> Tensor:
         """The tensors of all, [B, ...] each, one after the other."""

@@ -262,7 +262,7 @@ def test_help_explains_every_verb_and_option() -> None:
     parser = argument_parser()
     [verbs] = [action for action in parser._actions if action.dest == "command"]
     wanted = {"run", "train", "evaluate", "sample", "export", "publish"}
-    wanted |= {"compare", "find-lr", "gradients"}
+    wanted |= {"compare", "find-lr", "sweep", "gradients"}
     assert set(verbs.choices) == wanted  # type: ignore[arg-type]
     for verb in verbs.choices.values():  # type: ignore[union-attr]
         for action in verb._actions:

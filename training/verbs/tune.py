@@ -1,4 +1,4 @@
-"""compare, find-lr, gradients: which training is a good one."""
+"""compare, find-lr, sweep, gradients: which training is a good one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from training.comparison import Run, comparison_table, draw_comparison
 from training.gradient_flow import ARCHITECTURES, draw_gradient_norms, gradient_norms
 from training.learning_rate_finder import draw_finding, find_learning_rate
 from training.run_folder import RunFolder, new_identity
+from training.sweep import Sweep, open_study, search
+from training.sweep_report import trials_table, write_report
 from training.trainer import Trainer
 from training.verbs.make import config_and_corpus
-from training.verbs.status import DONE
+from training.verbs.status import DONE, INTERRUPTED
 
 
 def compare(options: argparse.Namespace, console: Console) -> int:
@@ -42,6 +44,23 @@ def find_lr(options: argparse.Namespace, console: Console) -> int:
         highlight=False,
         soft_wrap=True,
     )
+    return DONE
+
+
+def sweep(options: argparse.Namespace, console: Console) -> int:
+    """Search, or go on with a search; then report."""
+    wanted = Sweep.load(options.sweep)
+    if options.num_trials is not None:
+        wanted = wanted.with_num_trials(options.num_trials)
+    folder = options.dir or Path("runs") / f"{wanted.base.name}-sweep"
+    study = open_study(wanted, folder)
+    is_complete = search(wanted, study, folder, options.data, console)
+    if not is_complete:
+        console.print("stopped; the same command goes on", highlight=False)
+        return INTERRUPTED
+    page = write_report(study, folder)
+    console.print(trials_table(study))
+    console.print(Text(f"the report: {page}"), soft_wrap=True)
     return DONE
 
 
