@@ -57,12 +57,13 @@ def estimated_loss(model: LanguageModel, ids: Ids, part: tuple[int, int] = (0, 1
     Args:
         model: What is measured.
         ids: The text.
-        part: Which part of the columns, and of how many equal parts.
+        part: Which part of the columns, and of how many; all of them, if they cannot be shared out
+            equally.
     """
     # At least 64 predictions a column, so that the cold beginnings do not rule the figure.
-    columns = min(_ESTIMATE_COLUMNS, len(ids) // 64)
+    columns = max(1, min(_ESTIMATE_COLUMNS, len(ids) // 64))
     _, num_parts = part
-    columns = max(num_parts, columns - columns % num_parts)
+    part = part if columns % num_parts == 0 else (0, 1)
     return _carried_loss(model, Columns(ids, columns, _PASS_WINDOW, part))
 
 
