@@ -19,7 +19,16 @@ from typing import Annotated, Any, Self, cast
 
 import optuna
 from optuna.trial import Trial, TrialState
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveInt,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 from rich.console import Console
 
 from training.config import TrainConfig, load_config, parse_config
@@ -38,58 +47,65 @@ _GOES_ON = "goes on with the run of trial"
 Value = str | bool | int | float
 
 
-class Range(BaseModel):
-    """What a hyper-parameter may be: a range, or a choice."""
+class Choice(BaseModel):
+    """A hyper-parameter is one of these."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    low: int | float | None = None
-    high: int | float | None = None
-    step: int | float | None = None
-    """Only low, low + step, low + 2 step ..."""
-    log: bool = False
-    """Small values as closely as large ones."""
-    choices: tuple[Value, ...] | None = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.low is None) != (self.high is None) or (self.low is None) == (
-            self.choices is None
-        ):
-            raise ValueError("give 'low' and 'high', or 'choices'")
-        if self.choices is not None:
-            if not self.choices or self.step is not None or self.log:
-                raise ValueError("'choices' needs at least one, and has no 'step' and no 'log'")
-            return self
-        if self.low is not None and self.high is not None and not self.low < self.high:
-            raise ValueError("'low' must be less than 'high'")
-        if self.log and (self.step is not None or (self.low or 0) <= 0):
-            raise ValueError("'log' is for ranges above 0, without 'step'")
-        if self.step is not None and self.step <= 0:
-            raise ValueError("'step' must be greater than 0")
-        return self
+    choices: Annotated[tuple[Value, ...], Field(min_length=1)]
 
     @property
-    def first(self) -> Value:
-        """One of the values."""
-        if self.choices is not None:
-            return self.choices[0]
-        if self.low is None:
-            raise TypeError("neither range nor choice")
-        return self.low
+    def ends(self) -> tuple[Value, ...]:
+        """Values that all fit if any does."""
+        return self.choices
 
     def suggest(self, trial: Trial, name: str) -> Value:
         """The trial's value."""
-        if self.choices is not None:
-            value: Value = cast(Value, trial.suggest_categorical(name, self.choices))
-        elif isinstance(self.low, int) and isinstance(self.high, int):
-            value = trial.suggest_int(
-                name, self.low, self.high, step=int(self.step or 1), log=self.log
-            )
-        else:
-            low, high = float(self.low or 0), float(self.high or 0)
-            value = trial.suggest_float(name, low, high, step=self.step, log=self.log)
-        return value
+        return cast(Value, trial.suggest_categorical(name, self.choices))
+
+
+class Range(BaseModel):
+    """A hyper-parameter is a number between two others; an integer, if all are integers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low: int | float
+    high: int | float
+    step: Annotated[int | float, Field(gt=0)] | None = None
+    """Only low, low + step, low + 2 step ..."""
+    log: bool = False
+    """Small values as closely as large ones."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError("'low' must be less than 'high'")
+        if self.log and (self.step is not None or self.low <= 0):
+            raise ValueError("'log' is for ranges above 0, without 'step'")
+        return self
+
+    @property
+    def ends(self) -> tuple[Value, ...]:
+        """Values that all fit if any does."""
+        return self.low, self.high
+
+    def suggest(self, trial: Trial, name: str) -> Value:
+        """The trial's value."""
+        low, high, step = self.low, self.high, self.step
+        if isinstance(low, int) and isinstance(high, int) and not isinstance(step, float):
+            return trial.suggest_int(name, low, high, step=step or 1, log=self.log)
+        return trial.suggest_float(name, low, high, step=step, log=self.log)
+
+
+def _kind(values: object) -> str:
+    has_choices = "choices" in values if isinstance(values, dict) else isinstance(values, Choice)
+    return "choice" if has_choices else "range"
+
+
+Values = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[Choice, Tag("choice")], Discriminator(_kind)
+]
+"""Told apart first, so that a mistake is not reported for both."""
 
 
 class SweepConfig(BaseModel):
@@ -101,8 +117,10 @@ class SweepConfig(BaseModel):
     """The TOML of the model; relative paths are relative to this file."""
     num_trials: PositiveInt = 20
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    space: Annotated[dict[str, Range], Field(min_length=1)]
+    space: Annotated[dict[str, Values], Field(min_length=1)]
     """By the dotted name of the field: "training.learning_rate"."""
+    fixed: dict[str, Value] = {}
+    """Fields in which all trials differ from the config: fewer epochs, for instance."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +150,10 @@ class Sweep:
             )
             raise ConfigError(f"{path}: wrong sweep\n{problems}") from error
         sweep = cls(options, load_config((path.parent / options.config).resolve()))
+        sweep.variant({})
         for name, range_ in options.space.items():
-            for value in (range_.first, *(range_.choices or ()), range_.high):
-                if value is not None:
-                    sweep.variant({name: value})
+            for value in range_.ends:
+                sweep.variant({name: value})
         return sweep
 
     def with_num_trials(self, num_trials: int) -> Sweep:
@@ -149,7 +167,7 @@ class Sweep:
             ConfigError: a field is unknown, or a value does not fit.
         """
         table = self.base.model_dump(exclude_unset=True)
-        for name, value in values.items():
+        for name, value in (self.options.fixed | values).items():
             place: dict[str, Any] = table
             *sections, field = name.split(".")
             for section in sections:
@@ -172,9 +190,9 @@ def open_study(sweep: Sweep, folder: Path) -> optuna.Study:
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
         load_if_exists=True,
     )
-    searched = sweep.options.model_dump(mode="json", include={"space"})
+    searched = sweep.options.model_dump(mode="json", include={"space", "fixed"})
     if study.user_attrs not in ({}, searched):
-        raise ConfigError(f"{folder} holds a study of another space: choose another --dir")
+        raise ConfigError(f"{folder} holds a study of another sweep: choose another --dir")
     for key, value in searched.items():
         study.set_user_attr(key, value)
     # With the same seed again a search that goes on would propose what it has already tried.

@@ -8,6 +8,7 @@ import pytest
 
 from training.config import TrainConfig, load_config, parse_config, with_overrides
 from training.errors import ConfigError
+from training.sweep import Sweep
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 MINIMAL = 'name = "m"\n[corpus]\npath = "t.txt"\n'
@@ -26,6 +27,8 @@ def test_published_configs_are_valid() -> None:
     assert paths
     for path in paths:
         assert load_config(path).name == path.stem
+    for path in CONFIGS.glob("sweeps/*.toml"):
+        assert Sweep.load(path).base.name == path.stem
 
 
 def test_paths_are_relative_to_the_config(tmp_path: Path) -> None:
