@@ -27,7 +27,8 @@ from torch import nn
 
 from benchmarks.machine import describe_machine, headline
 from training.checkpoints import RunIdentity
-from training.config import ModelConfig, TrainConfig, load_config
+from training.config import ModelConfig, TrainConfig
+from training.config_files import load_config
 from training.corpora.load import at_path, default_data_folder, load_corpus
 from training.metrics import METRICS_FILE, read_history
 from training.run_folder import RunFolder, new_identity

@@ -1,4 +1,4 @@
-"""The config of one published model: one TOML file, checked field by field.
+"""The config of one published model, checked field by field; `config_files.py` reads it.
 
 Every model is frozen and refuses unknown keys, so a misspelt option stops the run instead of
 being ignored.
@@ -6,21 +6,11 @@ being ignored.
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from service.artifacts.manifest import ModelName
-from training.errors import ConfigError
 
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -301,70 +291,3 @@ class TrainConfig(_Section):
                 "model.adaptive_cutoffs needs tokenizer.kind = 'word': ids in order of frequency"
             )
         return self
-
-
-def load_config(path: Path) -> TrainConfig:
-    """Read and check a TOML config.
-
-    Raises:
-        ConfigError: the file cannot be read, is not TOML, or a field is wrong; the message
-            names the file and the field.
-    """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read config {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {error}") from error
-    config = parse_config(table, source=str(path))
-    return config.model_copy(
-        update={
-            name: section.model_copy(update={"path": str((path.parent / section.path).resolve())})
-            for name, section in (("corpus", config.corpus), ("vectors", config.vectors))
-            if section is not None and section.path is not None
-        }
-    )
-
-
-def parse_config(table: object, *, source: str) -> TrainConfig:
-    """Check a parsed table; `source` (a file, or "command line") begins the error message.
-
-    Raises:
-        ConfigError: a field is missing, unknown or wrong.
-    """
-    try:
-        return TrainConfig.model_validate(table)
-    except ValidationError as error:
-        problems = "\n".join(
-            f"  {'.'.join(str(part) for part in problem['loc']) or '(top)'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise ConfigError(f"{source}: wrong config\n{problems}") from error
-
-
-def with_overrides(config: TrainConfig, **overrides: object) -> TrainConfig:
-    """Replace fields by what the command line gives (those that are not None), checked again.
-
-    Args:
-        config: What is overridden.
-        overrides: By field name: `name`, or a field of the section `training`.
-
-    Raises:
-        ConfigError: a value is out of range; the message names the field.
-    """
-    table = config.model_dump(exclude_unset=True)
-    for field, value in overrides.items():
-        if value is not None:
-            section = _OVERRIDABLE[field]
-            place = table if section is None else table.setdefault(section, {})
-            place[field] = value
-    return parse_config(table, source="command line")
-
-
-_OVERRIDABLE = {
-    "name": None,
-    "epochs": "training",
-    "seed": "training",
-    "precision": "training",
-}
-"""Field -> section of the few that the command line can change."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
-from service.artifacts.manifest import Evaluation, Manifest, Parity
+from service.artifacts.manifest import MANIFEST_FILE, Evaluation, Manifest, Parity
 from service.runtime.decoder import Sampling
 
 _METHODS = {
@@ -27,7 +26,6 @@ _TABLE_HEAD = """\
 
 def model_card(manifest: Manifest, samples: Mapping[Sampling, str], curves_file: str) -> str:
     """The whole file as Markdown."""
-    config = json.dumps(manifest.provenance.config, indent=2, ensure_ascii=False)
     sections = [
         f"# {manifest.name}, version {manifest.version}",
         manifest.description or "A character language model.",
@@ -42,7 +40,7 @@ def model_card(manifest: Manifest, samples: Mapping[Sampling, str], curves_file:
             for sampling, text in samples.items()
         ),
         _origin(manifest),
-        "The config, as it was run:\n\n" + _fenced(config, "json"),
+        _reproduction(manifest),
         _LIMITS,
     ]
     return "\n\n".join(sections) + "\n"
@@ -99,9 +97,28 @@ def _origin(manifest: Manifest) -> str:
 - text: {corpus.name}, {corpus.num_characters:,} characters; {corpus.source}
 - licence of the text: {corpus.licence or "not stated"}
 - sha256 of the text: `{corpus.sha256}`
-- training: {provenance.num_steps:,} steps, {provenance.wall_time_s / 60:.0f} minutes, \
+- training: {provenance.num_steps:,} steps in {_duration(provenance.wall_time_s)}, \
+{"1 process" if provenance.num_processes == 1 else f"{provenance.num_processes} processes"}, \
 seed {provenance.seed}
 - program: {provenance.code_version}, torch {provenance.torch_version}, {provenance.created_at}"""
+
+
+def _reproduction(manifest: Manifest) -> str:
+    provenance = manifest.provenance
+    n = provenance.num_processes
+    launcher = "lstm-train" if n == 1 else f"torchrun --nproc-per-node {n} -m training.cli"
+    corpus = provenance.config["corpus"]
+    is_named = isinstance(corpus, dict) and "name" in corpus
+    source = "--data FOLDER" if is_named else "--text FILE"
+    command = f"{launcher} run {manifest.name}/{manifest.version}/{MANIFEST_FILE} {source}"
+    return (
+        "The config is in the manifest; to train it again (the same steps, up to rounding, on "
+        f"another processor):\n\n{_fenced(command, 'sh')}"
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
 
 
 def _perplexity_increase(evaluations: Sequence[Evaluation]) -> float | None:

@@ -150,5 +150,6 @@ def _provenance(checkpoint: Checkpoint, model: LanguageModel) -> Provenance:
         num_parameters=model.num_parameters(),
         num_steps=checkpoint.position.step,
         wall_time_s=round(checkpoint.position.wall_time_s, 1),
+        num_processes=len(checkpoint.random_states),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

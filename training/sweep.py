@@ -11,7 +11,6 @@ was stopped, even by kill -9, goes on where it was, in the middle of a run.
 from __future__ import annotations
 
 import shutil
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,12 +25,12 @@ from pydantic import (
     Field,
     PositiveInt,
     Tag,
-    ValidationError,
     model_validator,
 )
 from rich.console import Console
 
-from training.config import TrainConfig, load_config, parse_config
+from training.config import TrainConfig
+from training.config_files import checked, load_config, parse_config, read_toml
 from training.corpora.corpus import Corpus
 from training.corpora.load import load_corpus
 from training.errors import ConfigError, DivergedError
@@ -137,18 +136,7 @@ class Sweep:
         Raises:
             ConfigError: something is wrong; the message names file and field.
         """
-        try:
-            options = SweepConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path} is not a TOML file: {error}") from error
-        except OSError as error:
-            raise ConfigError(f"cannot read {path}: {error.strerror}") from error
-        except ValidationError as error:
-            problems = "\n".join(
-                f"  {'.'.join(map(str, problem['loc'])) or '(top)'}: {problem['msg']}"
-                for problem in error.errors()
-            )
-            raise ConfigError(f"{path}: wrong sweep\n{problems}") from error
+        options = checked(SweepConfig, read_toml(path), str(path))
         sweep = cls(options, load_config((path.parent / options.config).resolve()))
         sweep.variant({})
         for name, range_ in options.space.items():

@@ -93,6 +93,7 @@ class Provenance(_Part):
     num_parameters: Annotated[int, Field(ge=1)]
     num_steps: Annotated[int, Field(ge=0)]
     wall_time_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    num_processes: Annotated[int, Field(ge=1)] = 1
     created_at: str
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from training.config import TrainConfig, load_config, parse_config, with_overrides
+from training.config import TrainConfig
+from training.config_files import load_config, parse_config, with_overrides
 from training.errors import ConfigError
 from training.sweep import Sweep
 
@@ -29,6 +30,14 @@ def test_published_configs_are_valid() -> None:
         assert load_config(path).name == path.stem
     for path in CONFIGS.glob("sweeps/*.toml"):
         assert Sweep.load(path).base.name == path.stem
+
+
+def test_a_manifest_holds_its_config() -> None:
+    """What a published model was trained by; or why it cannot be read."""
+    [manifest, *_] = sorted((CONFIGS.parents[1] / "model_store" / "names").glob("*/manifest.json"))
+    assert load_config(manifest) == load_config(CONFIGS / "names.toml")
+    with pytest.raises(ConfigError, match=r"manifest\.json"):
+        load_config(CONFIGS / "manifest.json")
 
 
 def test_paths_are_relative_to_the_config(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ def test_readme(tiny_run: TinyRun, tiny_candidate: Candidate, tmp_path: Path) ->
     assert "![Loss curves](curves.png)" in readme
     assert "Temperature 0.5, seed 1:\n\n````text\n``` or not\n````" in readme
     assert tiny_run.corpus.sha256 in readme
+    assert "lstm-train run tiny/1/manifest.json --text FILE" in readme
 
 
 def test_no_path_of_this_machine_is_published(

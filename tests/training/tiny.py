@@ -9,7 +9,8 @@ from typing import Any
 
 from training.candidate import HeldOut
 from training.checkpoints import Checkpoint
-from training.config import TrainConfig, parse_config
+from training.config import TrainConfig
+from training.config_files import parse_config
 from training.corpora.corpus import Corpus
 from training.export import able_to_write
 from training.models.language_model import RecurrentLanguageModel

@@ -11,7 +11,8 @@ from rich.text import Text
 from service.artifacts.store import ModelStore
 from training.candidate import build_graph
 from training.checkpoints import Checkpoint
-from training.config import CorpusConfig, TrainConfig, load_config, with_overrides
+from training.config import CorpusConfig, TrainConfig
+from training.config_files import load_config, with_overrides
 from training.corpora.corpus import Corpus
 from training.corpora.load import at_path, load_corpus
 from training.errors import ConfigError
