@@ -30,6 +30,7 @@ from training.checkpoints import RunIdentity
 from training.config import ModelConfig, TrainConfig
 from training.config_files import load_config
 from training.corpora.load import at_path, default_data_folder, load_corpus
+from training.memory import keep_freed_memory
 from training.metrics import METRICS_FILE, read_history
 from training.run_folder import RunFolder, new_identity
 from training.token_files import TokenFiles
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     report: dict[str, Any] = {"config": config.name, "machine": describe_machine()}
     print(f"{config.name}, {options.rounds} rounds, {torch.get_num_threads()} threads")
     print(headline(report["machine"]))
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder, _denormals_as_zeros():
         identity = new_identity(config, corpus)
         tokens = RunFolder(Path(folder)).tokens(identity, corpus)

@@ -141,7 +141,7 @@ class ModelConfig(_Section):
     bidirectional: bool = False
     """Knows what comes after a place too: scores texts, cannot write them."""
     dropout_input: Probability = 0.0
-    """Of the embedded tokens' numbers."""
+    """Of the embedded tokens' numbers; this one and the next two: Zaremba et al. 2014."""
     dropout_between: Probability = 0.0
     """Between the layers; refused for a single layer, where it would do nothing."""
     dropout_output: Probability = 0.0
@@ -225,6 +225,7 @@ class OptimisationConfig(_Section):
     """Further cycles, each warming up and decaying like the first. A run that has ended can be
     resumed with restarts added: it then is the run that had them from the beginning."""
     weight_decay: Annotated[float, Field(ge=0.0, le=10.0)] = 0.02
+    """Of matrices, apart from the gradient (Loshchilov & Hutter 2019, arXiv:1711.05101)."""
     betas: Annotated[tuple[Probability, Probability], Field(strict=False)] = (0.9, 0.99)
     clip_norm: Annotated[float, Field(gt=0.0)] = 1.0
     activation_regularisation: Annotated[float, Field(ge=0.0)] = 0.0
