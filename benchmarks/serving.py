@@ -109,9 +109,9 @@ def _ratios(results: Results) -> dict[str, dict[str, float]]:
     for (name, num_streams), found in results.items():
         if name == OURS and found.gap_s and found.first_event_s:
             first_s, gap_s = (statistics.median(t) for t in (found.first_event_s, found.gap_s))
-            ratios.setdefault(f"{OURS}: first event / gap between events", {})[str(num_streams)] = (
-                round(first_s / gap_s, 2)
-            )
+            if gap_s:  # In a run of half a second, most events may arrive together with another.
+                by_streams = ratios.setdefault(f"{OURS}: first event / gap between events", {})
+                by_streams[str(num_streams)] = round(first_s / gap_s, 2)
     new, same = (results.get((name, 1)) for name in _TIMES_ONLY)
     if new and same and new.first_event_s and same.first_event_s:
         ratio = statistics.median(same.first_event_s) / statistics.median(new.first_event_s)

@@ -82,7 +82,8 @@ def test_a_slow_reader_is_parked_and_gets_its_whole_text(server: RunningServer):
         server.wait_until(parked=1)
         neighbour = httpx.post(f"{server.url}/generate", json={"max_tokens": 50}, timeout=30)
         assert 200 == neighbour.status_code
-        assert 1 == server.engine()["parked"]
+        # Not at once: the system's buffers may have grown, and taken a little more of it.
+        server.wait_until(parked=1)
         lines = [line for line in slow.iter_lines() if line.startswith("data: ")]
     expected = httpx.post(
         f"{server.url}/generate", json={"prompt": "a", "seed": 9, "max_tokens": 16_000}, timeout=60
