@@ -108,6 +108,7 @@ class _Meta(BaseModel):
 
     identity: RunIdentity
     position: Position
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,12 @@ class Checkpoint:
     """torch's global generator of each process, uint8[processes, bytes]."""
     carried: State
     """The state at the end of the last window, of all columns."""
+    temperature: float = 1.0
+    """What the finished model divides its logits by: see `calibration`."""
 
     def save(self, path: Path) -> None:
         """Write so that `path` holds the old checkpoint or the new one, never half of one."""
-        meta = _Meta(identity=self.identity, position=self.position)
+        meta = _Meta(identity=self.identity, position=self.position, temperature=self.temperature)
         content = {
             "format": FORMAT,
             "meta": meta.model_dump_json(),
@@ -166,6 +169,7 @@ class Checkpoint:
                 optimiser=content["optimiser"],
                 random_states=content["random_states"],
                 carried=tuple(content["carried"]),
+                temperature=meta.temperature,
             )
         except (CheckpointError, MemoryError):
             raise
@@ -184,6 +188,7 @@ class Checkpoint:
         config = self.identity.config
         model = build_model(config.model, self.identity.tokenizer.vocabulary_size)
         model.load_state_dict(self.weights)
+        model.output.temperature = self.temperature
         return model.eval()
 
 

@@ -240,6 +240,9 @@ class OptimisationConfig(_Section):
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=1000)] = 1
     patience: Annotated[int, Field(ge=1)] | None = None
     """Stop after so many evaluations in a row without a better validation loss."""
+    calibrate: bool = False
+    """In the end, divide the best moment's logits by one number that is fitted to the validation
+    text: temperature scaling (Guo et al. 2017, arXiv:1706.04599)."""
 
 
 class SampleConfig(_Section):

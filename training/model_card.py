@@ -31,7 +31,7 @@ def model_card(manifest: Manifest, samples: Mapping[Sampling, str], curves_file:
         manifest.description or "A character language model.",
         _summary(manifest),
         "## How good it is\n\n" + _figures(manifest),
-        _curves(curves_file),
+        _curves(curves_file) + _calibration(manifest.provenance.calibrated_temperature),
         "## What it writes\n\n"
         "By these very weights: for the same prompt, seed and temperature the server writes the "
         "same.\n\n"
@@ -77,6 +77,16 @@ def _curves(file: str) -> str:
         f"![Loss curves]({file})\n\n"
         "The points on the validation curve are estimates in 32 parallel columns, each of which "
         "begins cold: a little above one stateful pass."
+    )
+
+
+def _calibration(temperature: float) -> str:
+    if temperature == 1.0:
+        return ""
+    return (
+        f" They are of before the calibration: the logits of the best moment were divided by "
+        f"{temperature:.3f}, one number fitted to the held-out text (temperature scaling, Guo et "
+        "al. 2017, arXiv:1706.04599)."
     )
 
 

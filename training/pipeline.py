@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from service.artifacts.store import Artifact, ModelStore
 from service.runtime.decoder import Sampling
+from training.calibration import fit_temperature
 from training.candidate import Candidate, HeldOut, build_candidate, step_model
 from training.checkpoints import Checkpoint, RunIdentity
 from training.config import TrainConfig
@@ -28,6 +29,7 @@ from training.records import Observer, Observers
 from training.run_folder import RunFolder, require_same_text
 from training.tables import figures_table
 from training.tensorboard import TensorBoardLog
+from training.token_files import TokenFiles
 from training.vectors import Vectors, load_vectors
 from training.workers import ALONE, Workers
 from training.writing import write
@@ -83,7 +85,22 @@ def train_model(
     history = read_history(folder.path / METRICS_FILE)
     if history.evaluations and workplace.workers.is_first:
         workplace.console.print(evaluation_table(history))
+        if outcome.is_complete and identity.config.training.calibrate:
+            _calibrate(folder.best, tokens, workplace.console)
     return outcome
+
+
+def _calibrate(best: Path, tokens: TokenFiles, console: Console) -> None:
+    """Give the best moment its temperature; a run that goes on with restarts does so again."""
+    checkpoint = Checkpoint.load(best)
+    found = fit_temperature(checkpoint.model(), tokens.validation)
+    replace(checkpoint, temperature=found.temperature).save(best)
+    console.print(
+        f"calibrated: logits over {found.temperature:.3f}, validation loss {found.nats_before:.4f} "
+        f"-> {found.nats_after:.4f}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def evaluate_checkpoint(

@@ -151,5 +151,6 @@ def _provenance(checkpoint: Checkpoint, model: LanguageModel) -> Provenance:
         num_steps=checkpoint.position.step,
         wall_time_s=round(checkpoint.position.wall_time_s, 1),
         num_processes=len(checkpoint.random_states),
+        calibrated_temperature=checkpoint.temperature,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )

@@ -45,6 +45,7 @@ def recipe_for(name: str, text: Path, num_train_characters: int) -> TrainConfig:
                 "window": _WINDOW,
                 "learning_rate": 4e-3,
                 "patience": 5,
+                "calibrate": True,
             },
         },
         source="command line",

@@ -83,7 +83,12 @@ class Corpus(_Part):
 
 
 class Provenance(_Part):
-    """How the weights came to be: enough to train them again."""
+    """How the weights came to be: enough to train them again.
+
+    Attributes:
+        calibrated_temperature: What the logits of the trained network are divided by, inside of the
+            graph; 1 if it was not calibrated.
+    """
 
     corpus: Corpus
     config: dict[str, JsonValue]
@@ -94,6 +99,7 @@ class Provenance(_Part):
     num_steps: Annotated[int, Field(ge=0)]
     wall_time_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     num_processes: Annotated[int, Field(ge=1)] = 1
+    calibrated_temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     created_at: str
 
 

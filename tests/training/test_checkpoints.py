@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,12 @@ from training.errors import CheckpointError
 
 def test_round_trip(tiny_run: TinyRun, tmp_path: Path) -> None:
     """All of it comes back, and nothing else lies beside it."""
-    before = tiny_run.checkpoint
+    before = replace(tiny_run.checkpoint, temperature=1.25)
     before.save(tmp_path / "c.pt")
     after = Checkpoint.load(tmp_path / "c.pt")
     assert after.identity == before.identity
     assert after.position == before.position
+    assert 1.25 == after.temperature == after.model().output.temperature
     assert torch.equal(after.random_states, before.random_states)
     assert all(map(torch.equal, after.carried, before.carried))
     assert all(torch.equal(after.weights[name], before.weights[name]) for name in before.weights)

@@ -39,6 +39,7 @@ class LanguageModel(nn.Module, ABC):
     """What training and evaluation know of a model."""
 
     vocabulary_size: int
+    output: Output
 
     @abstractmethod
     def read(self, ids_TB: Tensor, targets_TB: Tensor, state: State) -> Reading:

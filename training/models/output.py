@@ -19,17 +19,26 @@ WIDE = "wide_"
 class Output(nn.Module, ABC):
     """The end of a language model."""
 
-    @abstractmethod
+    temperature: float = 1.0
+    """What logits are divided by; 1 while training, see `training/calibration.py`."""
+
+    def forward(self, hidden_NH: Tensor) -> Tensor:
+        """Logits float32[N, V] over the temperature."""
+        logits_NV = self.logits(hidden_NH)
+        return logits_NV if self.temperature == 1.0 else logits_NV / self.temperature
+
     def losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
         """Cross-entropies in nats, float32[N]."""
+        # The loss stays float32 under autocast: it adds up many small numbers.
+        return nn.functional.cross_entropy(self(hidden_NH).float(), target_N, reduction="none")
 
     @abstractmethod
-    def forward(self, hidden_NH: Tensor) -> Tensor:
-        """Logits float32[N, V]."""
+    def logits(self, hidden_NH: Tensor) -> Tensor:
+        """Logits float32[N, V] at temperature 1."""
 
     @abstractmethod
     def step(self, bound_H: Tensor) -> nn.Module:
-        """The same with a copy of the weights; its input is hidden / bound_H, in [-1, 1]."""
+        """`forward` with a copy of the weights; its input is hidden / bound_H, in [-1, 1]."""
 
 
 class Softmax(Output):
@@ -45,12 +54,7 @@ class Softmax(Output):
         self.weight = tied
         self.bias = nn.Parameter(torch.zeros(vocabulary_size))
 
-    def losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
-        """Over all of the vocabulary."""
-        # The loss stays float32 under autocast: it adds up many small numbers.
-        return nn.functional.cross_entropy(self(hidden_NH).float(), target_N, reduction="none")
-
-    def forward(self, hidden_NH: Tensor) -> Tensor:
+    def logits(self, hidden_NH: Tensor) -> Tensor:
         """One product."""
         return nn.functional.linear(hidden_NH, self.weight, self.bias)
 
@@ -68,8 +72,9 @@ class SoftmaxStep(nn.Module):
     def __init__(self, output: Softmax, bound_H: Tensor) -> None:
         super().__init__()
         with torch.no_grad():
-            self.register_buffer("projection", output.weight.t() * bound_H[:, None])
-            self.register_buffer("bias", output.bias.clone())
+            scale_H1 = bound_H[:, None] / output.temperature
+            self.register_buffer("projection", output.weight.t() * scale_H1)
+            self.register_buffer("bias", output.bias / output.temperature)
 
     def forward(self, hidden_BH: Tensor) -> Tensor:
         """Logits float32[B, V]."""
@@ -99,10 +104,12 @@ class AdaptiveSoftmax(Output):
 
     def losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
         """Only the clusters of the targets are computed: that is what makes it fast to train."""
+        if self.temperature != 1.0:  # which goes across clusters
+            return super().losses(hidden_NH, target_N)
         log_probability_N: Tensor = self.softmax(hidden_NH.float(), target_N).output
         return -log_probability_N
 
-    def forward(self, hidden_NH: Tensor) -> Tensor:
+    def logits(self, hidden_NH: Tensor) -> Tensor:
         """All clusters."""
         log_probability_NV: Tensor = self.softmax.log_prob(hidden_NH.float())
         return log_probability_NV
@@ -121,6 +128,7 @@ class AdaptiveSoftmaxStep(nn.Module):
     def __init__(self, output: AdaptiveSoftmax, bound_H: Tensor) -> None:
         super().__init__()
         softmax = output.softmax
+        self.temperature = output.temperature
         self.shortlist_size = softmax.shortlist_size
         self.num_clusters = softmax.n_clusters
         with torch.no_grad():
@@ -132,11 +140,12 @@ class AdaptiveSoftmaxStep(nn.Module):
                 self.register_buffer(f"{WIDE}words{n}", words.weight.t().contiguous())
 
     def forward(self, hidden_BH: Tensor) -> Tensor:
-        """Log-probabilities float32[B, V]."""
+        """Log-probabilities float32[B, V], over the temperature."""
         head = torch.log_softmax(hidden_BH @ self.head + self.head_bias, dim=1)
         parts = [head[:, : self.shortlist_size]]
         for n in range(self.num_clusters):
             narrow_BD = hidden_BH @ self.get_buffer(f"narrow{n}")
             words = torch.log_softmax(narrow_BD @ self.get_buffer(f"{WIDE}words{n}"), dim=1)
             parts.append(head[:, self.shortlist_size + n : self.shortlist_size + n + 1] + words)
-        return torch.cat(parts, dim=1)
+        logits_BV = torch.cat(parts, dim=1)
+        return logits_BV if self.temperature == 1.0 else logits_BV / self.temperature
