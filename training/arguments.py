@@ -44,6 +44,11 @@ def argument_parser() -> argparse.ArgumentParser:
         help="with --model: what to measure; with --run-dir: where the corpus lies now",
     )
     evaluate.add_argument(
+        "--part",
+        choices=("validation", "test"),
+        help="with --run-dir: which held-out part of the corpus (default: validation)",
+    )
+    evaluate.add_argument(
         "--places",
         type=_natural,
         default=10,

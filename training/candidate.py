@@ -10,6 +10,7 @@ import onnx
 from service.artifacts.manifest import Evaluation, Parity
 from training.checkpoints import Checkpoint
 from training.code_version import code_version
+from training.corpora.corpus import HeldOutPart
 from training.errors import QualityGateError
 from training.evaluation import Loss
 from training.export import able_to_write, export_step, metadata_of
@@ -39,6 +40,7 @@ def step_model(checkpoint: Checkpoint, graph: onnx.ModelProto | None = None) -> 
 class HeldOut:
     """A text that was not trained on."""
 
+    part: HeldOutPart
     ids: Ids
     num_characters: int
 
@@ -125,6 +127,7 @@ def _evaluate(
         Evaluation(
             method=method,
             precision=precision,
+            part=held_out.part,
             num_tokens=loss.num_tokens,
             nats_per_token=loss.nats,
             bits_per_character=loss.bits * held_out.tokens_per_character,

@@ -19,7 +19,7 @@ instructions. What its text did not hold reads as one common sign for all of it.
 """
 
 _TABLE_HEAD = """\
-| held-out text, by the serving runtime | weights | nats/token | bits/character | perplexity |
+| {part} text, by the serving runtime | weights | nats/token | bits/character | perplexity |
 |---|---|---|---|---|
 """
 
@@ -69,7 +69,8 @@ def _figures(manifest: Manifest) -> str:
         if increase is None
         else f"int8 against float32, one stateful pass: perplexity {increase:+.3%}. "
     )
-    return f"{_TABLE_HEAD}{rows}\n\n{note}{_parity(manifest.parity)}"
+    head = _TABLE_HEAD.format(part=manifest.evaluations[0].part)
+    return f"{head}{rows}\n\n{note}{_parity(manifest.parity)}"
 
 
 def _curves(file: str) -> str:
@@ -85,7 +86,7 @@ def _calibration(temperature: float) -> str:
         return ""
     return (
         f" They are of before the calibration: the logits of the best moment were divided by "
-        f"{temperature:.3f}, one number fitted to the held-out text (temperature scaling, Guo et "
+        f"{temperature:.3f}, one number fitted to the validation text (temperature scaling, Guo et "
         "al. 2017, arXiv:1706.04599)."
     )
 

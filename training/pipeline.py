@@ -16,7 +16,7 @@ from training.calibration import fit_temperature
 from training.candidate import Candidate, HeldOut, build_candidate, step_model
 from training.checkpoints import Checkpoint, RunIdentity
 from training.config import TrainConfig
-from training.corpora.corpus import Corpus
+from training.corpora.corpus import Corpus, HeldOutPart
 from training.corpora.load import at_path, load_corpus
 from training.curves import CurvesDrawing
 from training.evaluation import Loss, cold_loss, stateful_loss
@@ -104,16 +104,17 @@ def _calibrate(best: Path, tokens: TokenFiles, console: Console) -> None:
 
 
 def evaluate_checkpoint(
-    checkpoint: Checkpoint, corpus: Corpus, folder: RunFolder
+    checkpoint: Checkpoint, corpus: Corpus, folder: RunFolder, part: HeldOutPart
 ) -> dict[str, Loss]:
-    """Losses in torch on the held-out text, by the name of the measure.
+    """Losses in torch on a held-out part, by the name of the measure.
 
     Raises:
         CheckpointError: the checkpoint was trained on another text.
+        CorpusError: the corpus has no such part.
     """
     require_same_text(checkpoint.identity, corpus)
     model = checkpoint.model()
-    ids = folder.tokens(checkpoint.identity, corpus).validation
+    ids = folder.tokens(checkpoint.identity, corpus).held_out(part)
     return {"stateful": stateful_loss(model, ids), "cold-256": cold_loss(model, ids)}
 
 
@@ -134,8 +135,9 @@ def publish_checkpoint(
     # Told now, not after minutes of measuring; the store checks it again when it writes.
     chosen = choose_version(store, identity.config.name, version)
     with workplace.console.status("exporting, comparing with torch, measuring"):
-        ids = workplace.run_folder.tokens(identity, corpus).validation
-        held_out = HeldOut(ids, corpus.validation.num_characters)
+        part = corpus.last_part
+        ids = workplace.run_folder.tokens(identity, corpus).held_out(part)
+        held_out = HeldOut(part, ids, corpus.held_out(part).num_characters)
         candidate = build_candidate(checkpoint, held_out)
         samples = _card_samples(checkpoint, candidate)
         history = read_history(workplace.run_folder.path / METRICS_FILE)

@@ -36,7 +36,8 @@ def surprises_table(places: Iterable[Surprise]) -> Table:
 
 def figures_table(artifact: Artifact) -> Table:
     """The published losses."""
-    table = Table(title=f"{artifact.ref}, held-out text, by the serving runtime")
+    [part] = {evaluation.part for evaluation in artifact.manifest.evaluations}
+    table = Table(title=f"{artifact.ref}, {part} text, by the serving runtime")
     for heading in ("measure", "weights", "nats/token", "bits/character", "perplexity"):
         table.add_column(heading, justify="right")
     for evaluation in artifact.manifest.evaluations:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.corpora.corpus import Corpus, Texts
+from training.corpora.corpus import Corpus, HeldOutPart, Texts
 from training.errors import CorpusError
 from training.tokenization.tokenizer import TextTokenizer
 
@@ -48,12 +48,15 @@ class TokenFiles:
     @property
     def validation(self) -> Ids:
         """What is held out."""
-        return self._part("validation", self._corpus.validation)
+        return self.held_out("validation")
 
-    @property
-    def test(self) -> Ids | None:
-        """What is held out for the end, if there is such a part."""
-        return None if self._corpus.test is None else self._part("test", self._corpus.test)
+    def held_out(self, part: HeldOutPart) -> Ids:
+        """The validation text, or the one that is held out for the end.
+
+        Raises:
+            CorpusError: the corpus has no such part.
+        """
+        return self._part(part, self._corpus.held_out(part))
 
     def _part(self, name: str, texts: Texts) -> Ids:
         path = self._folder / f"{name}.u{8 * np.dtype(self._type).itemsize}"

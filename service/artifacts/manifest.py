@@ -110,6 +110,8 @@ class Evaluation(_Part):
         method: `stateful` (one pass, the state carried throughout) or `cold-256` (windows of 256
             tokens, each from the start state).
         precision: The precision of the weights that were measured.
+        part: `test` where the corpus comes with such a part, which is looked at once; else the
+            `validation` text, by which the best moment of the training was chosen too.
         num_tokens: How many predictions the figures average over.
         nats_per_token: Mean cross-entropy, natural logarithm.
         bits_per_character: The same in bits, per character of text.
@@ -118,6 +120,7 @@ class Evaluation(_Part):
 
     method: Literal["stateful", "cold-256"]
     precision: Literal["float32", "int8"]
+    part: Literal["validation", "test"] = "validation"
     num_tokens: Annotated[int, Field(ge=1)]
     nats_per_token: Finite
     bits_per_character: Finite

@@ -84,7 +84,7 @@ class TinyRun:
     @property
     def held_out(self) -> HeldOut:
         """What was not trained on."""
-        return HeldOut(self.tokens.validation, self.corpus.validation.num_characters)
+        return HeldOut("validation", self.tokens.validation, self.corpus.validation.num_characters)
 
     @property
     def model(self) -> RecurrentLanguageModel:

@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
+
+from training.errors import CorpusError
+
+HeldOutPart = Literal["validation", "test"]
 
 Records = Callable[[], Iterator[str]]
 """Reads a text from its beginning, piece by piece; a piece ends where a line does."""
@@ -56,6 +61,23 @@ class Corpus:
     """Held out and looked at once, where a corpus comes with such a part."""
     has_items: bool = False
     """Whether each record is a text by itself, with a beginning and an end to be learned."""
+
+    def held_out(self, part: HeldOutPart) -> Texts:
+        """One of the parts that are not trained on.
+
+        Raises:
+            CorpusError: there is no test part.
+        """
+        if part == "validation":
+            return self.validation
+        if self.test is None:
+            raise CorpusError(f"the corpus {self.name!r} has no test part, only a validation part")
+        return self.test
+
+    @property
+    def last_part(self) -> HeldOutPart:
+        """The part that published figures are of: the test part, where there is one."""
+        return "validation" if self.test is None else "test"
 
     @property
     def num_characters(self) -> int:

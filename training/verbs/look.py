@@ -38,9 +38,11 @@ def evaluate(options: argparse.Namespace, console: Console) -> int:
     checkpoint = checkpoint_of(options)
     corpus = corpus_of(checkpoint.identity, options.data, options.text)
     with console.status("measuring"):
-        losses = evaluate_checkpoint(checkpoint, corpus, RunFolder(options.run_dir))
+        folder = RunFolder(options.run_dir)
+        losses = evaluate_checkpoint(checkpoint, corpus, folder, options.part or "validation")
         losses |= _adapting_losses(options, checkpoint, corpus)
-    title = f"{checkpoint.identity.config.name}, step {checkpoint.position.step:,}"
+    name, step = checkpoint.identity.config.name, checkpoint.position.step
+    title = f"{name}, step {step:,}, {options.part or 'validation'} text"
     console.print(losses_table(title, losses))
     return DONE
 
@@ -48,7 +50,8 @@ def evaluate(options: argparse.Namespace, console: Console) -> int:
 def _adapting_losses(
     options: argparse.Namespace, checkpoint: Checkpoint, corpus: Corpus
 ) -> dict[str, Loss]:
-    ids = RunFolder(options.run_dir).tokens(checkpoint.identity, corpus).validation
+    tokens = RunFolder(options.run_dir).tokens(checkpoint.identity, corpus)
+    ids = tokens.held_out(options.part or "validation")
     model = checkpoint.model()
     losses = {}
     if options.dynamic is not None:
@@ -69,7 +72,7 @@ def _adapting_losses(
 def _evaluate_published(options: argparse.Namespace, console: Console) -> int:
     if options.text is None:
         raise ConfigError("--model needs --text: which text is to be measured?")
-    for option in ("dynamic", "cache"):
+    for option in ("dynamic", "cache", "part"):
         if getattr(options, option) is not None:
             raise ConfigError(f"--{option} needs a checkpoint: --run-dir, not --model")
     model = StepModel.of_artifact(find_published(ModelStore(options.store), options.model))
