@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from service.artifacts.manifest import MANIFEST_FILE, Evaluation, Manifest, Parity
+from service.artifacts.manifest import MANIFEST_FILE, Evaluation, Inventions, Manifest, Parity
 from service.runtime.decoder import Sampling
 
 _METHODS = {
@@ -35,6 +35,7 @@ def model_card(manifest: Manifest, samples: Mapping[Sampling, str], curves_file:
         "## What it writes\n\n"
         "By these very weights: for the same prompt, seed and temperature the server writes the "
         "same.\n\n"
+        + _inventions(manifest.inventions)
         + "\n\n".join(
             f"Temperature {sampling.temperature:g}, seed {sampling.seed}:\n\n{_fenced(text)}"
             for sampling, text in samples.items()
@@ -97,6 +98,18 @@ def _parity(parity: Parity) -> str:
         f"Parity of float32: over {parity.num_steps} chained steps and batches of {sizes} rows the "
         f"serving runtime and torch differ by at most {parity.max_logit_difference:.1e} in a logit "
         f"and {parity.max_state_difference:.1e} in the state (allowed: {parity.tolerance:.0e})."
+    )
+
+
+def _inventions(found: Inventions | None) -> str:
+    if found is None:
+        return ""
+    return (
+        f"Of {found.num_texts:,} texts from nothing at temperature {found.temperature:g}, "
+        f"{found.well_formed:.1%} are well-formed: they end by themselves and are no longer than "
+        f"the longest that it was trained on. {found.new:.1%} are so and not among the "
+        f"{found.num_trained_on:,} texts that it was trained on; {found.distinct:.1%} are left if "
+        "each counts once.\n\n"
     )
 
 

@@ -13,20 +13,22 @@ from rich.console import Console
 from service.artifacts.store import Artifact, ModelStore
 from service.runtime.decoder import Sampling
 from training.calibration import fit_temperature
-from training.candidate import Candidate, HeldOut, build_candidate, step_model
+from training.candidate import HeldOut, build_candidate, step_model
 from training.checkpoints import Checkpoint, RunIdentity
-from training.config import TrainConfig
+from training.config import SampleConfig, TrainConfig
 from training.corpora.corpus import Corpus, HeldOutPart
 from training.corpora.load import at_path, load_corpus
 from training.curves import CurvesDrawing
 from training.evaluation import Loss, cold_loss, stateful_loss
 from training.interruption import Interruption
+from training.inventions import inventions
 from training.loop import Outcome, train
 from training.metrics import METRICS_FILE, MetricsLog, read_history
 from training.progress import ProgressDisplay, evaluation_table
 from training.publish import choose_version, publish
 from training.records import Observer, Observers
 from training.run_folder import RunFolder, require_same_text
+from training.step_model import StepModel
 from training.tables import figures_table
 from training.tensorboard import TensorBoardLog
 from training.token_files import TokenFiles
@@ -139,9 +141,13 @@ def publish_checkpoint(
         ids = workplace.run_folder.tokens(identity, corpus).held_out(part)
         held_out = HeldOut(part, ids, corpus.held_out(part).num_characters)
         candidate = build_candidate(checkpoint, held_out)
-        samples = _card_samples(checkpoint, candidate)
+        model = step_model(checkpoint, candidate.graph)
+        samples = _card_samples(model, identity.config.sample)
+        asked = identity.config.publish.default_temperature
+        temperature = 1.0 if asked is None else asked
+        invented = inventions(model, corpus.train, temperature) if corpus.has_items else None
         history = read_history(workplace.run_folder.path / METRICS_FILE)
-        artifact = publish(store, chosen, checkpoint, candidate, history, samples)
+        artifact = publish(store, chosen, checkpoint, candidate, history, samples, invented)
     workplace.console.print(figures_table(artifact))
     workplace.console.print(f"published {artifact.ref} in {artifact.folder}", highlight=False)
     return artifact
@@ -162,12 +168,10 @@ def _vectors(identity: RunIdentity, console: Console) -> Vectors | None:
     return vectors
 
 
-def _card_samples(checkpoint: Checkpoint, candidate: Candidate) -> dict[Sampling, str]:
+def _card_samples(model: StepModel, sample: SampleConfig) -> dict[Sampling, str]:
     """What the published graph writes, at several temperatures."""
-    sample = checkpoint.identity.config.sample
     temperatures = sorted({*_CARD_TEMPERATURES, sample.temperature})
     samplings = [Sampling(seed=1, temperature=temperature) for temperature in temperatures]
-    model = step_model(checkpoint, candidate.graph)
     texts = write(model, sample.prompt, sample.num_tokens, samplings)
     return dict(zip(samplings, texts, strict=True))
 

@@ -19,6 +19,7 @@ from service.artifacts.manifest import (
     Corpus,
     FileEntry,
     GenerationDefaults,
+    Inventions,
     Manifest,
     Provenance,
     StateTensor,
@@ -60,6 +61,7 @@ def publish(
     candidate: Candidate,
     history: History,
     samples: Mapping[Sampling, str],
+    inventions: Inventions | None = None,
 ) -> Artifact:
     """Write and verify one version.
 
@@ -70,6 +72,7 @@ def publish(
         candidate: The graph, and its figures.
         history: For the loss curves.
         samples: What the candidate writes, for the README.
+        inventions: The same in figures, if it is a model of items.
 
     Raises:
         PublishError: the version exists, or the written folder does not pass the service's checks.
@@ -81,7 +84,7 @@ def publish(
             (folder / _MODEL).write_bytes(candidate.graph.SerializeToString())
             (folder / _TOKENIZER).write_text(checkpoint.identity.tokenizer_json, encoding="utf-8")
             draw_curves(history, f"{config.name}, version {version}", folder / CURVES_FILE)
-            manifest = _manifest(folder, version, checkpoint, candidate)
+            manifest = _manifest(folder, version, checkpoint, candidate, inventions)
             card = model_card(manifest, samples, CURVES_FILE)
             (folder / _README).write_text(card, encoding="utf-8")
             manifest = _with_files(manifest, folder)
@@ -103,7 +106,13 @@ def _with_files(manifest: Manifest, folder: Path) -> Manifest:
     return Manifest.model_validate(manifest.model_dump() | {"files": entries})
 
 
-def _manifest(folder: Path, version: int, checkpoint: Checkpoint, candidate: Candidate) -> Manifest:
+def _manifest(
+    folder: Path,
+    version: int,
+    checkpoint: Checkpoint,
+    candidate: Candidate,
+    inventions: Inventions | None,
+) -> Manifest:
     identity = checkpoint.identity
     tokenizer = identity.tokenizer
     model = able_to_write(checkpoint.model())
@@ -122,6 +131,7 @@ def _manifest(folder: Path, version: int, checkpoint: Checkpoint, candidate: Can
         defaults=GenerationDefaults(temperature=identity.config.publish.default_temperature),
         provenance=_provenance(checkpoint, model),
         evaluations=candidate.evaluations,
+        inventions=inventions,
         parity=candidate.parity,
         files={},
     )

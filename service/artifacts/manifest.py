@@ -20,6 +20,7 @@ ModelName = Annotated[str, Field(pattern=NAME_PATTERN)]
 Version = Annotated[int, Field(ge=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class _Part(BaseModel):
@@ -145,6 +146,27 @@ class Parity(_Part):
     tolerance: Finite
 
 
+class Inventions(_Part):
+    """What a model of items (names, poems) writes from nothing.
+
+    Attributes:
+        num_texts: How many it wrote; shares are of all of them.
+        temperature: Of the draws.
+        well_formed: Share that ended by themselves, neither empty nor longer than every text that
+            was trained on.
+        new: Share that is well-formed and was not trained on.
+        distinct: Share that is left of the well-formed if each text counts once.
+        num_trained_on: Number of texts that the model was trained on.
+    """
+
+    num_texts: Annotated[int, Field(ge=1)]
+    temperature: Finite
+    well_formed: Share
+    new: Share
+    distinct: Share
+    num_trained_on: Annotated[int, Field(ge=1)]
+
+
 class Manifest(_Part):
     """The whole of manifest.json."""
 
@@ -164,6 +186,7 @@ class Manifest(_Part):
     defaults: GenerationDefaults = GenerationDefaults()
     provenance: Provenance
     evaluations: tuple[Evaluation, ...]
+    inventions: Inventions | None = None
     parity: Parity
 
     @property

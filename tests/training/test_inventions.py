@@ -1,0 +1,35 @@
+"""What a model of items invents, counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.artifacts.store import ModelStore
+from service.runtime.decoder import Sampling
+from tests.tiny_model import publish
+from training.corpora.corpus import Texts
+from training.inventions import inventions
+from training.step_model import StepModel
+from training.writing import write
+
+
+def test_texts_are_counted_as_they_are_written(tmp_path: Path) -> None:
+    """Too long, empty, known and repeated ones apart; against a count by hand."""
+    publish(tmp_path, end="e", start_before_prompt=True)
+    model = StepModel.of_artifact(ModelStore(tmp_path).verify("tiny", 1))
+    samplings = [Sampling(seed=seed, temperature=1.0) for seed in range(1000)]
+    written = write(model, "", 200, samplings)
+    lengths = sorted(map(len, written))
+    longest = lengths[len(lengths) * 3 // 4]
+    assert 0 < longest < lengths[-1], "some must be too long"
+    known = next(text for text in written if len(text) == longest)
+    trained_on = [known, "never written"[:longest], "x"]
+
+    found = inventions(model, Texts(lambda: iter(trained_on), 0, 1 << 20), temperature=1.0)
+
+    right = [text for text in written if 0 < len(text) <= longest]
+    assert found.num_texts == 1000
+    assert found.num_trained_on == 3
+    assert found.well_formed == len(right) / 1000
+    assert found.new == sum(text != known for text in right) / 1000 < found.well_formed
+    assert found.distinct == len(set(right)) / 1000
