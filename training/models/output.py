@@ -106,17 +106,24 @@ class AdaptiveSoftmax(Output):
         """Only the clusters of the targets are computed: that is what makes it fast to train."""
         if self.temperature != 1.0:  # which goes across clusters
             return super().losses(hidden_NH, target_N)
-        log_probability_N: Tensor = self.softmax(hidden_NH.float(), target_N).output
+        with _in_float32():
+            log_probability_N: Tensor = self.softmax(hidden_NH.float(), target_N).output
         return -log_probability_N
 
     def logits(self, hidden_NH: Tensor) -> Tensor:
         """All clusters."""
-        log_probability_NV: Tensor = self.softmax.log_prob(hidden_NH.float())
+        with _in_float32():
+            log_probability_NV: Tensor = self.softmax.log_prob(hidden_NH.float())
         return log_probability_NV
 
     def step(self, bound_H: Tensor) -> AdaptiveSoftmaxStep:
         """All clusters."""
         return AdaptiveSoftmaxStep(self, bound_H)
+
+
+def _in_float32() -> torch.autocast:
+    """Under autocast torch's adaptive softmax mixes bfloat16 and float32 in one tensor, and fails."""
+    return torch.autocast("cpu", enabled=False)
 
 
 class AdaptiveSoftmaxStep(nn.Module):

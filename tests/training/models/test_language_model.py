@@ -123,6 +123,16 @@ def test_adaptive_softmax_is_a_distribution() -> None:
     torch.testing.assert_close(model.read(ids_TB, targets_TB, model.zero_state(3)).nats_TB, wanted)
 
 
+def test_adaptive_softmax_under_autocast() -> None:
+    """Trained in bfloat16 like the rest; its own sums stay exact."""
+    output = small_model(adaptive_cutoffs=[4, 8], adaptive_division=2.0).output
+    hidden_NH, targets_N = torch.rand(9, small_config().hidden_size), torch.arange(9)
+    with torch.autocast("cpu", torch.bfloat16):
+        nats_N, logits_NV = output.losses(hidden_NH, targets_N), output.logits(hidden_NH)
+    torch.testing.assert_close(nats_N, output.losses(hidden_NH, targets_N))
+    torch.testing.assert_close(-nats_N, logits_NV.gather(1, targets_N[:, None])[:, 0])
+
+
 def test_cutoffs_beyond_the_vocabulary_are_refused() -> None:
     """By the name of the option."""
     with pytest.raises(ConfigError, match=r"model\.adaptive_cutoffs: the last is 11"):
