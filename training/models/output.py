@@ -122,7 +122,7 @@ class AdaptiveSoftmax(Output):
 
 
 def _in_float32() -> torch.autocast:
-    """Under autocast torch's adaptive softmax mixes bfloat16 and float32 in one tensor, and fails."""
+    """Under autocast torch's adaptive softmax mixes two types in one tensor, and fails."""
     return torch.autocast("cpu", enabled=False)
 
 
