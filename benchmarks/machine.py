@@ -10,6 +10,9 @@ from typing import Any
 
 from service.runtime.cores import usable_cores
 
+_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
+"""What makes small integers and bfloat16 fast."""
+
 
 def describe_machine() -> dict[str, Any]:
     """The processor, and the versions of what matters."""
@@ -20,7 +23,7 @@ def describe_machine() -> dict[str, Any]:
     return {
         "cpu": model[1] if model else platform.processor(),
         "cores": usable_cores(),
-        "features": [f for f in ("avx2", "avx512f", "avx512_vnni", "avx_vnni") if f in flags],
+        "features": [feature for feature in _FEATURES if feature in flags],
         "versions": {"python": platform.python_version()}
         | {name: _version(name) for name in ("lstm-serve", "onnxruntime", "torch", "uvicorn")},
     }
