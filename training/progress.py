@@ -99,6 +99,7 @@ class ProgressDisplay:
 
     def evaluated(self, record: EvaluationRecord) -> None:
         """Print the losses and the sample above the bar."""
+        self._pace.pause()
         mark = "  [green]best so far[/]" if record.is_best else ""
         self._console.print(
             f"epoch {record.epoch:.2f}: training {record.train_loss:.4f}, "
@@ -124,6 +125,10 @@ class _Pace:
         self.seconds_per_step = 0.0
         self.tokens_per_s = 0.0
         self._before_s: float | None = None
+
+    def pause(self) -> None:
+        """What comes before the next step is no training."""
+        self._before_s = None
 
     def take(self, record: StepRecord) -> None:
         first = math.isnan(self.loss)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -43,6 +44,20 @@ def test_lines_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     display.finished()
     assert "step 10/100 epoch 1.00 loss 2.000 640 tokens/s left 1:30" in screen.getvalue()
     assert "\x1b" not in screen.getvalue()
+
+
+def test_an_evaluation_is_no_slow_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took 65 seconds; the speed of training is what it was."""
+    monkeypatch.setattr(progress, "_LINE_INTERVAL_S", 0.0)
+    screen = StringIO()
+    display = ProgressDisplay(Console(file=screen))
+    display.started(RUN)
+    for number in range(1, 11):
+        display.stepped(step(number))
+    display.evaluated(EVALUATION)
+    for number in (11, 12):
+        display.stepped(replace(step(number), wall_time_s=number + 65.0))
+    assert "step 12/100 epoch 1.20 loss 2.000 640 tokens/s left 1:28" in screen.getvalue()
 
 
 def test_bar_in_a_terminal() -> None:
