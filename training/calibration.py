@@ -26,7 +26,7 @@ from training.token_files import Ids
 ENOUGH_TOKENS = 1 << 17
 """The text is read so far; one number needs no more."""
 _COLUMNS = 32
-_WINDOW = 128
+_WINDOW = 32
 _MAX_STEPS = 20
 _ACCURACY = 1e-4
 

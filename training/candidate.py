@@ -10,15 +10,15 @@ import onnx
 from service.artifacts.manifest import Evaluation, Parity
 from training.checkpoints import Checkpoint
 from training.code_version import code_version
-from training.corpora.corpus import HeldOutPart
-from training.errors import QualityGateError
+from training.corpora.corpus import Corpus, HeldOutPart
+from training.errors import ExportError, QualityGateError
 from training.evaluation import Loss
 from training.export import able_to_write, export_step, metadata_of
 from training.parity import check_parity
 from training.quantisation import quantise
 from training.served_evaluation import cold_loss, load_step, stateful_loss
 from training.step_model import StepModel
-from training.token_files import Ids
+from training.token_files import Ids, TokenFiles
 
 
 def step_model(checkpoint: Checkpoint, graph: onnx.ModelProto | None = None) -> StepModel:
@@ -44,6 +44,11 @@ class HeldOut:
     ids: Ids
     num_characters: int
 
+    @classmethod
+    def of(cls, part: HeldOutPart, corpus: Corpus, tokens: TokenFiles) -> HeldOut:
+        """A part of a corpus, and its tokens."""
+        return cls(part, tokens.held_out(part), corpus.held_out(part).num_characters)
+
     @property
     def tokens_per_character(self) -> float:
         """1 where a token is a character."""
@@ -66,16 +71,29 @@ def build_graph(checkpoint: Checkpoint, precision: Literal["float32", "int8"]) -
     """The step graph of a checkpoint.
 
     Raises:
-        ExportError: the exporter failed.
+        ExportError: the exporter failed, or the model has no int8.
     """
     config = checkpoint.identity.config
+    model = able_to_write(checkpoint.model())
+    if precision == "int8" and not all(layer.is_bounded for layer in model.stack.recurrent_layers):
+        raise ExportError(
+            "int8 needs outputs of layers in [-1, 1], and those of model.projection_size have no "
+            "bound: take float32"
+        )
     metadata = metadata_of(config.model, config.name, code_version())
-    graph = export_step(checkpoint.model(), metadata)
+    graph = export_step(model, metadata)
     return graph if precision == "float32" else quantise(graph)
 
 
-def build_candidate(checkpoint: Checkpoint, held_out: HeldOut) -> Candidate:
+def build_candidate(
+    checkpoint: Checkpoint, validation: HeldOut, test: HeldOut | None = None
+) -> Candidate:
     """Export, compare with torch, quantise, and measure on held-out text.
+
+    Args:
+        checkpoint: What is to be published.
+        validation: Decides whether int8 is good enough.
+        test: What the figures are of; of the validation text, where there is no such part.
 
     Raises:
         ExportError: the exporter failed.
@@ -90,12 +108,18 @@ def build_candidate(checkpoint: Checkpoint, held_out: HeldOut) -> Candidate:
         tolerance=config.publish.parity_tolerance,
         seed=config.training.seed,
     )
-    float_evaluations = _evaluate(float_graph, "float32", held_out)
+    published = test or validation
+    float_evaluations = _evaluate(float_graph, "float32", published)
     if config.publish.precision == "float32":
         return Candidate(float_graph, "float32", parity, float_evaluations)
     graph = quantise(float_graph)
-    evaluations = _evaluate(graph, "int8", held_out)
-    check_quality(float_evaluations[0], evaluations[0], config.publish.max_perplexity_increase)
+    evaluations = _evaluate(graph, "int8", published)
+    decisive = float_evaluations[0], evaluations[0]
+    if test is not None:
+        [of_float, *_] = _evaluate(float_graph, "float32", validation)
+        [of_int8, *_] = _evaluate(graph, "int8", validation)
+        decisive = of_float, of_int8
+    check_quality(*decisive, config.publish.max_perplexity_increase)
     return Candidate(graph, "int8", parity, evaluations + float_evaluations)
 
 

@@ -96,6 +96,10 @@ class RunIdentity(BaseModel):
     """The number format that "auto" became when the run began."""
     tokenizer_json: str
     special_ids: SpecialIds
+    code_version: str | None = None
+    """Of the program that the run began with; None if it began before this was kept."""
+    torch_version: str | None = None
+    """Likewise."""
 
     @property
     def tokenizer(self) -> TextTokenizer:

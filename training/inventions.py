@@ -11,6 +11,8 @@ from training.step_model import StepModel
 from training.writing import write
 
 NUM_TEXTS = 1000
+MAX_CHARACTERS = 2000
+"""Longer items than this are not waited for."""
 _ROWS = 250
 
 
@@ -22,24 +24,34 @@ def inventions(model: StepModel, train: Texts, temperature: float) -> Inventions
         train: The items; read twice, never held.
         temperature: Of the draws.
     """
-    lengths = [len(item) for item in train]
-    texts = list(_written(model, max(lengths), temperature))
-    well_formed = [text for text in texts if 0 < len(text) <= max(lengths)]
+    num_items, longest = 0, 0
+    for item in train:
+        num_items, longest = num_items + 1, max(longest, len(item))
+    longest = min(longest, MAX_CHARACTERS)
+    texts = list(_written(model, longest, temperature))
+    well_formed = [text for text in texts if 0 < len(text) <= longest]
     wanted = set(well_formed)
-    known = {item for item in train if item in wanted}
+    # As the model would write it: words come back with one space between them.
+    known = wanted.intersection(_as_written(model, item) for item in train)
     return Inventions(
         num_texts=len(texts),
         temperature=temperature,
         well_formed=len(well_formed) / len(texts),
         new=sum(text not in known for text in well_formed) / len(texts),
         distinct=len(wanted) / len(texts),
-        num_trained_on=len(lengths),
+        num_trained_on=num_items,
     )
+
+
+def _as_written(model: StepModel, item: str) -> str:
+    return model.tokenizer.decode(model.tokenizer.encode(item).tolist())
 
 
 def _written(model: StepModel, max_characters: int, temperature: float) -> Iterator[str]:
     """Texts that have ended, or are longer than `max_characters`."""
-    num_tokens = 4 * max_characters + 1  # a token is at least a byte, a character at most four
+    # Characters and words have a sign for the unknown; other tokens may be one byte of four.
+    has_bytes = model.tokenizer.special_ids.unknown is None
+    num_tokens = max_characters * (4 if has_bytes else 1) + 1
     for first in range(0, NUM_TEXTS, _ROWS):
         seeds = range(first, first + _ROWS)
         samplings = [Sampling(seed=seed, temperature=temperature) for seed in seeds]

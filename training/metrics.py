@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from io import TextIOWrapper
 from pathlib import Path
 
+from training.errors import CheckpointError
 from training.records import EvaluationRecord, RunRecord, StepRecord
 
 METRICS_FILE = "metrics.jsonl"
@@ -70,15 +71,22 @@ def read_history(path: Path, up_to_step: int | None = None) -> History:
     """Read metrics.jsonl; a missing file is an empty history.
 
     The last line may be half a line, if the run was killed while it was written: it is left out.
+
+    Raises:
+        CheckpointError: another line is damaged; the message names it.
     """
     history = History([], [])
     if not path.exists():
         return history
-    for line in path.read_text(encoding="utf-8").splitlines():
+    # Half a line may end in half a character. `splitlines` would also split at what only text has.
+    lines = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
+    for number, line in enumerate(lines, start=1):
         try:
             fields = json.loads(line)
-        except json.JSONDecodeError:
-            continue
+        except json.JSONDecodeError as error:
+            if number == len(lines):
+                break
+            raise CheckpointError(f"{path}, line {number} is damaged: {error}") from error
         kind = fields.pop("kind")
         if up_to_step is not None and fields["step"] > up_to_step:
             continue
@@ -91,7 +99,7 @@ def read_history(path: Path, up_to_step: int | None = None) -> History:
 
 def _line(record: StepRecord | EvaluationRecord) -> str:
     kind = "step" if isinstance(record, StepRecord) else "evaluation"
-    return json.dumps({"kind": kind, **asdict(record)}, ensure_ascii=False) + "\n"
+    return json.dumps({"kind": kind, **asdict(record)}) + "\n"
 
 
 def _order(record: StepRecord | EvaluationRecord) -> tuple[int, bool]:

@@ -15,8 +15,9 @@ _METHODS = {
 _LIMITS = """## What it is not
 
 It continues text in the manner of the text that it has read. It knows no facts and follows no
-instructions. What its text did not hold reads as one common sign for all of it.\
+instructions.\
 """
+_UNKNOWN = " What its text did not hold reads as one common sign for all of it."
 
 _TABLE_HEAD = """\
 | {part} text, by the serving runtime | weights | nats/token | bits/character | perplexity |
@@ -28,7 +29,7 @@ def model_card(manifest: Manifest, samples: Mapping[Sampling, str], curves_file:
     """The whole file as Markdown."""
     sections = [
         f"# {manifest.name}, version {manifest.version}",
-        manifest.description or "A character language model.",
+        manifest.description or "A language model.",
         _summary(manifest),
         "## How good it is\n\n" + _figures(manifest),
         _curves(curves_file) + _calibration(manifest.provenance.calibrated_temperature),
@@ -42,7 +43,7 @@ def model_card(manifest: Manifest, samples: Mapping[Sampling, str], curves_file:
         ),
         _origin(manifest),
         _reproduction(manifest),
-        _LIMITS,
+        _LIMITS + ("" if manifest.special_ids.unknown is None else _UNKNOWN),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -77,8 +78,8 @@ def _figures(manifest: Manifest) -> str:
 def _curves(file: str) -> str:
     return (
         f"![Loss curves]({file})\n\n"
-        "The points on the validation curve are estimates in 32 parallel columns, each of which "
-        "begins cold: a little above one stateful pass."
+        "The points on the validation curve are estimates on the validation text in 32 parallel "
+        "columns, each of which begins cold: a little above one stateful pass over it."
     )
 
 
@@ -108,8 +109,8 @@ def _inventions(found: Inventions | None) -> str:
         f"Of {found.num_texts:,} texts from nothing at temperature {found.temperature:g}, "
         f"{found.well_formed:.1%} are well-formed: they end by themselves and are no longer than "
         f"the longest that it was trained on. {found.new:.1%} are so and not among the "
-        f"{found.num_trained_on:,} texts that it was trained on; {found.distinct:.1%} are left if "
-        "each counts once.\n\n"
+        f"{found.num_trained_on:,} texts that it was trained on. {found.distinct:.1%} are "
+        "well-formed and different from each other.\n\n"
     )
 
 
@@ -123,8 +124,12 @@ def _origin(manifest: Manifest) -> str:
 - sha256 of the text: `{corpus.sha256}`
 - training: {provenance.num_steps:,} steps in {_duration(provenance.wall_time_s)}, \
 {"1 process" if provenance.num_processes == 1 else f"{provenance.num_processes} processes"}, \
-seed {provenance.seed}
+seed {provenance.seed}{_precision(provenance.precision)}
 - program: {provenance.code_version}, torch {provenance.torch_version}, {provenance.created_at}"""
+
+
+def _precision(precision: str | None) -> str:
+    return "" if precision is None else f", {precision}"
 
 
 def _reproduction(manifest: Manifest) -> str:
@@ -132,8 +137,9 @@ def _reproduction(manifest: Manifest) -> str:
     n = provenance.num_processes
     launcher = "lstm-train" if n == 1 else f"torchrun --nproc-per-node {n} -m training.cli"
     corpus = provenance.config["corpus"]
-    is_named = isinstance(corpus, dict) and "name" in corpus
-    source = "--data FOLDER" if is_named else "--text FILE"
+    assert isinstance(corpus, dict)
+    source = "--data FOLDER" if "name" in corpus else "--text FILE"
+    source = "--text FOLDER" if corpus.get("format") in ("ptb", "wikitext") else source
     command = f"{launcher} run {manifest.name}/{manifest.version}/{MANIFEST_FILE} {source}"
     return (
         "The config is in the manifest; to train it again (the same steps, up to rounding, on "

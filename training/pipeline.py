@@ -88,21 +88,22 @@ def train_model(
     if history.evaluations and workplace.workers.is_first:
         workplace.console.print(evaluation_table(history))
         if outcome.is_complete and identity.config.training.calibrate:
-            _calibrate(folder.best, tokens, workplace.console)
+            # A run that goes on with restarts does so again, at its end.
+            best = Checkpoint.load(folder.best)
+            _calibrated(best, tokens, workplace.console).save(folder.best)
     return outcome
 
 
-def _calibrate(best: Path, tokens: TokenFiles, console: Console) -> None:
-    """Give the best moment its temperature; a run that goes on with restarts does so again."""
-    checkpoint = Checkpoint.load(best)
+def _calibrated(checkpoint: Checkpoint, tokens: TokenFiles, console: Console) -> Checkpoint:
+    """A checkpoint with its temperature."""
     found = fit_temperature(checkpoint.model(), tokens.validation)
-    replace(checkpoint, temperature=found.temperature).save(best)
     console.print(
         f"calibrated: logits over {found.temperature:.3f}, validation loss {found.nats_before:.4f} "
         f"-> {found.nats_after:.4f}",
         highlight=False,
         soft_wrap=True,
     )
+    return replace(checkpoint, temperature=found.temperature)
 
 
 def evaluate_checkpoint(
@@ -136,11 +137,14 @@ def publish_checkpoint(
     require_same_text(identity, corpus)
     # Told now, not after minutes of measuring; the store checks it again when it writes.
     chosen = choose_version(store, identity.config.name, version)
+    tokens = workplace.run_folder.tokens(identity, corpus)
+    if identity.config.training.calibrate and checkpoint.temperature == 1.0:
+        # The last moment instead of the best, or one of a run that was not complete.
+        checkpoint = _calibrated(checkpoint, tokens, workplace.console)
     with workplace.console.status("exporting, comparing with torch, measuring"):
-        part = corpus.last_part
-        ids = workplace.run_folder.tokens(identity, corpus).held_out(part)
-        held_out = HeldOut(part, ids, corpus.held_out(part).num_characters)
-        candidate = build_candidate(checkpoint, held_out)
+        validation = HeldOut.of("validation", corpus, tokens)
+        test = None if corpus.test is None else HeldOut.of("test", corpus, tokens)
+        candidate = build_candidate(checkpoint, validation, test)
         model = step_model(checkpoint, candidate.graph)
         samples = _card_samples(model, identity.config.sample)
         asked = identity.config.publish.default_temperature

@@ -99,7 +99,7 @@ class ProgressDisplay:
 
     def evaluated(self, record: EvaluationRecord) -> None:
         """Print the losses and the sample above the bar."""
-        self._pace.pause()
+        self._pace.go_on_from(record.wall_time_s)
         mark = "  [green]best so far[/]" if record.is_best else ""
         self._console.print(
             f"epoch {record.epoch:.2f}: training {record.train_loss:.4f}, "
@@ -126,9 +126,9 @@ class _Pace:
         self.tokens_per_s = 0.0
         self._before_s: float | None = None
 
-    def pause(self) -> None:
-        """What comes before the next step is no training."""
-        self._before_s = None
+    def go_on_from(self, wall_time_s: float) -> None:
+        """What came before was no training."""
+        self._before_s = wall_time_s
 
     def take(self, record: StepRecord) -> None:
         first = math.isnan(self.loss)

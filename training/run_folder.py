@@ -9,10 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from training.checkpoints import BEST, LAST, Checkpoint, CorpusIdentity, RunIdentity
-from training.config import OptimisationConfig, TrainConfig
+from training.code_version import code_version
+from training.config import CorpusConfig, OptimisationConfig, TrainConfig
 from training.corpora.corpus import Corpus
+from training.corpora.load import at_path
 from training.errors import CheckpointError
+from training.evaluation import COLD_WINDOW
 from training.precision import resolve_precision
 from training.token_files import TokenFiles
 from training.tokenization.build import build_tokenizer
@@ -36,7 +41,9 @@ class RunFolder:
 
     def tokens(self, identity: RunIdentity, corpus: Corpus) -> TokenFiles:
         """The corpus as ids, by the run's tokenizer."""
-        return TokenFiles(self.path / "tokens", corpus, identity.tokenizer)
+        return TokenFiles(
+            self.path / "tokens", corpus, identity.tokenizer, min_held_out=COLD_WINDOW + 1
+        )
 
     def identity(self) -> RunIdentity:
         """What the run that lies here keeps to.
@@ -68,7 +75,8 @@ class RunFolder:
         """The last checkpoint, if it belongs to this text and (if one is given) this config.
 
         What does not take part in training (description, sample, publish) comes from the given
-        config; all the rest must be as it was, or the losses would not be those of one run.
+        config; all the rest must be as it was, or the losses would not be those of one run. But
+        the text may have been moved, and restarts and the calibration may be added.
 
         Raises:
             CheckpointError: there is none, it is damaged, or something differs.
@@ -80,9 +88,9 @@ class RunFolder:
         resolve_precision(identity.precision)
         if config is None:
             return checkpoint
-        for section in ("name", "cleaning", "tokenizer", "model", "vectors", "training"):
+        for section in ("name", "corpus", "cleaning", "tokenizer", "model", "vectors", "training"):
             before, now = getattr(identity.config, section), getattr(config, section)
-            if before != now and not _only_goes_on(before, now):
+            if before != now and not _only_goes_on(before, now) and not _only_moved(before, now):
                 raise CheckpointError(
                     f"{self.last} was trained with another config: {section} was "
                     f"{_difference(before, now)}"
@@ -111,6 +119,8 @@ def new_identity(config: TrainConfig, corpus: Corpus) -> RunIdentity:
         precision=resolve_precision(config.training.precision),
         tokenizer_json=tokenizer.to_json(),
         special_ids=tokenizer.special_ids,
+        code_version=code_version(),
+        torch_version=str(torch.__version__),
     )
 
 
@@ -128,11 +138,21 @@ def require_same_text(identity: RunIdentity, corpus: Corpus) -> None:
 
 
 def _only_goes_on(before: object, now: object) -> bool:
-    """Whether a training section only adds restarts at the end: all steps so far stay the same."""
+    """Whether a training section only adds to the end: all steps so far stay the same."""
     if not isinstance(before, OptimisationConfig) or not isinstance(now, OptimisationConfig):
         return False
     kept = now.restarts[: len(before.restarts)]
-    return now.model_copy(update={"restarts": kept}) == before
+    # The calibration comes after the last step. Dropped, it would stay in the best checkpoint.
+    calibrate = now.calibrate and before.calibrate
+    return now.model_copy(update={"restarts": kept, "calibrate": calibrate}) == before
+
+
+def _only_moved(before: object, now: object) -> bool:
+    """Whether a corpus section only names another place: the text there is known by its checksum."""
+    if not isinstance(before, CorpusConfig) or not isinstance(now, CorpusConfig):
+        return False
+    anywhere = Path()
+    return at_path(before, anywhere) == at_path(now, anywhere)
 
 
 def _difference(before: object, now: object) -> str:

@@ -32,9 +32,13 @@ class TokenFiles:
         folder: Where they are kept.
         corpus: Of which text.
         tokenizer: By what.
+        min_held_out: Tokens that a part must have so that its losses can be measured.
     """
 
-    def __init__(self, folder: Path, corpus: Corpus, tokenizer: TextTokenizer) -> None:
+    def __init__(
+        self, folder: Path, corpus: Corpus, tokenizer: TextTokenizer, *, min_held_out: int
+    ) -> None:
+        self._min_held_out = min_held_out
         self._folder = folder
         self._corpus = corpus
         self._tokenizer = tokenizer
@@ -47,8 +51,15 @@ class TokenFiles:
 
     @property
     def validation(self) -> Ids:
-        """What is held out."""
-        return self.held_out("validation")
+        """What is held out and looked at while training.
+
+        Raises:
+            CorpusError: this or the test part is too short for the figures to be published.
+        """
+        # The test part too: told now, not when a long training is over.
+        if self._corpus.test is not None:
+            self._long_enough("test")
+        return self._long_enough("validation")
 
     def held_out(self, part: HeldOutPart) -> Ids:
         """The validation text, or the one that is held out for the end.
@@ -57,6 +68,17 @@ class TokenFiles:
             CorpusError: the corpus has no such part.
         """
         return self._part(part, self._corpus.held_out(part))
+
+    def _long_enough(self, part: HeldOutPart) -> Ids:
+        ids = self.held_out(part)
+        if len(ids) < self._min_held_out:
+            is_cut_off = self._corpus.test is None
+            cure = "text, or a larger corpus.held_out" if is_cut_off else f"{part} text"
+            raise CorpusError(
+                f"the {part} part of {self._corpus.name} has {len(ids)} tokens; at least "
+                f"{self._min_held_out} are needed to measure a model: take a longer {cure}"
+            )
+        return ids
 
     def _part(self, name: str, texts: Texts) -> Ids:
         path = self._folder / f"{name}.u{8 * np.dtype(self._type).itemsize}"

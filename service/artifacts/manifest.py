@@ -87,6 +87,8 @@ class Provenance(_Part):
     """How the weights came to be: enough to train them again.
 
     Attributes:
+        code_version: Of the program that trained.
+        precision: Number format of the forward and backward pass; None if it is not known.
         calibrated_temperature: What the logits of the trained network are divided by, inside of the
             graph; 1 if it was not calibrated.
     """
@@ -96,6 +98,7 @@ class Provenance(_Part):
     seed: int
     code_version: str
     torch_version: str
+    precision: Literal["float32", "bfloat16"] | None = None
     num_parameters: Annotated[int, Field(ge=1)]
     num_steps: Annotated[int, Field(ge=0)]
     wall_time_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -153,7 +156,7 @@ class Inventions(_Part):
         num_texts: How many it wrote; shares are of all of them.
         temperature: Of the draws.
         well_formed: Share that ended by themselves, neither empty nor longer than every text that
-            was trained on.
+            was trained on, nor than 2,000 characters.
         new: Share that is well-formed and was not trained on.
         distinct: Share that is left of the well-formed if each text counts once.
         num_trained_on: Number of texts that the model was trained on.

@@ -123,3 +123,6 @@ def test_a_run_that_is_to_be_calibrated(tiny_run: TinyRun, tmp_path: Path) -> No
     assert found.temperature == artifact.manifest.provenance.calibrated_temperature
     card = artifact.read("README.md").decode("utf-8")
     assert f"divided by {found.temperature:.3f}" in card
+    last = Checkpoint.load(folder.last)
+    artifact = publish_checkpoint(last, corpus, workplace, ModelStore(tmp_path / "m"), 2)
+    assert 1.0 != artifact.manifest.provenance.calibrated_temperature, "asked for by the config"

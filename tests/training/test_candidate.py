@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.training.tiny import TinyRun
 from training import candidate
-from training.candidate import Candidate, build_candidate
+from training.candidate import Candidate, build_candidate, build_graph
 from training.checkpoints import Checkpoint
-from training.errors import ParityError, QualityGateError
+from training.errors import ExportError, ParityError, QualityGateError
 from training.evaluation import cold_loss, stateful_loss
+from training.models.build import build_model
 from training.quantisation import quantise
 
 
@@ -61,6 +63,38 @@ def test_worse_int8_is_refused(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatc
     checkpoint = tiny_run.checkpoint
     with pytest.raises(QualityGateError, match="int8 raises the perplexity"):
         build_candidate(checkpoint, tiny_run.held_out)
+
+
+def test_the_test_part_decides_nothing(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its figures are published, whatever they are; the gate looks at the validation text."""
+    seen: list[tuple[float, float]] = []
+    monkeypatch.setattr(
+        candidate,
+        "check_quality",
+        lambda one, other, _: seen.append((one.nats_per_token, other.nats_per_token)),
+    )
+    validation = tiny_run.held_out
+    test = replace(validation, part="test", ids=validation.ids[:400])
+    chosen = build_candidate(tiny_run.checkpoint, validation, test)
+    assert {e.part for e in chosen.evaluations} == {"test"}
+    alone = build_candidate(tiny_run.checkpoint, validation)
+    assert {e.part for e in alone.evaluations} == {"validation"}
+    assert seen[0] == seen[1]
+    assert chosen.evaluations[0].nats_per_token != alone.evaluations[0].nats_per_token
+
+
+def test_int8_of_outputs_without_a_bound_is_refused(tiny_run: TinyRun) -> None:
+    """Also where a config was not asked: they would be clipped."""
+    config = tiny_run.config
+    model = config.model.model_copy(update={"projection_size": 8})
+    identity = tiny_run.checkpoint.identity.model_copy(
+        update={"config": config.model_copy(update={"model": model})}
+    )
+    weights = build_model(model, identity.tokenizer.vocabulary_size).state_dict()
+    checkpoint = replace(tiny_run.checkpoint, identity=identity, weights=weights)
+    assert build_graph(checkpoint, "float32").graph.node
+    with pytest.raises(ExportError, match=r"model\.projection_size have no bound"):
+        build_graph(checkpoint, "int8")
 
 
 def test_parity_stops_everything_after_it(

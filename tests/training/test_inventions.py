@@ -7,6 +7,7 @@ from pathlib import Path
 from service.artifacts.store import ModelStore
 from service.runtime.decoder import Sampling
 from tests.tiny_model import publish
+from training.cli import main
 from training.corpora.corpus import Texts
 from training.inventions import inventions
 from training.step_model import StepModel
@@ -33,3 +34,28 @@ def test_texts_are_counted_as_they_are_written(tmp_path: Path) -> None:
     assert found.well_formed == len(right) / 1000
     assert found.new == sum(text != known for text in right) / 1000 < found.well_formed
     assert found.distinct == len(set(right)) / 1000
+
+
+def test_known_texts_are_known_as_they_are_written(tmp_path: Path) -> None:
+    """A model of words writes one space where the text had two."""
+    config = tmp_path / "names.toml"
+    items = [f"{one}  {two}" for one in ("red", "green") for two in ("lamp", "river", "bird")]
+    (tmp_path / "items.txt").write_text("\n".join(items * 150), encoding="utf-8")
+    config.write_text(
+        """
+        name = "words"
+        corpus = { path = "items.txt", items = "lines" }
+        tokenizer = { kind = "word" }
+        model = { hidden_size = 16, num_layers = 1, embedding_size = 8 }
+        training = { epochs = 2, batch_size = 4, window = 16, learning_rate = 0.03 }
+        """,
+        encoding="utf-8",
+    )
+    store = tmp_path / "store"
+    run = ["run", str(config), "--store", str(store), "--run-dir", str(tmp_path / "run")]
+    assert main(run) == 0
+    found = ModelStore(store).verify("words", 1).manifest.inventions
+    assert found is not None
+    assert found.well_formed > 0.9
+    assert found.new < 0.1, "there are but six texts, and it has seen them all"
+    assert found.num_trained_on > 700

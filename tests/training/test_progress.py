@@ -55,7 +55,7 @@ def test_an_evaluation_is_no_slow_step(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1, 11):
         display.stepped(step(number))
     display.evaluated(EVALUATION)
-    for number in (11, 12):
+    for number in (11, 12):  # the evaluation ended 75 s after the beginning
         display.stepped(replace(step(number), wall_time_s=number + 65.0))
     assert "step 12/100 epoch 1.20 loss 2.000 640 tokens/s left 1:28" in screen.getvalue()
 

@@ -33,7 +33,17 @@ def read_json_lines(path: Path, field: str) -> Iterator[str]:
             raise CorpusError(
                 f"{path}, line {number} has no text in the field {field!r} (corpus.text_field)"
             )
+        _require_characters(text, f"{path}, line {number}")
         yield text
+
+
+def _require_characters(text: str, where: str) -> None:
+    """JSON can name halves of characters, which no UTF-8 and no tokenizer can write."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = f"\\u{ord(text[error.start]):04x}"
+        raise CorpusError(f"{where} holds half a character: {half}, a lone surrogate") from error
 
 
 def read_wet(path: Path, languages: tuple[str, ...]) -> Iterator[str]:

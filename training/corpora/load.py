@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from training.config import CleaningConfig, CorpusConfig
@@ -37,8 +36,8 @@ def load_corpus(
     """Find, verify, measure and split a corpus; its text stays on the disk.
 
     Raises:
-        CorpusError: unknown name, unreadable file, failed download, wrong checksum, not UTF-8, or
-            too short; the message names the file.
+        CorpusError: unknown name, unreadable file, failed download, wrong checksum, not UTF-8, too
+            short, or a single item; the message names the file.
     """
     cleaning = cleaning or CleaningConfig()
     if config.path is not None:
@@ -47,7 +46,7 @@ def load_corpus(
             return _in_three_files(path, config, cleaning)
         files = text_files(path, *_ENDINGS[config.format])
         source, licence, name = "a file of the user's own", None, path.name
-        sha256 = _sha256_of_all(files)
+        sha256 = _sha256_of_all(files, path)
     else:
         named = find_named(config.name or "")
         path = obtain(named, data_folder)
@@ -112,19 +111,31 @@ def _of_one_file(file: Path, config: CorpusConfig) -> Iterator[str]:
 
 
 def _split(records: Records, config: CorpusConfig, path: Path) -> tuple[Texts, Texts]:
-    """The beginning and the held-out end; whole records only, unless the text is one record."""
-    lengths = [len(record) for record in records()]
-    total = sum(lengths)
+    """The beginning and the held-out end: whole records, but plain text is cut where it may be."""
+    total = sum(len(record) for record in records())
     if total < MIN_CHARACTERS:
         size = "empty" if total == 0 else f"{total} characters long"
         raise CorpusError(f"{path} is {size}; training needs at least {MIN_CHARACTERS} characters")
     cut = int(total * (1.0 - config.held_out))
     if config.items or config.format != "text":
-        ends = itertools.accumulate(lengths)
-        cut = next(end for end in ends if end >= cut)
-        if cut == total:
-            cut -= lengths[-1]
+        cut = _between_records(records, cut, total)
+        if cut == 0:
+            kind = (config.items or "documents").removesuffix("s")
+            raise CorpusError(
+                f"{path} holds only one {kind}; at least two are needed, one to be held out"
+            )
     return Texts(records, 0, cut), Texts(records, cut, total)
+
+
+def _between_records(records: Records, cut: int, total: int) -> int:
+    """The first end of a record from `cut` on; but something is left after it."""
+    # Read once more rather than remembered: a list of the lengths could be as large as the text.
+    start = end = 0
+    for record in records():
+        start, end = end, end + len(record)
+        if end >= cut:
+            break
+    return end if end < total else start
 
 
 def _in_three_files(folder: Path, config: CorpusConfig, cleaning: CleaningConfig) -> Corpus:
@@ -135,16 +146,23 @@ def _in_three_files(folder: Path, config: CorpusConfig, cleaning: CleaningConfig
         parts.append(Texts(records, 0, sum(map(len, records()))))
     train, validation, test = parts
     return Corpus(
-        folder.name, "files of the user's own", None, _sha256_of_all(files), train, validation, test
+        name=folder.name,
+        source="files of the user's own",
+        licence=None,
+        sha256=_sha256_of_all(files, folder),
+        train=train,
+        validation=validation,
+        test=test,
     )
 
 
-def _sha256_of_all(files: Iterable[Path]) -> str:
-    """Of one file's bytes; of several, of the list that `sha256sum` would print."""
-    sums = {file.name: _sha256(file) for file in files}
-    if len(sums) == 1:
-        return next(iter(sums.values()))
-    listing = "".join(f"{checksum}  {name}\n" for name, checksum in sums.items())
+def _sha256_of_all(files: list[Path], folder: Path) -> str:
+    """Of one file's bytes; of several, of what `sha256sum` would print of them in their folder."""
+    if len(files) == 1:
+        return _sha256(files[0])
+    names = [file.relative_to(folder).as_posix() for file in files]
+    sums = zip(map(_sha256, files), names, strict=True)
+    listing = "".join(f"{checksum}  {name}\n" for checksum, name in sums)
     return hashlib.sha256(listing.encode()).hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def read_pieces(path: Path) -> Iterator[str]:
     """A file, strictly UTF-8; a byte order mark is dropped, Windows line ends become newlines.
 
     Raises:
-        CorpusError: it cannot be read, or is not UTF-8.
+        CorpusError: it cannot be read, is damaged, or is not UTF-8.
     """
     rest = ""
     for text in _decoded(path):
@@ -94,6 +95,8 @@ def _decoded(path: Path) -> Iterator[str]:
         _decode(decoder, b"", path, num_bytes - len(decoder.getstate()[0]), final=True)
     except OSError as error:
         raise CorpusError(f"cannot read text {path}: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise CorpusError(f"cannot read text {path}: damaged or cut off ({error})") from error
     yield text
 
 

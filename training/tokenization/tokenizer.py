@@ -54,7 +54,8 @@ class TextTokenizer:
     def encode_all(self, texts: Iterable[str], *, are_items: bool) -> Iterator[NDArray[np.int64]]:
         """Ids of texts that follow each other; items each between start and end.
 
-        A text must not end in the middle of a word.
+        Of words and byte pairs, a text that ends in the middle of one gives half a word: that
+        happens once, where a plain text is cut in two (`corpora/load.py`).
         """
         ids = self.special_ids
         for text in texts:

@@ -123,6 +123,19 @@ def test_adaptive_softmax_is_a_distribution() -> None:
     torch.testing.assert_close(model.read(ids_TB, targets_TB, model.zero_state(3)).nats_TB, wanted)
 
 
+def test_losses_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is kept, large vocabularies are not computed all at once."""
+    monkeypatch.setattr("training.models.output._EVALUATED_ROWS", 4)
+    output = small_model().output
+    hidden_NH, targets_N = torch.rand(9, small_config().hidden_size), torch.arange(9)
+    wanted = output.losses(hidden_NH, targets_N)
+    sizes: list[int] = []
+    output.register_forward_hook(lambda _, __, logits_NV: sizes.append(len(logits_NV)))
+    with torch.inference_mode():
+        torch.testing.assert_close(output.losses(hidden_NH, targets_N), wanted)
+    assert sizes == [4, 4, 1]
+
+
 def test_adaptive_softmax_under_autocast() -> None:
     """Trained in bfloat16 like the rest; its own sums stay exact."""
     output = small_model(adaptive_cutoffs=[4, 8], adaptive_division=2.0).output
