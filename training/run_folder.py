@@ -89,8 +89,9 @@ class RunFolder:
         if config is None:
             return checkpoint
         for section in ("name", "corpus", "cleaning", "tokenizer", "model", "vectors", "training"):
-            before, now = getattr(identity.config, section), getattr(config, section)
-            if before != now and not _only_goes_on(before, now) and not _only_moved(before, now):
+            before = _wherever(getattr(identity.config, section))
+            now = _wherever(getattr(config, section))
+            if before != now and not _only_goes_on(before, now):
                 raise CheckpointError(
                     f"{self.last} was trained with another config: {section} was "
                     f"{_difference(before, now)}"
@@ -147,12 +148,9 @@ def _only_goes_on(before: object, now: object) -> bool:
     return now.model_copy(update={"restarts": kept, "calibrate": calibrate}) == before
 
 
-def _only_moved(before: object, now: object) -> bool:
-    """Whether a corpus section only names another place: the text there is known by its checksum."""
-    if not isinstance(before, CorpusConfig) or not isinstance(now, CorpusConfig):
-        return False
-    anywhere = Path()
-    return at_path(before, anywhere) == at_path(now, anywhere)
+def _wherever(section: object) -> object:
+    """A corpus section without its place: the text is known by its checksum."""
+    return at_path(section, Path()) if isinstance(section, CorpusConfig) else section
 
 
 def _difference(before: object, now: object) -> str:
