@@ -40,10 +40,15 @@ def _has_bfloat16_instructions() -> bool:
 def _bfloat16_works() -> bool:
     """Run one tiny step: oneDNN's LSTM raises on CPUs without the instructions."""
     lstm = nn.LSTM(8, 8)
+    # By itself: threads that torch starts here would not flush denormals when it trains.
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             output, _ = lstm(torch.zeros(2, 2, 8))
         output.float().sum().backward()
     except RuntimeError:
         return False
+    finally:
+        torch.set_num_threads(num_threads)
     return True

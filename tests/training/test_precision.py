@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -52,3 +55,14 @@ def test_probe_tells_what_an_lstm_does_here() -> None:
         happens = False
     assert precision._bfloat16_works() == happens
     assert isinstance(precision._has_bfloat16_instructions(), bool)
+
+
+def test_probe_starts_no_threads() -> None:
+    """They would be there before training makes its threads flush denormals."""
+    program = (
+        "import os, torch; from training import precision; torch.set_num_threads(4); "
+        "before = len(os.listdir('/proc/self/task')); precision._bfloat16_works(); "
+        "print(len(os.listdir('/proc/self/task')) - before, torch.get_num_threads())"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert run.stdout.split() == [b"0", b"4"]
