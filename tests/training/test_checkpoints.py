@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from dataclasses import replace
@@ -12,6 +13,7 @@ import torch
 
 from tests.training.tiny import TinyRun
 from training.checkpoints import Checkpoint, Position
+from training.code_version import code_version
 from training.errors import CheckpointError
 
 
@@ -27,6 +29,19 @@ def test_round_trip(tiny_run: TinyRun, tmp_path: Path) -> None:
     assert all(map(torch.equal, after.carried, before.carried))
     assert all(torch.equal(after.weights[name], before.weights[name]) for name in before.weights)
     assert os.listdir(tmp_path) == ["c.pt"]
+
+
+def test_what_trained_a_run_is_kept(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """Not known of runs that began before it was; those are read all the same."""
+    identity = tiny_run.checkpoint.identity
+    assert code_version() == identity.code_version
+    assert torch.__version__ == identity.torch_version
+    content = torch.load(tiny_run.folder.best, weights_only=True)
+    meta = json.loads(content["meta"])
+    del meta["identity"]["code_version"], meta["identity"]["torch_version"]
+    torch.save(content | {"meta": json.dumps(meta)}, tmp_path / "old.pt")
+    old = Checkpoint.load(tmp_path / "old.pt").identity
+    assert (None, None) == (old.code_version, old.torch_version)
 
 
 def test_position_before_the_first_evaluation_survives(tiny_run: TinyRun, tmp_path: Path) -> None:

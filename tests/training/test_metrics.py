@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,51 @@ def test_resuming_drops_what_is_done_again(tmp_path: Path) -> None:
     history = read_history(path)
     assert [record.step for record in history.steps] == [1, 2, 3, 4]
     assert [record.step for record in history.evaluations] == [1, 2, 3]
+
+
+LINE_ENDS = "one\u2028two\u2029three\x85four\x1cfive\r\n"
+
+
+def test_samples_may_hold_any_line_end(tmp_path: Path) -> None:
+    """Also those of Unicode, which JSON leaves as they are; logs of before are read likewise."""
+    path = tmp_path / METRICS_FILE
+    log = MetricsLog(path)
+    wanted = replace(evaluation(1), sample=LINE_ENDS)
+    log.started(started(0))
+    log.evaluated(wanted)
+    log.finished()
+    assert path.read_bytes().isascii()
+    assert History([], [wanted]) == read_history(path)
+    as_before = json.dumps(json.loads(path.read_text("utf-8")), ensure_ascii=False)
+    path.write_text(as_before + "\n", encoding="utf-8")
+    assert History([], [wanted]) == read_history(path)
+    log.started(started(1))
+    log.finished()
+    assert History([], [wanted]) == read_history(path)
+
+
+def test_a_log_that_ends_in_half_a_character(tmp_path: Path) -> None:
+    """Is read up to the line before."""
+    path = tmp_path / METRICS_FILE
+    log = MetricsLog(path)
+    log.started(started(0))
+    log.stepped(step(1))
+    log.finished()
+    with path.open("ab") as file:
+        file.write('{"kind": "evaluation", "sample": "漢'.encode()[:-1])
+    assert History([step(1)], []) == read_history(path)
+
+
+def test_a_damaged_line_before_the_last_is_told(tmp_path: Path) -> None:
+    """Rather than left out of the curves."""
+    path = tmp_path / METRICS_FILE
+    log = MetricsLog(path)
+    log.started(started(0))
+    log.stepped(step(1))
+    log.finished()
+    path.write_text('{"kind": "st\n' + path.read_text("utf-8"), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"metrics\.jsonl, line 1 is damaged"):
+        read_history(path)
 
 
 def test_log_before_the_run_is_a_mistake(tmp_path: Path) -> None:

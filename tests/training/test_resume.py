@@ -18,7 +18,8 @@ import torch
 from tests.training.tiny import TinyRun, tiny_config
 from training.checkpoints import LAST, Checkpoint
 from training.cli import main
-from training.corpora.load import load_corpus
+from training.config import CorpusConfig
+from training.corpora.load import at_path, load_corpus
 from training.errors import CheckpointError, CorpusError
 from training.interruption import Interruption
 from training.loop import Outcome, train
@@ -207,6 +208,42 @@ def test_another_config_cannot_go_on(text_file: Path, tiny_run: TinyRun) -> None
     described = tiny_run.config.model_copy(update={"description": "new"})
     resumed = tiny_run.folder.resume(described, tiny_run.corpus)
     assert resumed.identity.config.description == "new"
+
+
+def test_another_split_cannot_go_on(tiny_run: TinyRun) -> None:
+    """What was held out would be trained on; but the text may lie elsewhere."""
+    moved = tiny_run.config.corpus.model_copy(update={"path": "elsewhere.txt"})
+    elsewhere = tiny_run.config.model_copy(update={"corpus": moved})
+    resumed = tiny_run.folder.resume(elsewhere, tiny_run.corpus)
+    assert moved == resumed.identity.config.corpus
+    less = moved.model_copy(update={"held_out": 0.05})
+    config = tiny_run.config.model_copy(update={"corpus": less})
+    with pytest.raises(CheckpointError, match=r"corpus was held_out = 0\.1, now 0\.05$"):
+        tiny_run.folder.resume(config, tiny_run.corpus)
+
+
+def test_a_named_text_may_be_given_as_a_file(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """As `--text` does it: the same kind of corpus in another place."""
+    named = tiny_run.config.model_copy(update={"corpus": CorpusConfig(name="names")})
+    folder = RunFolder(tmp_path)
+    tiny_run.checkpoint.with_config(named).save(folder.last)
+    at_hand = at_path(named.corpus, tmp_path / "names.txt")
+    resumed = folder.resume(named.model_copy(update={"corpus": at_hand}), tiny_run.corpus)
+    assert at_hand == resumed.identity.config.corpus
+    ordered = at_hand.model_copy(update={"shuffled": False})
+    with pytest.raises(CheckpointError, match="corpus was shuffled = True, now False"):
+        folder.resume(named.model_copy(update={"corpus": ordered}), tiny_run.corpus)
+
+
+def test_calibration_can_be_added(text_file: Path, tiny_run: TinyRun, tmp_path: Path) -> None:
+    """No step depends on it; but it is not taken back, since the best moment has been given it."""
+    calibrated = tiny_config(text_file, calibrate=True)
+    resumed = tiny_run.folder.resume(calibrated, tiny_run.corpus)
+    assert resumed.identity.config.training.calibrate
+    folder = RunFolder(tmp_path)
+    resumed.save(folder.last)
+    with pytest.raises(CheckpointError, match="calibrate = True, now False"):
+        folder.resume(tiny_run.config, tiny_run.corpus)
 
 
 def test_finished_run_can_be_given_a_restart(
