@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from training.corpora.load import default_data_folder
 
@@ -16,6 +17,19 @@ examples:
   lstm-train sample --run-dir runs/mine --prompt "Once"  look at what it writes
   lstm-train evaluate --model mine --text other.txt      how well it knows another text
 """
+
+DEFAULTS: dict[str, Any] = {
+    "checkpoint": "best",
+    "store": Path("model_store"),
+    "places": 10,
+    "cache_flatness": 0.3,
+    "cache_weight": 0.1,
+    "seed": 0,
+    "length_penalty": 0.6,
+}
+"""Of evaluate and sample; here they are None, so that `verbs/look.py` can refuse what is named in
+vain, before it fills them in."""
+_PICTURES = (".png", ".pdf")
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -51,11 +65,9 @@ def argument_parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--places",
         type=_natural,
-        default=10,
         metavar="N",
         help="with --model: show so many of the most surprising places (default: 10)",
     )
-
     evaluate.add_argument(
         "--dynamic",
         type=_between(0.0, 100.0),
@@ -69,10 +81,10 @@ def argument_parser() -> argparse.ArgumentParser:
         help="with --run-dir: also with a neural cache of the last N tokens",
     )
     evaluate.add_argument(
-        "--cache-flatness", type=_between(0.0, 100.0), default=0.3, metavar="F", help="default: 0.3"
+        "--cache-flatness", type=_between(0.0, 100.0), metavar="F", help="default: 0.3"
     )
     evaluate.add_argument(
-        "--cache-weight", type=_between(0.0, 1.0), default=0.1, metavar="W", help="default: 0.1"
+        "--cache-weight", type=_between(0.0, 1.0), metavar="W", help="default: 0.1"
     )
 
     sample = _verb(verbs, "sample", "let a checkpoint or a published model write")
@@ -96,26 +108,14 @@ def argument_parser() -> argparse.ArgumentParser:
         metavar="RUN_DIR",
         help="the first is what others stand beside",
     )
-    compare.add_argument(
-        "--output",
-        type=Path,
-        default=Path("compare.png"),
-        metavar="FILE",
-        help="default: compare.png",
-    )
+    _add_picture(compare, "compare.png")
     compare.add_argument(
         "--by", choices=("epoch", "step", "minutes"), default="epoch", help="default: epoch"
     )
 
     find = _verb(verbs, "find-lr", "raise the learning rate until the loss explodes, and draw that")
     _add_what_to_train(find)
-    find.add_argument(
-        "--output",
-        type=Path,
-        default=Path("find-lr.png"),
-        metavar="FILE",
-        help="default: find-lr.png",
-    )
+    _add_picture(find, "find-lr.png")
     find.add_argument("--num-steps", type=_positive, default=150, metavar="N", help="default: 150")
 
     sweep = _verb(verbs, "sweep", "search for better hyper-parameters by many short runs")
@@ -128,13 +128,7 @@ def argument_parser() -> argparse.ArgumentParser:
     )
 
     gradients = _verb(verbs, "gradients", "draw how far gradients reach back: RNN, GRU and LSTM")
-    gradients.add_argument(
-        "--output",
-        type=Path,
-        default=Path("gradients.png"),
-        metavar="FILE",
-        help="default: gradients.png",
-    )
+    _add_picture(gradients, "gradients.png")
     gradients.add_argument(
         "--hidden-size", type=_positive, default=128, metavar="H", help="default: 128"
     )
@@ -144,7 +138,9 @@ def argument_parser() -> argparse.ArgumentParser:
 
     publish = _verb(verbs, "publish", "export, measure, gate and publish a checkpoint")
     _add_checkpoint(publish)
-    _add_moved_text(publish)
+    publish.add_argument(
+        "--text", type=Path, metavar="FILE", help="where the text lies now, if it was moved"
+    )
     _add_store(publish)
     return parser
 
@@ -182,8 +178,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--run-dir", type=Path, metavar="DIR", help="checkpoints and metrics (default: runs/NAME)"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--epochs", type=int, metavar="N", help="instead of training.epochs")
-    parser.add_argument("--seed", type=int, metavar="N", help="instead of training.seed")
+    parser.add_argument("--epochs", type=_whole, metavar="N", help="instead of training.epochs")
+    parser.add_argument("--seed", type=_whole, metavar="N", help="instead of training.seed")
     parser.add_argument(
         "--precision",
         choices=("auto", "float32", "bfloat16"),
@@ -200,6 +196,7 @@ def _add_checkpoint_or_model(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--model", metavar="NAME[@N]", help="a model of the store")
     _add_choice_of_checkpoint(parser)
     _add_store_folder(parser)
+    parser.set_defaults(checkpoint=None, store=None)
 
 
 def _add_sampling(parser: argparse.ArgumentParser) -> None:
@@ -211,7 +208,7 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         "--temperature",
         type=_between(0.0, 10.0),
         metavar="T",
-        help="instead of sample.temperature; 0 takes the most probable token",
+        help="instead of the config's or the model's own; 0 takes the most probable token",
     )
     parser.add_argument("--top-k", type=_positive, metavar="K", help="of the K most probable only")
     parser.add_argument(
@@ -220,7 +217,7 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-p", type=_between(0.0, 1.0), metavar="P", help="of those near the best one only"
     )
-    parser.add_argument("--seed", type=_natural, default=0, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=_natural, metavar="N", help="default: 0")
     parser.add_argument(
         "--num-samples", type=_positive, metavar="N", help="write so many, from seed on (default 1)"
     )
@@ -230,7 +227,6 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--length-penalty",
         type=_between(0.0, 10.0),
-        default=0.6,
         metavar="A",
         help="of --beams: 0 prefers short texts (default: 0.6)",
     )
@@ -245,14 +241,8 @@ def _add_choice_of_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint",
         choices=("best", "last"),
-        default="best",
+        default=DEFAULTS["checkpoint"],
         help="lowest validation loss, or newest (default: best)",
-    )
-
-
-def _add_moved_text(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--text", type=Path, metavar="FILE", help="where the text lies now, if it was moved"
     )
 
 
@@ -260,7 +250,7 @@ def _add_store_folder(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store",
         type=Path,
-        default=Path("model_store"),
+        default=DEFAULTS["store"],
         metavar="DIR",
         help="default: model_store",
     )
@@ -276,15 +266,39 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_picture(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--output",
+        type=_picture,
+        default=Path(default),
+        metavar="FILE",
+        help=f"{' or '.join(_PICTURES)} (default: {default})",
+    )
+
+
+def _picture(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in _PICTURES:
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in {' or '.join(_PICTURES)}")
+    return path
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
+
+
 def _positive(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
     return number
 
 
 def _natural(text: str) -> int:
-    number = int(text)
+    number = _whole(text)
     if not 0 <= number < 2**63:
         raise argparse.ArgumentTypeError(f"{text} is not in 0..2^63-1")
     return number
@@ -292,7 +306,10 @@ def _natural(text: str) -> int:
 
 def _between(low: float, high: float) -> Callable[[str], float]:
     def number(text: str) -> float:
-        value = float(text)
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
         if not low <= value <= high:
             raise argparse.ArgumentTypeError(f"{text} is not in {low:g}..{high:g}")
         return value

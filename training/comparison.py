@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from training.checkpoints import Checkpoint
+from training.corpora.load import at_path
 from training.errors import CheckpointError
 from training.metrics import METRICS_FILE, History, read_history
 from training.run_folder import RunFolder
@@ -49,21 +50,40 @@ class Run:
         """All fields, by their dotted names."""
         return _flat(self.checkpoint.identity.config.model_dump(mode="json"))
 
+    @property
+    def measured_on(self) -> tuple[object, ...]:
+        """What makes the held-out tokens what they are; equal where losses can be compared."""
+        identity = self.checkpoint.identity
+        config = identity.config
+        # Without its name or path: the same text may be taken by either.
+        split = at_path(config.corpus, Path())
+        return (identity.corpus.sha256, split, config.cleaning, identity.tokenizer_json)
+
 
 def comparison_table(runs: Sequence[Run]) -> Table:
     """What differs in the configs, and what came of it. One column for each run."""
     table = Table(title="runs")
+    are_alike = [run.measured_on == runs[0].measured_on for run in runs]
+    if not all(are_alike):
+        table.caption = "losses per token of different texts or tokenizers cannot be compared"
     table.add_column("")
     for run in runs:
         table.add_column(run.name, justify="right")
     configs = [run.config for run in runs]
-    for field in sorted(set().union(*configs)):
-        values = [config.get(field) for config in configs]
-        if field.startswith(_LEFT_ALONE) or all(value == values[0] for value in values):
-            continue
-        table.add_row(field, *(Text(str(value)) for value in values))
+    rows = {
+        field: [config.get(field) for config in configs]
+        for field in sorted(set().union(*configs))
+        if not field.startswith(_LEFT_ALONE)
+    }
+    identities = [run.checkpoint.identity for run in runs]
+    if len({identity.corpus.sha256 for identity in identities}) > 1:
+        rows["corpus"] = [f"{i.corpus.name} {i.corpus.sha256[:12]}" for i in identities]
+    rows["vocabulary size"] = [i.tokenizer.vocabulary_size for i in identities]
+    for heading, values in rows.items():
+        if any(value != values[0] for value in values):
+            table.add_row(heading, *(Text(str(value)) for value in values))
     table.add_section()
-    for heading, row in _figures(runs).items():
+    for heading, row in _figures(runs, are_alike).items():
         table.add_row(heading, *row)
     return table
 
@@ -89,13 +109,16 @@ def draw_comparison(runs: Sequence[Run], axis: Axis, path: Path) -> None:
     figure.savefig(path, metadata={"Software": None})
 
 
-def _figures(runs: Sequence[Run]) -> dict[str, list[str]]:
+def _figures(runs: Sequence[Run], are_alike: Sequence[bool]) -> dict[str, list[str]]:
     best = [min(run.history.evaluations, key=lambda e: e.validation_loss) for run in runs]
     last = [run.history.steps[-1] for run in runs]
     tokens = [sum(step.num_tokens for step in run.history.steps) for run in runs]
     return {
         "best validation loss": [f"{e.validation_loss:.4f}" for e in best],
-        "  to the first run": [f"{e.validation_loss - best[0].validation_loss:+.4f}" for e in best],
+        "  to the first run": [
+            f"{e.validation_loss - best[0].validation_loss:+.4f}" if is_alike else "-"
+            for e, is_alike in zip(best, are_alike, strict=True)
+        ],
         "  at step": [f"{e.step:,}" for e in best],
         "  after minutes": [f"{e.wall_time_s / 60:.1f}" for e in best],
         "training loss there": [f"{e.train_loss:.4f}" for e in best],

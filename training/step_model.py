@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -14,7 +16,13 @@ from service.artifacts.graph import check_step_graph
 from service.artifacts.store import Artifact, ModelStore
 from service.runtime.burst import BurstDecoder
 from service.runtime.step import StepGraph
-from training.errors import PublishError
+from training.config import CleaningConfig, CorpusConfig
+from training.config_files import checked
+from training.corpora.cleaning import cleaner
+from training.corpora.documents import of_right_length, read_json_lines, read_wet
+from training.corpora.load import at_path
+from training.corpora.plain import read_lines, read_paragraphs, read_pieces
+from training.errors import ConfigError, PublishError
 from training.tokenization.tokenizer import TextTokenizer
 
 
@@ -95,3 +103,36 @@ def find_published(store: ModelStore, ref: str) -> Artifact:
         return store.verify(name, wanted)
     except ArtifactError as error:
         raise PublishError(str(error)) from error
+
+
+def read_as_trained(artifact: Artifact, file: Path) -> Iterator[str]:
+    """A text as the model was given its own: cleaned, and item by item if it is a model of items.
+
+    Items keep the order of the file: shuffling is for what is to be cut in two.
+
+    Raises:
+        ConfigError: the manifest does not say how.
+        CorpusError: the file cannot be read so.
+    """
+    manifest = artifact.manifest
+    config = manifest.provenance.config
+    source = f"{artifact.ref}, provenance.config"
+    clean = cleaner(checked(CleaningConfig, config.get("cleaning", {}), f"{source}.cleaning"))
+    if not manifest.special_ids.start_before_prompt:
+        return map(clean, read_pieces(file))
+    corpus = checked(CorpusConfig, config.get("corpus", {}), f"{source}.corpus")
+    return map(clean, _items(file, at_path(corpus, file), f"{source}.corpus"))
+
+
+def _items(file: Path, corpus: CorpusConfig, source: str) -> Iterator[str]:
+    match corpus.format, corpus.items:
+        case _, "lines":
+            return (line for line in read_lines(file) if line)
+        case _, "paragraphs":
+            return read_paragraphs(file)
+        case "wet", "documents":
+            return of_right_length(read_wet(file, corpus.languages), corpus)
+        case _, "documents":
+            return of_right_length(read_json_lines(file, corpus.text_field), corpus)
+        case _:
+            raise ConfigError(f"{source}: no 'items', but the model begins every text anew")

@@ -23,7 +23,7 @@ class Surprise:
     Attributes:
         nats: -ln of its probability.
         position: Its number in the text, in tokens.
-        before: The text that led to it, as far as it helps.
+        before: The text that led to it, as far as it helps; of items, only its own.
         token: What came.
         expected: What the model would have said.
     """
@@ -38,13 +38,7 @@ class Surprise:
 def surprises(
     model: StepModel, ids_T: NDArray[np.int64], num_places: int
 ) -> tuple[Loss, list[Surprise]]:
-    """The loss of one stateful pass over a text, and its most surprising places, the worst first.
-
-    The text's first token is told from the start token, where the model has one for every text.
-    """
-    special = model.tokenizer.special_ids
-    if special.start_before_prompt:
-        ids_T = np.concatenate([np.array([special.start]), ids_T])
+    """The loss of one stateful pass over ids, and their most surprising places, the worst first."""
     step = model.step()
     state = step.zero_state(1)
     worst: list[tuple[float, int, int]] = []
@@ -63,10 +57,13 @@ def surprises(
 def _described(
     model: StepModel, ids_T: NDArray[np.int64], places: list[tuple[float, int, int]]
 ) -> Iterator[Surprise]:
-    decode = model.tokenizer.backend.decode
+    special, decode = model.tokenizer.special_ids, model.tokenizer.backend.decode
     for nats, minus_position, expected in places:
         position = -minus_position
         before_T = ids_T[max(0, position - _CONTEXT_TOKENS) : position]
+        if special.start_before_prompt:
+            starts = np.flatnonzero(before_T == special.start)
+            before_T = before_T[starts[-1] :] if len(starts) else before_T
         yield Surprise(
             nats,
             position,

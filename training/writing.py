@@ -80,6 +80,8 @@ def beam_search(
         )
         # Each of the beams may end here, and as many are to go on.
         best_N = np.argsort(-total_RV, axis=None, kind="stable")[: 2 * num_beams]
+        # A beam that is wider than the vocabulary reaches what is never written: probability 0.
+        best_N = best_N[np.isfinite(total_RV.flat[best_N])]
         candidates = list(zip(*np.unravel_index(best_N, total_RV.shape), strict=True))
         going_on = [(r, v) for r, v in candidates if v != ids.end][:num_beams]
         for r, v in candidates[:num_beams]:

@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -13,11 +14,13 @@ from service.app import create_app
 from service.artifacts.store import ModelStore
 from service.runtime.decoder import Sampling
 from service.settings import Settings
-from tests.tiny_model import publish
+from tests.tiny_model import VOCABULARY_SIZE, publish, step_graph
 from tests.training.tiny import TinyRun
 from training.candidate import step_model
+from training.config import TokenizerConfig
 from training.step_model import StepModel
 from training.surprise import surprises
+from training.tokenization.build import build_tokenizer
 from training.writing import beam_search, write
 
 
@@ -105,10 +108,28 @@ def test_surprises_are_the_places_of_least_probability(tiny_run: TinyRun) -> Non
     assert surprises(model, ids, num_places=3)[1] == places[:3]
 
 
-def test_a_text_of_a_model_of_items_begins_with_its_start(tmp_path: Path) -> None:
-    """So its first token is told too."""
-    plain = published(tmp_path / "a")
-    items = published(tmp_path / "b", start_before_prompt=True)
-    ids = plain.tokenizer.encode("Once")
-    assert surprises(plain, ids, 0)[0].num_tokens == 3
-    assert surprises(items, ids, 0)[0].num_tokens == 4
+def test_surprises_of_items_show_what_came_before_in_the_same_one() -> None:
+    """Two names beside each other would read as one."""
+    tokenizer = build_tokenizer(TokenizerConfig(), ["ab"], has_items=True)
+    graph = onnx.load_from_string(step_graph(vocabulary_size=tokenizer.vocabulary_size))
+    model = StepModel("names", graph, ("h", "c"), tokenizer)
+    ids = np.concatenate(list(tokenizer.encode_all(["ab", "b"], are_items=True)))
+    loss, places = surprises(model, ids, len(ids))
+    assert loss.num_tokens == len("ab") + len("b") + 3
+    shown = {place.position: (place.before, place.token) for place in places}
+    assert [shown[n] for n in sorted(shown)] == [
+        ("", "a"),
+        ("a", "b"),
+        ("ab", "<end>"),
+        ("ab", "<start>"),
+        ("", "b"),
+        ("b", "<end>"),
+    ]
+
+
+def test_no_more_texts_than_there_are(tmp_path: Path) -> None:
+    """Of one token there are as many as the vocabulary has; the unknown one is never written."""
+    model = published(tmp_path)
+    found = beam_search(model, "On", 1, num_beams=2 * VOCABULARY_SIZE, length_penalty=0.6)
+    assert len(found) == VOCABULARY_SIZE - 1
+    assert all(np.isfinite(text.log_probability) for text in found)

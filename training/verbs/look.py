@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from service.artifacts.manifest import GenerationDefaults
 from service.artifacts.store import ModelStore
 from service.runtime.decoder import Sampling
 from training.adapting_evaluation import cache_loss, dynamic_loss
+from training.arguments import DEFAULTS
 from training.candidate import step_model
 from training.checkpoints import Checkpoint
 from training.config import SampleConfig
 from training.corpora.corpus import Corpus
-from training.corpora.plain import read_pieces
 from training.errors import ConfigError, CorpusError
 from training.evaluation import Loss
 from training.export import able_to_write
@@ -23,16 +25,34 @@ from training.pipeline import (
     evaluate_checkpoint,
 )
 from training.run_folder import RunFolder
-from training.step_model import StepModel, find_published
+from training.step_model import StepModel, find_published, read_as_trained
 from training.surprise import surprises
 from training.tables import losses_table, surprises_table
 from training.verbs.make import checkpoint_of
 from training.verbs.status import DONE
 from training.writing import beam_search, write
 
+_OF_DRAWS = ("temperature", "top_k", "top_p", "min_p")
+_OF_CACHE = ("cache_flatness", "cache_weight")
+_IDLE = (
+    ("model", True, "does nothing with --model", ("checkpoint",)),
+    (
+        "model",
+        True,
+        "needs a checkpoint: --run-dir, not --model",
+        ("part", "dynamic", "cache", *_OF_CACHE),
+    ),
+    ("run_dir", True, "does nothing with --run-dir", ("places", "store")),
+    ("cache", False, "does nothing without --cache", _OF_CACHE),
+    ("beams", True, "does nothing with --beams", (*_OF_DRAWS, "seed", "num_samples")),
+    ("beams", False, "does nothing without --beams", ("length_penalty",)),
+)
+"""If the first option is named (or, False: is not), the last ones are refused in these words."""
+
 
 def evaluate(options: argparse.Namespace, console: Console) -> int:
     """Measure a checkpoint, or a published model."""
+    options = _checked(options)
     if options.model is not None:
         return _evaluate_published(options, console)
     checkpoint = checkpoint_of(options)
@@ -72,19 +92,20 @@ def _adapting_losses(
 def _evaluate_published(options: argparse.Namespace, console: Console) -> int:
     if options.text is None:
         raise ConfigError("--model needs --text: which text is to be measured?")
-    for option in ("dynamic", "cache", "part"):
-        if getattr(options, option) is not None:
-            raise ConfigError(f"--{option} needs a checkpoint: --run-dir, not --model")
-    model = StepModel.of_artifact(find_published(ModelStore(options.store), options.model))
-    text = "".join(read_pieces(options.text))
+    artifact = find_published(ModelStore(options.store), options.model)
+    model = StepModel.of_artifact(artifact)
+    tokenizer = model.tokenizer
     with console.status("measuring"):
-        ids = model.tokenizer.encode(text)
+        texts = list(read_as_trained(artifact, options.text))
+        pieces = tokenizer.encode_all(texts, are_items=tokenizer.special_ids.start_before_prompt)
+        ids = np.concatenate([np.zeros(0, np.int64), *pieces])
         if len(ids) < 2:
             raise CorpusError(f"{options.text} is too short to be measured")
         loss, places = surprises(model, ids, options.places)
     console.print(losses_table(f"{model.name} on {options.text.name}", {"stateful": loss}))
-    bits = loss.bits * loss.num_tokens / len(text)
-    console.print(f"{len(text):,} characters, {bits:.4f} bits per character", highlight=False)
+    num_characters = sum(map(len, texts))
+    bits = loss.bits * loss.num_tokens / num_characters
+    console.print(f"{num_characters:,} characters, {bits:.4f} bits per character", highlight=False)
     if places:
         console.print(surprises_table(places))
     return DONE
@@ -92,17 +113,21 @@ def _evaluate_published(options: argparse.Namespace, console: Console) -> int:
 
 def sample(options: argparse.Namespace, console: Console) -> int:
     """Let a model write."""
+    options = _checked(options)
     if options.model is not None:
-        model = StepModel.of_artifact(find_published(ModelStore(options.store), options.model))
-        sample = SampleConfig()
+        artifact = find_published(ModelStore(options.store), options.model)
+        model, sample = StepModel.of_artifact(artifact), SampleConfig()
+        defaults = artifact.manifest.defaults
     else:
         checkpoint = checkpoint_of(options)
         model, sample = step_model(checkpoint), checkpoint.identity.config.sample
+        defaults = GenerationDefaults(temperature=sample.temperature)
     prompt = sample.prompt if options.prompt is None else options.prompt
     num_tokens = options.num_tokens or sample.num_tokens
-    texts = (_drawn if options.beams is None else _searched)(
-        options, model, prompt, num_tokens, sample.temperature
-    )
+    if options.beams is None:
+        texts = _drawn(options, model, prompt, num_tokens, defaults)
+    else:
+        texts = _searched(options, model, prompt, num_tokens)
     for title, text in texts.items():
         if len(texts) > 1:
             console.rule(title)
@@ -111,16 +136,19 @@ def sample(options: argparse.Namespace, console: Console) -> int:
 
 
 def _drawn(
-    options: argparse.Namespace, model: StepModel, prompt: str, num_tokens: int, temperature: float
+    options: argparse.Namespace,
+    model: StepModel,
+    prompt: str,
+    num_tokens: int,
+    defaults: GenerationDefaults,
 ) -> dict[str, str]:
+    named = {option: getattr(options, option) for option in _OF_DRAWS}
+    # As the server does: what is named before the model's defaults before those of Sampling.
+    chosen = defaults.model_dump(exclude_none=True) | {
+        option: value for option, value in named.items() if value is not None
+    }
     samplings = [
-        Sampling(
-            seed=seed,
-            temperature=temperature if options.temperature is None else options.temperature,
-            top_k=options.top_k,
-            top_p=options.top_p,
-            min_p=options.min_p,
-        )
+        Sampling(seed=seed, **chosen)
         for seed in range(options.seed, options.seed + (options.num_samples or 1))
     ]
     written = write(model, prompt, num_tokens, samplings)
@@ -128,12 +156,28 @@ def _drawn(
 
 
 def _searched(
-    options: argparse.Namespace, model: StepModel, prompt: str, num_tokens: int, _: float
+    options: argparse.Namespace, model: StepModel, prompt: str, num_tokens: int
 ) -> dict[str, str]:
-    for option in ("temperature", "top_k", "top_p", "min_p", "num_samples"):
-        if getattr(options, option) is not None:
-            raise ConfigError(f"--{option.replace('_', '-')} does nothing with --beams")
     found = beam_search(
         model, prompt, num_tokens, num_beams=options.beams, length_penalty=options.length_penalty
     )
     return {f"log p {text.log_probability:.2f}": text.text for text in found}
+
+
+def _checked(options: argparse.Namespace) -> argparse.Namespace:
+    """The options, with defaults for those that were not named.
+
+    Raises:
+        ConfigError: one was named that does nothing beside the others.
+    """
+    named = {option for option, value in vars(options).items() if value is not None}
+    for other, is_named, complaint, idle in _IDLE:
+        for option in idle:
+            if option in named and (other in named) == is_named:
+                raise ConfigError(f"--{option.replace('_', '-')} {complaint}")
+    return argparse.Namespace(
+        **{
+            option: DEFAULTS.get(option) if value is None else value
+            for option, value in vars(options).items()
+        }
+    )

@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.text import Text
 
 from service.artifacts.store import ModelStore
 from training.candidate import build_graph
 from training.checkpoints import Checkpoint
-from training.config import CorpusConfig, TrainConfig
+from training.config import CorpusConfig, ModelConfig, TrainConfig
 from training.config_files import load_config, with_overrides
 from training.corpora.corpus import Corpus
 from training.corpora.load import at_path, load_corpus
 from training.errors import ConfigError
+from training.export import able_to_write
+from training.models.build import build_model
 from training.pipeline import (
     Workplace,
     corpus_of,
@@ -32,9 +35,10 @@ def run(options: argparse.Namespace, console: Console) -> int:
     """Train and publish."""
     config, corpus, folder = _what_to_train(options)
     store = ModelStore(options.store)
-    name = config.name if config is not None else folder.identity().config.name
-    # A version that is taken is told now, not after the training.
-    choose_version(store, name, options.version)
+    planned = config or folder.identity().config
+    # What cannot be published is told now, not after the training.
+    choose_version(store, planned.name, options.version)
+    _require_able_to_write(planned.model)
     status = _train_in(folder, config, corpus, options, console)
     if status == DONE and options.workers.is_first:
         best = Checkpoint.load(folder.best)
@@ -48,6 +52,13 @@ def train(options: argparse.Namespace, console: Console) -> int:
     """Train only."""
     config, corpus, folder = _what_to_train(options)
     return _train_in(folder, config, corpus, options, console)
+
+
+def _require_able_to_write(config: ModelConfig) -> None:
+    """Ask a model that has shapes but no weights, of the smallest vocabulary that will do."""
+    vocabulary_size = max(config.adaptive_cutoffs, default=1) + 1
+    with torch.device("meta"):
+        able_to_write(build_model(config, vocabulary_size))
 
 
 def _train_in(
