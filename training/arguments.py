@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from training.argument_types import PICTURES, between, natural, picture, positive, whole_number
 from training.corpora.load import default_data_folder
 
 _EXAMPLES = """\
@@ -29,7 +29,6 @@ DEFAULTS: dict[str, Any] = {
 }
 """Of evaluate and sample; here they are None, so that `verbs/look.py` can refuse what is named in
 vain, before it fills them in."""
-_PICTURES = (".png", ".pdf")
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -64,27 +63,27 @@ def argument_parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument(
         "--places",
-        type=_natural,
+        type=natural,
         metavar="N",
         help="with --model: show so many of the most surprising places (default: 10)",
     )
     evaluate.add_argument(
         "--dynamic",
-        type=_between(0.0, 100.0),
+        type=between(0.0, 100.0),
         metavar="LR",
         help="with --run-dir: also let it learn from the text as it reads (dynamic evaluation)",
     )
     evaluate.add_argument(
         "--cache",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="with --run-dir: also with a neural cache of the last N tokens",
     )
     evaluate.add_argument(
-        "--cache-flatness", type=_between(0.0, 100.0), metavar="F", help="default: 0.3"
+        "--cache-flatness", type=between(0.0, 100.0), metavar="F", help="default: 0.3"
     )
     evaluate.add_argument(
-        "--cache-weight", type=_between(0.0, 1.0), metavar="W", help="default: 0.1"
+        "--cache-weight", type=between(0.0, 1.0), metavar="W", help="default: 0.1"
     )
 
     sample = _verb(verbs, "sample", "let a checkpoint or a published model write")
@@ -116,7 +115,7 @@ def argument_parser() -> argparse.ArgumentParser:
     find = _verb(verbs, "find-lr", "raise the learning rate until the loss explodes, and draw that")
     _add_what_to_train(find)
     _add_picture(find, "find-lr.png")
-    find.add_argument("--num-steps", type=_positive, default=150, metavar="N", help="default: 150")
+    find.add_argument("--num-steps", type=positive, default=150, metavar="N", help="default: 150")
 
     sweep = _verb(verbs, "sweep", "search for better hyper-parameters by many short runs")
     sweep.add_argument("sweep", type=Path, metavar="SWEEP", help="a TOML file: what to search")
@@ -124,16 +123,16 @@ def argument_parser() -> argparse.ArgumentParser:
         "--dir", type=Path, metavar="DIR", help="study and report (default: runs/NAME-sweep)"
     )
     sweep.add_argument(
-        "--num-trials", type=_positive, metavar="N", help="instead of the file's num_trials"
+        "--num-trials", type=positive, metavar="N", help="instead of the file's num_trials"
     )
 
     gradients = _verb(verbs, "gradients", "draw how far gradients reach back: RNN, GRU and LSTM")
     _add_picture(gradients, "gradients.png")
     gradients.add_argument(
-        "--hidden-size", type=_positive, default=128, metavar="H", help="default: 128"
+        "--hidden-size", type=positive, default=128, metavar="H", help="default: 128"
     )
     gradients.add_argument(
-        "--num-steps", type=_positive, default=200, metavar="T", help="default: 200"
+        "--num-steps", type=positive, default=200, metavar="T", help="default: 200"
     )
 
     publish = _verb(verbs, "publish", "export, measure, gate and publish a checkpoint")
@@ -159,7 +158,7 @@ def _verb(
         help="where named corpora are kept (default: $LSTM_TRAIN_DATA or ~/.cache/lstm-train)",
     )
     parser.add_argument(
-        "--threads", type=_positive, metavar="N", help="CPU threads (default: torch's choice)"
+        "--threads", type=positive, metavar="N", help="CPU threads (default: torch's choice)"
     )
     return parser
 
@@ -178,8 +177,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         "--run-dir", type=Path, metavar="DIR", help="checkpoints and metrics (default: runs/NAME)"
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
-    parser.add_argument("--epochs", type=_whole, metavar="N", help="instead of training.epochs")
-    parser.add_argument("--seed", type=_whole, metavar="N", help="instead of training.seed")
+    parser.add_argument(
+        "--epochs", type=whole_number, metavar="N", help="instead of training.epochs"
+    )
+    parser.add_argument("--seed", type=whole_number, metavar="N", help="instead of training.seed")
     parser.add_argument(
         "--precision",
         choices=("auto", "float32", "bfloat16"),
@@ -202,31 +203,31 @@ def _add_checkpoint_or_model(parser: argparse.ArgumentParser) -> None:
 def _add_sampling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompt", metavar="TEXT", help="instead of sample.prompt")
     parser.add_argument(
-        "--num-tokens", type=_positive, metavar="N", help="instead of sample.num_tokens"
+        "--num-tokens", type=positive, metavar="N", help="instead of sample.num_tokens"
     )
     parser.add_argument(
         "--temperature",
-        type=_between(0.0, 10.0),
+        type=between(0.0, 10.0),
         metavar="T",
         help="instead of the config's or the model's own; 0 takes the most probable token",
     )
-    parser.add_argument("--top-k", type=_positive, metavar="K", help="of the K most probable only")
+    parser.add_argument("--top-k", type=positive, metavar="K", help="of the K most probable only")
     parser.add_argument(
-        "--top-p", type=_between(1e-6, 1.0), metavar="P", help="of the fewest that hold P"
+        "--top-p", type=between(1e-6, 1.0), metavar="P", help="of the fewest that hold P"
     )
     parser.add_argument(
-        "--min-p", type=_between(0.0, 1.0), metavar="P", help="of those near the best one only"
+        "--min-p", type=between(0.0, 1.0), metavar="P", help="of those near the best one only"
     )
-    parser.add_argument("--seed", type=_natural, metavar="N", help="default: 0")
+    parser.add_argument("--seed", type=natural, metavar="N", help="default: 0")
     parser.add_argument(
-        "--num-samples", type=_positive, metavar="N", help="write so many, from seed on (default 1)"
+        "--num-samples", type=positive, metavar="N", help="write so many, from seed on (default 1)"
     )
     parser.add_argument(
-        "--beams", type=_positive, metavar="N", help="search for the most probable text instead"
+        "--beams", type=positive, metavar="N", help="search for the most probable text instead"
     )
     parser.add_argument(
         "--length-penalty",
-        type=_between(0.0, 10.0),
+        type=between(0.0, 10.0),
         metavar="A",
         help="of --beams: 0 prefers short texts (default: 0.6)",
     )
@@ -260,7 +261,7 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
     _add_store_folder(parser)
     parser.add_argument(
         "--version",
-        type=_positive,
+        type=positive,
         metavar="N",
         help="default: the next free one; a published version is never overwritten",
     )
@@ -269,49 +270,8 @@ def _add_store(parser: argparse.ArgumentParser) -> None:
 def _add_picture(parser: argparse.ArgumentParser, default: str) -> None:
     parser.add_argument(
         "--output",
-        type=_picture,
+        type=picture,
         default=Path(default),
         metavar="FILE",
-        help=f"{' or '.join(_PICTURES)} (default: {default})",
+        help=f"{' or '.join(PICTURES)} (default: {default})",
     )
-
-
-def _picture(text: str) -> Path:
-    path = Path(text)
-    if path.suffix.lower() not in _PICTURES:
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in {' or '.join(_PICTURES)}")
-    return path
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
-
-
-def _positive(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
-
-
-def _natural(text: str) -> int:
-    number = _whole(text)
-    if not 0 <= number < 2**63:
-        raise argparse.ArgumentTypeError(f"{text} is not in 0..2^63-1")
-    return number
-
-
-def _between(low: float, high: float) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not in {low:g}..{high:g}")
-        return value
-
-    return number

@@ -87,7 +87,10 @@ _OPTIONS_OF_FORMATS = {
 
 
 class CleaningConfig(_Section):
-    """What is done to the text first; nothing by default. Prompts are not cleaned when served."""
+    """What is done to the text first; nothing by default.
+
+    The tokenizer does the same to prompts, but for `simplified_chinese`, which it cannot do.
+    """
 
     unicode: Literal["NFC", "NFKC"] | None = None
     """Unicode normalisation (Unicode Standard Annex 15)."""
@@ -174,9 +177,6 @@ class ModelConfig(_Section):
             raise ValueError("'projection_size' is for architecture 'lstm' only")
         if self.projection_size is not None and self.projection_size >= self.hidden_size:
             raise ValueError("'projection_size' must be less than hidden_size")
-        for option in ("dropout_between", "residual"):
-            if getattr(self, option) and self.num_layers == 1:
-                raise ValueError(f"'{option}' needs at least 2 layers")
         cutoffs = self.adaptive_cutoffs
         if list(cutoffs) != sorted(set(cutoffs)):
             raise ValueError(f"'adaptive_cutoffs' must ascend, got {list(cutoffs)}")
@@ -187,6 +187,20 @@ class ModelConfig(_Section):
             )
         if cutoffs and self.tied:
             raise ValueError("'tied' and 'adaptive_cutoffs' exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _all_have_an_effect(self) -> Self:
+        for option in ("dropout_between", "residual"):
+            if getattr(self, option) and self.num_layers == 1:
+                raise ValueError(f"'{option}' needs at least 2 layers")
+        rates = (self.dropout_input, self.dropout_between, self.dropout_output)
+        if self.locked_dropout and not any(rates):
+            raise ValueError(
+                "'locked_dropout' needs 'dropout_input', 'dropout_between' or 'dropout_output'"
+            )
+        if "adaptive_division" in self._chosen and not self.adaptive_cutoffs:
+            raise ValueError("'adaptive_division' needs 'adaptive_cutoffs'")
         return self
 
 
@@ -234,7 +248,7 @@ class OptimisationConfig(_Section):
     temporal_regularisation: Annotated[float, Field(ge=0.0)] = 0.0
     """TAR: weight of the mean square of its change from token to token (the same paper)."""
     unknown_rate: Probability = 0.001
-    """How often an input character is replaced by <unk>, so that <unk> gets a meaning."""
+    """How often an input is replaced by <unk>, so that <unk> gets a meaning. (Bytes have none.)"""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     precision: Precision = "auto"
     evaluations_per_epoch: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -293,5 +307,11 @@ class TrainConfig(_Section):
         if self.model.adaptive_cutoffs and self.tokenizer.kind != "word":
             raise ValueError(
                 "model.adaptive_cutoffs needs tokenizer.kind = 'word': ids in order of frequency"
+            )
+        # Manifests write defaults down, so the default does not mean that somebody asked for it.
+        is_asked_for = "unknown_rate" in self.training._chosen and self.training.unknown_rate > 0.0
+        if is_asked_for and self.tokenizer.kind in ("byte", "bpe"):
+            raise ValueError(
+                f"training.unknown_rate: tokenizer.kind = {self.tokenizer.kind!r} has no <unk>"
             )
         return self

@@ -46,6 +46,12 @@ def gradient_norms(
     return norms
 
 
+def half_life(norm_T: NDArray[np.float64]) -> int | None:
+    """The first distance at which less than half of the gradient is left; None if there is none."""
+    below = np.flatnonzero(norm_T < norm_T[0] / 2)
+    return int(below[0]) if len(below) else None
+
+
 def draw_gradient_norms(norms: Mapping[Architecture, NDArray[np.float64]], path: Path) -> None:
     """All in one picture, relative to the gradient of the last input."""
     figure = Figure(figsize=(7.5, 4.2), dpi=120, layout="constrained")

@@ -40,11 +40,13 @@ class Finding:
         points: One for each step.
         steepest: Where the loss fell fastest; a peak of a schedule with warm-up.
         lowest: Where it was lowest; a little above is too much.
+        rose: Whether it rose after that; if not, what is too much was not found.
     """
 
     points: tuple[Point, ...]
     steepest: float
     lowest: float
+    rose: bool
 
 
 def find_learning_rate(
@@ -58,18 +60,37 @@ def find_learning_rate(
     rates = np.geomspace(first, last, num_steps)
     points: list[Point] = []
     smoothed = 0.0
+    exploded = False
     for step, rate in enumerate(rates.tolist()):
         loss = trainer.take(step, rate).loss
         if not math.isfinite(loss):
+            exploded = True
             break
         smoothed = _SMOOTHING * smoothed + (1.0 - _SMOOTHING) * loss
         # The mean of few values leans towards its beginning, zero (Kingma & Ba 2015, section 3).
         points.append(Point(rate, smoothed / (1.0 - _SMOOTHING ** (step + 1))))
         if points[-1].loss > _EXPLODED * min(point.loss for point in points):
+            exploded = True
             break
     if len(points) < _MIN_POINTS:
         raise DivergedError(f"the search was over after {len(points)} steps: too few to tell")
-    return Finding(tuple(points), steepest=_steepest(points), lowest=_lowest(points))
+    lowest = _lowest(points)
+    rose = exploded or lowest < points[-1].learning_rate
+    return Finding(tuple(points), steepest=_steepest(points), lowest=lowest, rose=rose)
+
+
+def advice(finding: Finding) -> str:
+    """What to do with it."""
+    if not finding.rose:
+        return (
+            f"the loss never rose, not even at {finding.points[-1].learning_rate:.2g}, the largest "
+            "rate: what is too much cannot be told; try again with more steps than "
+            f"{len(finding.points)} (--num-steps)"
+        )
+    return (
+        f"the loss fell fastest at {finding.steepest:.2g} and was lowest at {finding.lowest:.2g}: "
+        "try training.learning_rate between them"
+    )
 
 
 def draw_finding(finding: Finding, title: str, path: Path) -> None:

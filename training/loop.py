@@ -59,9 +59,7 @@ def train(
     """
     keep_freed_memory()
     with _denormals_as_zeros():
-        trainer = Trainer(identity, tokens, workers)
-        if vectors is not None:
-            trainer.begin_with(vectors)
+        trainer = Trainer(identity, tokens, workers, vectors)
         return _train(trainer, workers, run_folder, observer, interruption, resume)
 
 

@@ -32,7 +32,7 @@ from training.step_model import StepModel
 from training.tables import figures_table
 from training.tensorboard import TensorBoardLog
 from training.token_files import TokenFiles
-from training.vectors import Vectors, load_vectors
+from training.vectors import Vectors, vectors_of
 from training.workers import ALONE, Workers
 from training.writing import write
 
@@ -159,16 +159,14 @@ def publish_checkpoint(
 
 def _vectors(identity: RunIdentity, console: Console) -> Vectors | None:
     """What the embedding begins with, if the config says so."""
-    config = identity.config
-    if config.vectors is None:
-        return None
-    vectors = load_vectors(config.vectors, identity.tokenizer, config.model.embedding_size)
-    console.print(
-        f"word vectors: {len(vectors.by_id):,} of {vectors.vocabulary_size:,} tokens "
-        f"({vectors.coverage:.1%}) begin with one of {Path(config.vectors.path).name}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    vectors = vectors_of(identity)
+    if vectors is not None:
+        console.print(
+            f"word vectors: {len(vectors.by_id):,} of {vectors.vocabulary_size:,} tokens "
+            f"({vectors.coverage:.1%}) begin with one of the file's",
+            highlight=False,
+            soft_wrap=True,
+        )
     return vectors
 
 

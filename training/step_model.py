@@ -19,9 +19,8 @@ from service.runtime.step import StepGraph
 from training.config import CleaningConfig, CorpusConfig
 from training.config_files import checked
 from training.corpora.cleaning import cleaner
-from training.corpora.documents import of_right_length, read_json_lines, read_wet
-from training.corpora.load import at_path
-from training.corpora.plain import read_lines, read_paragraphs, read_pieces
+from training.corpora.load import at_path, records_of_file
+from training.corpora.plain import read_pieces
 from training.errors import ConfigError, PublishError
 from training.tokenization.tokenizer import TextTokenizer
 
@@ -120,19 +119,7 @@ def read_as_trained(artifact: Artifact, file: Path) -> Iterator[str]:
     clean = cleaner(checked(CleaningConfig, config.get("cleaning", {}), f"{source}.cleaning"))
     if not manifest.special_ids.start_before_prompt:
         return map(clean, read_pieces(file))
-    corpus = checked(CorpusConfig, config.get("corpus", {}), f"{source}.corpus")
-    return map(clean, _items(file, at_path(corpus, file), f"{source}.corpus"))
-
-
-def _items(file: Path, corpus: CorpusConfig, source: str) -> Iterator[str]:
-    match corpus.format, corpus.items:
-        case _, "lines":
-            return (line for line in read_lines(file) if line)
-        case _, "paragraphs":
-            return read_paragraphs(file)
-        case "wet", "documents":
-            return of_right_length(read_wet(file, corpus.languages), corpus)
-        case _, "documents":
-            return of_right_length(read_json_lines(file, corpus.text_field), corpus)
-        case _:
-            raise ConfigError(f"{source}: no 'items', but the model begins every text anew")
+    corpus = at_path(checked(CorpusConfig, config.get("corpus", {}), f"{source}.corpus"), file)
+    if corpus.items is None:
+        raise ConfigError(f"{source}.corpus: no 'items', but the model begins every text anew")
+    return map(clean, records_of_file(file, corpus))

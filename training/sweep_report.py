@@ -17,7 +17,8 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
-from training.errors import DivergedError
+from training.errors import ConfigError, DivergedError
+from training.sweep import REFUSED, num_ended
 
 REPORT_FILE = "report.md"
 PICTURE_FILE = "sweep.png"
@@ -41,9 +42,9 @@ def write_report(study: optuna.Study, folder: Path) -> Path:
 
     Raises:
         DivergedError: no trial came to its end.
+        ConfigError: the values of no trial went together.
     """
-    if not _completed(study):
-        raise DivergedError("no trial came to its end: try smaller learning rates")
+    _require_completed(study)
     draw_sweep(study, folder / PICTURE_FILE)
     names = _names(study)
     best, *_ = completed = _completed(study)
@@ -75,6 +76,13 @@ def write_report(study: optuna.Study, folder: Path) -> Path:
             "How much each mattered (PED-ANOVA, Watanabe et al. 2023, arXiv:2304.10255):",
             "",
             *(f"- `{name}`: {share:.0%}" for name, share in importances(study).items()),
+        ]
+    if refused := _refused(study):
+        lines += [
+            "",
+            "Refused, because the values do not go together:",
+            "",
+            *(f"- trial {trial.number}: {_reason(trial)}" for trial in refused),
         ]
     page = folder / REPORT_FILE
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -122,13 +130,34 @@ def _completed(study: optuna.Study) -> list[FrozenTrial]:
     return sorted(trials, key=lambda trial: trial.value or 0.0)
 
 
+def _refused(study: optuna.Study) -> list[FrozenTrial]:
+    trials = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    return [trial for trial in trials if REFUSED in trial.user_attrs]
+
+
+def _reason(trial: FrozenTrial) -> str:
+    """In one line."""
+    return " ".join(str(trial.user_attrs[REFUSED]).split())
+
+
+def _require_completed(study: optuna.Study) -> None:
+    if _completed(study):
+        return
+    refused = _refused(study)
+    if refused and len(refused) == num_ended(study):
+        raise ConfigError(f"no trial was possible; the last one: {_reason(refused[-1])}")
+    raise DivergedError("no trial came to its end: try smaller learning rates")
+
+
 def _names(study: optuna.Study) -> Sequence[str]:
     return sorted(_completed(study)[0].params)
 
 
 def _counts(study: optuna.Study) -> str:
-    given_up = len(study.get_trials(deepcopy=False, states=(TrialState.PRUNED,)))
-    return f"{len(_completed(study)) + given_up} trials, {given_up} of them given up early"
+    refused = len(_refused(study))
+    given_up = num_ended(study) - len(_completed(study)) - refused
+    counts = f"{num_ended(study)} trials, {given_up} of them given up early"
+    return f"{counts}, {refused} refused" if refused else counts
 
 
 def _shown(value: object) -> str:

@@ -16,7 +16,7 @@ from training.evaluation import estimated_loss
 from training.models.build import build_model
 from training.models.contract import State
 from training.models.embedding import TokenEmbedding
-from training.models.language_model import Reading, RecurrentLanguageModel
+from training.models.language_model import LanguageModel, Reading, RecurrentLanguageModel
 from training.optimiser import build_optimiser
 from training.sampling import generate
 from training.schedule import Cycles
@@ -40,8 +40,20 @@ class TakenStep:
 class Trainer:
     """Model, optimiser, text columns and the state that is carried from window to window."""
 
-    def __init__(self, identity: RunIdentity, tokens: TokenFiles, workers: Workers = ALONE) -> None:
+    def __init__(
+        self,
+        identity: RunIdentity,
+        tokens: TokenFiles,
+        workers: Workers = ALONE,
+        vectors: Vectors | None = None,
+    ) -> None:
         """Seed torch, open the text, draw the initial weights.
+
+        Args:
+            identity: Of the run.
+            tokens: The text.
+            workers: Who trains together.
+            vectors: What the embedding of a new run begins with.
 
         Raises:
             CorpusError: the text is too short for the batch size.
@@ -60,24 +72,21 @@ class Trainer:
         self.columns = Columns(tokens.train, config.batch_size, config.window, workers.part)
         self.validation_ids = tokens.validation
         self.model = build_model(identity.config.model, tokenizer.vocabulary_size)
-        vectors = identity.config.vectors
-        if vectors is not None and not vectors.trainable:
+        if vectors is not None:
+            vectors.write_into(_embedding_of(self.model))
+        if identity.config.vectors is not None and not identity.config.vectors.trainable:
             self.model.get_parameter("embedding.weight").requires_grad_(False)
         self._optimiser = build_optimiser(self.model, config)
         self._schedule = Cycles.from_config(config, self.columns.num_windows)
         self.num_steps = self._schedule.num_steps
         self._carried = self._zero_state()
-        has_clusters = bool(identity.config.model.adaptive_cutoffs)
-        self._read = workers.reader(self.model, may_leave_out=has_clusters)
+        # Clusters whose words a window has not; what reads from the right, in a window of one row.
+        may_leave_out = bool(identity.config.model.adaptive_cutoffs)
+        may_leave_out |= identity.config.model.bidirectional
+        # Last: the others get the weights as the first one has them now.
+        self._read = workers.reader(self.model, may_leave_out=may_leave_out)
         if not workers.is_first:  # the weights are the first one's; what is left out is one's own
             torch.manual_seed(workers.seed(config.seed))
-
-    def begin_with(self, vectors: Vectors) -> None:
-        """Put word vectors into the embedding."""
-        embedding = self.model.get_submodule("embedding")
-        if not isinstance(embedding, TokenEmbedding):
-            raise TypeError(f"{embedding} is no embedding of tokens")
-        vectors.write_into(embedding)
 
     def _zero_state(self) -> State:
         return self.model.zero_state(self._config.batch_size // self._workers.size)
@@ -198,6 +207,13 @@ def descend(
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimiser.step()
     return float(norm)
+
+
+def _embedding_of(model: LanguageModel) -> TokenEmbedding:
+    embedding = model.get_submodule("embedding")
+    if not isinstance(embedding, TokenEmbedding):
+        raise TypeError(f"{embedding} is no embedding of tokens")
+    return embedding
 
 
 def _prepare_torch(seed: int) -> None:

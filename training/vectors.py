@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from training.checkpoints import RunIdentity
 from training.config import VectorsConfig
 from training.errors import CorpusError
 from training.models.embedding import TokenEmbedding
@@ -56,6 +57,18 @@ class Vectors:
             weight_VE = embedding.weight
             weight_VE.normal_(float(mean), float(spread))
             weight_VE[ids] = known_NE
+
+
+def vectors_of(identity: RunIdentity) -> Vectors | None:
+    """What a new run's embedding begins with; None if its config has no `[vectors]`.
+
+    Raises:
+        CorpusError: see `load_vectors`.
+    """
+    config = identity.config
+    if config.vectors is None:
+        return None
+    return load_vectors(config.vectors, identity.tokenizer, config.model.embedding_size)
 
 
 def load_vectors(config: VectorsConfig, tokenizer: TextTokenizer, size: int) -> Vectors:

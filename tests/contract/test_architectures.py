@@ -26,7 +26,13 @@ MODELS: dict[str, dict[str, object]] = {
     "peephole": {"architecture": "peephole-lstm", "weight_drop": 0.2},
     "layernorm": {"architecture": "layernorm-lstm"},
     "tanh": {"architecture": "tanh-rnn"},
-    "residual": {"residual": True, "num_layers": 3, "locked_dropout": True, "dropout_words": 0.1},
+    "residual": {
+        "residual": True,
+        "num_layers": 3,
+        "locked_dropout": True,
+        "dropout_between": 0.1,
+        "dropout_words": 0.1,
+    },
     "projected": {"projection_size": 12},
 }
 

@@ -9,7 +9,7 @@ import pytest
 from training.config import TrainConfig
 from training.config_files import load_config, parse_config, with_overrides
 from training.errors import ConfigError
-from training.sweep import Sweep
+from training.sweep_space import Sweep
 
 CONFIGS = Path(__file__).parents[2] / "training" / "configs"
 MINIMAL = 'name = "m"\n[corpus]\npath = "t.txt"\n'
@@ -75,6 +75,12 @@ def test_paths_are_relative_to_the_config(tmp_path: Path) -> None:
         (MINIMAL + "[model]\nadaptive_cutoffs = [9]\nadaptive_division = 600\n", "division"),
         (MINIMAL + "[model]\nhidden_size = 8\nadaptive_cutoffs = [9, 20]\n", "no width is left"),
         (MINIMAL + "[model]\nnum_layers = 1\ndropout_between = 0.1\n", "at least 2 layers"),
+        (MINIMAL + "[model]\nlocked_dropout = true\n", "'locked_dropout' needs 'dropout_input'"),
+        (MINIMAL + "[model]\nadaptive_division = 2.0\n", "'adaptive_division' needs 'adaptive_c"),
+        (
+            MINIMAL + "[tokenizer]\nkind = 'bpe'\n[training]\nunknown_rate = 0.01\n",
+            r"training\.unknown_rate: tokenizer\.kind = 'bpe' has no <unk>",
+        ),
         ('name = "m"\n[corpus]\n', "exactly one of 'name' and 'path'"),
         ('name = "m"\n[corpus]\nname = "a"\npath = "b"\n', "exactly one of 'name' and 'path'"),
         ('name = "No Spaces"\n[corpus]\npath = "t"\n', "name: String should match"),
@@ -105,8 +111,14 @@ def test_overrides_are_checked_too(tmp_path: Path) -> None:
         with_overrides(config, epochs=-1)
 
 
-def test_json_round_trip() -> None:
-    """As it happens in every checkpoint, for the smallest config too."""
-    table = {"name": "m", "corpus": {"path": "t"}, "model": {"num_layers": 1}}
+@pytest.mark.parametrize("kind", ["character", "byte", "bpe"])
+def test_json_round_trip(kind: str) -> None:
+    """As it happens in every checkpoint, for the smallest config too; no default is refused."""
+    table = {
+        "name": "m",
+        "corpus": {"path": "t"},
+        "tokenizer": {"kind": kind},
+        "model": {"num_layers": 1},
+    }
     config = parse_config(table, source="test")
     assert TrainConfig.model_validate_json(config.model_dump_json()) == config

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+from training.cli import main
 from training.config import ModelConfig
-from training.gradient_flow import ARCHITECTURES, draw_gradient_norms, gradient_norms
+from training.gradient_flow import ARCHITECTURES, draw_gradient_norms, gradient_norms, half_life
 from training.models.build import new_layer
 
 
@@ -19,6 +21,19 @@ def test_gates_let_the_gradient_through(tmp_path: Path) -> None:
     assert far["tanh-rnn"] < 1e-3 * far["gru"] < 1e-3 * far["lstm"]
     draw_gradient_norms(norms, tmp_path / "g.png")
     assert (tmp_path / "g.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_half_of_a_gradient() -> None:
+    """Is gone after so many steps, or not at all."""
+    assert 2 == half_life(np.array([4.0, 2.0, 1.9, 3.0]))
+    assert half_life(np.array([4.0, 2.0, 8.0])) is None
+
+
+def test_what_is_left_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two steps of an LSTM take less than half of it away; then no number is made up."""
+    sizes = ["--hidden-size", "16", "--num-steps", "2"]
+    assert 0 == main(["gradients", "--output", str(tmp_path / "g.png"), *sizes])
+    assert "lstm: more than half of the gradient is left after 1 st" in capsys.readouterr().out
 
 
 def test_distances_are_counted_from_the_end() -> None:

@@ -6,6 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 from rich.console import Console
@@ -13,11 +14,14 @@ from rich.console import Console
 from tests.training.tiny import sentences
 from training import sweep as sweep_module
 from training.cli import main
-from training.errors import ConfigError, DivergedError
+from training.corpora.corpus import Corpus
+from training.corpora.load import load_corpus
+from training.errors import ConfigError, CorpusError, DivergedError
 from training.interruption import Interruption
 from training.metrics import METRICS_FILE, read_history
-from training.sweep import Sweep, open_study, search
+from training.sweep import open_study, search
 from training.sweep_report import write_report
+from training.sweep_space import Sweep
 
 _CONFIG = """
 name = "tiny"
@@ -59,6 +63,31 @@ def sweep_file(tmp_path: Path) -> Path:
     file = tmp_path / "sweep.toml"
     file.write_text(_SWEEP, encoding="utf-8")
     return file
+
+
+def corpus_of(sweep: Sweep) -> Corpus:
+    """What all its trials read."""
+    return load_corpus(sweep.base.corpus, sweep.file.parent, sweep.base.cleaning)
+
+
+def started(sweep_file: Path, folder: Path) -> optuna.Study:
+    """The study as it is opened each time."""
+    sweep = Sweep.load(sweep_file)
+    return open_study(sweep, corpus_of(sweep), folder)
+
+
+def searched(sweep_file: Path, folder: Path) -> optuna.Study:
+    """The study when all trials have ended."""
+    sweep, study = Sweep.load(sweep_file), started(sweep_file, folder)
+    assert search(sweep, study, folder, corpus_of(sweep), QUIET)
+    return study
+
+
+def replaced(file: Path, before: str, after: str) -> None:
+    """Change what the file says."""
+    text = file.read_text("utf-8")
+    assert before in text
+    file.write_text(text.replace(before, after), encoding="utf-8")
 
 
 def test_a_sweep_reports_what_it_found(
@@ -113,16 +142,17 @@ def test_a_cut_off_trial_goes_on_where_it_was(
     sweep = Sweep.load(sweep_file).with_num_trials(2)
     polls = _AfterPolls(30)
     monkeypatch.setattr(sweep_module, "Interruption", lambda: polls)
-    study = open_study(sweep, tmp_path / "s")
-    assert not search(sweep, study, tmp_path / "s", tmp_path, QUIET)
+    corpus = corpus_of(sweep)
+    study = open_study(sweep, corpus, tmp_path / "s")
+    assert not search(sweep, study, tmp_path / "s", corpus, QUIET)
     [cut_off] = study.get_trials(states=(TrialState.RUNNING,))
     log = tmp_path / "s" / "trials" / str(cut_off.number) / METRICS_FILE
     before = read_history(log).steps
     assert 0 < len(before) <= 30
 
     polls.num_polls = 1_000_000
-    study = open_study(sweep, tmp_path / "s")
-    assert search(sweep, study, tmp_path / "s", tmp_path, QUIET)
+    study = open_study(sweep, corpus, tmp_path / "s")
+    assert search(sweep, study, tmp_path / "s", corpus, QUIET)
     ended = study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
     assert len(ended) == 2
     assert cut_off.params in [trial.params for trial in ended]
@@ -136,14 +166,15 @@ def test_a_cut_off_trial_goes_on_where_it_was(
 def test_trials_that_diverge_are_given_up(sweep_file: Path, tmp_path: Path) -> None:
     """And counted; when all do, there is nothing to report, and that is said."""
     sweep = Sweep.load(sweep_file)
-    study = open_study(sweep, tmp_path / "s")
+    corpus = corpus_of(sweep)
+    study = open_study(sweep, corpus, tmp_path / "s")
 
-    def diverge(*_: object) -> None:
+    def diverge(*_: object, **__: object) -> None:
         raise DivergedError("the loss became nan")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep_module, "train", diverge)
-        assert search(sweep, study, tmp_path / "s", tmp_path, QUIET)
+        assert search(sweep, study, tmp_path / "s", corpus, QUIET)
     assert len(study.get_trials(states=(TrialState.PRUNED,))) == 3
     with pytest.raises(DivergedError, match="smaller learning rates"):
         write_report(study, tmp_path / "s")
@@ -169,6 +200,14 @@ def test_trials_that_diverge_are_given_up(sweep_file: Path, tmp_path: Path) -> N
         ("tiny.toml", "none.toml", "cannot read config"),
         ('"training.epochs" = 1', '"training.epochs" = 0', "training.epochs: Input should be gr"),
         ("config =", "config", "is not a TOML file"),
+        ("training.batch_size", "name.x", "name.x: there is no such field"),
+        ("training.batch_size", "corpus.held_out", "'corpus.held_out' is the same for all trials"),
+        (
+            '"training.epochs" = 1',
+            '"cleaning.lowercase" = true',
+            "'cleaning.lowercase' is the same",
+        ),
+        ('"training.epochs" = 1', '"training.batch_size" = 1', "is both in 'fixed' and in 'space'"),
     ],
     ids=lambda text: text[:24].strip() or "nothing",
 )
@@ -176,15 +215,110 @@ def test_a_wrong_sweep_is_refused(sweep_file: Path, before: str, after: str, mes
     """Before anything is trained, by the name of the field."""
     assert before in _SWEEP
     sweep_file.write_text(_SWEEP.replace(before, after), encoding="utf-8")
-    with pytest.raises(ConfigError, match=re.escape(message)):
+    with pytest.raises(ConfigError, match=re.escape(message)) as refusal:
         Sweep.load(sweep_file)
+    assert ("none.toml" if message == "cannot read config" else str(sweep_file)) in str(
+        refusal.value
+    )
 
 
-def test_a_study_keeps_its_space(sweep_file: Path, tmp_path: Path) -> None:
-    """Values of another space cannot be compared."""
-    open_study(Sweep.load(sweep_file), tmp_path / "s")
-    sweep_file.write_text(_SWEEP.replace("high = 8", "high = 12"), encoding="utf-8")
-    with pytest.raises(ConfigError, match="another sweep"):
-        open_study(Sweep.load(sweep_file), tmp_path / "s")
+_CHANGES = [
+    ("sweep.toml", "high = 8", "high = 12", "in space;"),
+    ("sweep.toml", '"training.epochs" = 1', '"training.epochs" = 2', "in fixed;"),
+    ("tiny.toml", "hidden_size = 8", "hidden_size = 9", "in model;"),
+    ("tiny.toml", "window = 16", "window = 17\nseed = 2", "in training;"),
+    ("tiny.toml", "[model]", "held_out = 0.2\n[model]", "in corpus;"),
+    ("tiny.toml", '"tiny"', '"other"', "holds a study of the model 'tiny'"),
+    ("text.txt", "The", "the", "in corpus;"),
+]
+
+
+@pytest.mark.parametrize(("file", "before", "after", "message"), _CHANGES)
+def test_a_study_keeps_what_its_trials_share(
+    sweep_file: Path, tmp_path: Path, file: str, before: str, after: str, message: str
+) -> None:
+    """Losses of another space, config or text cannot be compared; what differs is named."""
+    started(sweep_file, tmp_path / "s")
+    started(sweep_file, tmp_path / "s")
+    replaced(tmp_path / file, before, after)
+    with pytest.raises(ConfigError, match=message):
+        started(sweep_file, tmp_path / "s")
+
+
+def test_what_takes_no_part_in_training_may_change(sweep_file: Path, tmp_path: Path) -> None:
+    """A description, for instance; or how many trials are wanted."""
+    started(sweep_file, tmp_path / "s")
+    replaced(tmp_path / "tiny.toml", "[corpus]", 'description = "small"\n[corpus]')
+    replaced(sweep_file, "num_trials = 3", "num_trials = 4")
+    assert [] == started(sweep_file, tmp_path / "s").trials
+
+
+def test_a_missing_sweep_is_named(tmp_path: Path) -> None:
+    """Like any other file."""
     with pytest.raises(ConfigError, match="cannot read"):
         Sweep.load(tmp_path / "none.toml")
+
+
+_UNEVEN = """
+config = "tiny.toml"
+num_trials = 4
+[fixed]
+"training.epochs" = 1
+"publish.precision" = "float32"
+[space."model.hidden_size"]
+choices = [9, 20]
+[space."model.projection_size"]
+choices = [6, 12]
+"""
+
+
+def test_values_that_do_not_go_together_are_refused(sweep_file: Path, tmp_path: Path) -> None:
+    """One trial, not the search: 12 is too wide for 9 only; the report says so."""
+    replaced(tmp_path / "tiny.toml", "hidden_size = 8", "hidden_size = 16")
+    sweep_file.write_text(_UNEVEN, encoding="utf-8")
+    sweep = Sweep.load(sweep_file)
+    study = open_study(sweep, corpus_of(sweep), tmp_path / "s")
+    impossible = {"model.hidden_size": 9, "model.projection_size": 12}
+    study.enqueue_trial(impossible)
+    study.enqueue_trial({"model.hidden_size": 20, "model.projection_size": 12})
+    # As it was left by a process that died of the first one.
+    cut_off = study.ask()
+    for name, values in sweep.options.space.items():
+        values.suggest(cut_off, name)
+    study = searched(sweep_file, tmp_path / "s")
+    ended = study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+    assert 4 == len(ended)
+    refused = [trial for trial in ended if trial.params == impossible]
+    assert refused
+    assert all("less than hidden_size" in trial.user_attrs["refused"] for trial in refused)
+    page = write_report(study, tmp_path / "s").read_text("utf-8")
+    assert f", {len(refused)} refused." in page
+    assert f"- trial {refused[0].number}: {sweep_file}, model.hidden_size = 9" in page
+    assert "'projection_size' must be less than hidden_size" in page
+
+
+def test_values_that_do_not_fit_the_text_are_refused(sweep_file: Path, tmp_path: Path) -> None:
+    """More columns than tokens; if no trial is possible, the reason is what is told."""
+    replaced(sweep_file, "low = 4\nhigh = 8\nstep = 4", "low = 8000\nhigh = 9000")
+    study = searched(sweep_file, tmp_path / "s")
+    with pytest.raises(ConfigError, match=r"no trial was possible; the last one: .* are too few"):
+        write_report(study, tmp_path / "s")
+    assert [] == list((tmp_path / "s" / "trials").glob("*/tokens"))
+
+
+def test_trials_begin_with_word_vectors(sweep_file: Path, tmp_path: Path) -> None:
+    """Of the config, in its width; other vectors give other losses."""
+    table = '[vectors]\npath = "v.txt"\nformat = "glove"\ntrainable = false\n'
+    replaced(tmp_path / "tiny.toml", "[training]", table + "[training]")
+    replaced(sweep_file, "num_trials = 3", "num_trials = 1")
+    with pytest.raises(CorpusError, match=r"cannot read vectors .*v\.txt"):
+        searched(sweep_file, tmp_path / "none")
+    losses = []
+    for number in (1, 9):
+        vectors = f"e{f' {number}' * 8}\nt{f' -{number}' * 8}\n"
+        (tmp_path / "v.txt").write_text(vectors, encoding="utf-8")
+        losses.append(searched(sweep_file, tmp_path / str(number)).best_value)
+    assert losses[0] != losses[1]
+    replaced(sweep_file, "training.batch_size", "model.embedding_size")
+    with pytest.raises(ConfigError, match=r"sweep\.toml: 'model\.embedding_size'"):
+        Sweep.load(sweep_file)

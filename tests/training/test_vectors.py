@@ -138,7 +138,7 @@ def test_a_run_begins_with_them(text_file: Path, tmp_path: Path, *, trainable: b
     workplace = Workplace(folder, Console(file=screen, width=200))
     train_model(config, load_corpus(config.corpus, tmp_path), workplace, resume=False)
     # T is found as t.
-    assert "word vectors: 3 of 24 tokens (12.5%) begin with one of v.txt" in screen.getvalue()
+    assert "word vectors: 3 of 24 tokens (12.5%) begin with one of the file's" in screen.getvalue()
     checkpoint = Checkpoint.load(folder.last)
     vocabulary = checkpoint.identity.tokenizer.backend.get_vocab()
     row_E = checkpoint.weights["embedding.weight"][vocabulary["e"]]

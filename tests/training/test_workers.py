@@ -9,14 +9,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from tests.training.tiny import TinyRun
 from training.batches import Columns
 from training.checkpoints import Checkpoint
 from training.errors import CheckpointError, ConfigError
 from training.metrics import History, read_history
+from training.models.language_model import LanguageModel
 from training.trainer import Trainer
-from training.workers import Workers
+from training.vectors import Vectors
+from training.workers import Read, Workers
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = """
@@ -27,10 +31,13 @@ path = {text!r}
 hidden_size = 16
 embedding_size = 8
 {model}
+[vectors]
+path = "v.txt"
+format = "glove"
 [training]
-epochs = 1
+epochs = {epochs}
 batch_size = 8
-window = 16
+window = {window}
 unknown_rate = 0.0
 activation_regularisation = 0.5
 evaluations_per_epoch = 2
@@ -38,11 +45,20 @@ evaluations_per_epoch = 2
 
 
 def train(
-    folder: Path, text_file: Path, *, processes: int, model: str = "", resume: bool = False
+    folder: Path,
+    text_file: Path,
+    *,
+    processes: int,
+    model: str = "",
+    epochs: int = 1,
+    window: int = 16,
+    resume: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """By the command line, as a user would."""
     config = folder / "tiny.toml"
-    config.write_text(CONFIG.format(text=str(text_file), model=model), encoding="utf-8")
+    filled = CONFIG.format(text=str(text_file), model=model, epochs=epochs, window=window)
+    config.write_text(filled, encoding="utf-8")
+    (folder / "v.txt").write_text("e" + " 0.25 -1" * 4 + "\nt" + " 0.5 1" * 4 + "\n", "utf-8")
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command = ["-m", "training.cli", "train", str(config), "--threads", "1"]
     command += ["--run-dir", str(folder / "run"), *(["--resume"] if resume else [])]
@@ -65,7 +81,7 @@ def history(folder: Path) -> History:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_two_processes_take_the_same_steps(text_file: Path, tmp_path: Path) -> None:
-    """And log them once. What they leave can be published, and resumed by two only."""
+    """From the same word vectors, logged once; what they leave can be resumed by two only."""
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     assert train(tmp_path / "one", text_file, processes=1).returncode == 0
@@ -97,6 +113,16 @@ def test_two_processes_take_the_same_steps(text_file: Path, tmp_path: Path) -> N
     assert again.returncode == 0, again.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_window_may_leave_out_a_whole_direction(text_file: Path, tmp_path: Path) -> None:
+    """The last window of an epoch is one row: nothing is read from the right, and all goes on."""
+    both_ways = "bidirectional = true"
+    outcome = train(tmp_path, text_file, processes=2, model=both_ways, epochs=2, window=673)
+    assert outcome.returncode == 0, outcome.stderr
+    assert 4 == len(history(tmp_path).steps)
+
+
 def test_parts_of_the_columns_are_all_of_them() -> None:
     """Each worker's windows beside the others' are the windows of one."""
     ids = np.arange(100)
@@ -106,6 +132,28 @@ def test_parts_of_the_columns_are_all_of_them() -> None:
         inputs = np.concatenate([part[n].inputs_TB.numpy() for part in parts], axis=1)
         np.testing.assert_array_equal(inputs, window.inputs_TB.numpy())
         assert parts[0][n].num_tokens == window.num_tokens // 3
+
+
+class _Noting(Workers):
+    """Keeps what it was given to read with."""
+
+    def reader(self, model: LanguageModel, *, may_leave_out: bool) -> Read:
+        noted.append((model.get_parameter("embedding.weight").detach().clone(), may_leave_out))
+        return model.read
+
+
+noted: list[tuple[Tensor, bool]] = []
+"""The embedding at that moment; a frozen dataclass has no place for it."""
+
+
+def test_a_model_is_complete_before_it_is_shared(tiny_run: TinyRun) -> None:
+    """Word vectors are in their places: others draw the rest of the embedding otherwise."""
+    vectors = Vectors({1: np.full(8, 0.5, np.float32), 2: np.full(8, -0.5, np.float32)}, 24)
+    trainer = Trainer(tiny_run.checkpoint.identity, tiny_run.tokens, _Noting(), vectors)
+    embedding_VE, may_leave_out = noted.pop()
+    assert torch.equal(trainer.model.get_parameter("embedding.weight"), embedding_VE)
+    assert [[0.5] * 8, [-0.5] * 8] == embedding_VE[1:3].tolist()
+    assert not may_leave_out
 
 
 def test_columns_must_be_shared_out_equally(tiny_run: TinyRun) -> None:

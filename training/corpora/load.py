@@ -81,7 +81,7 @@ def _records(files: list[Path], config: CorpusConfig, cleaning: CleaningConfig) 
     def read() -> Iterator[str]:
         for n, file in enumerate(files):
             record = ""
-            for record in _of_one_file(file, config):
+            for record in records_of_file(file, config):
                 yield clean(record)
             if n + 1 < len(files) and not config.items and not record.endswith("\n"):
                 yield "\n"  # the next file begins on a line of its own
@@ -94,7 +94,12 @@ def _records(files: list[Path], config: CorpusConfig, cleaning: CleaningConfig) 
     return lambda: iter(records)
 
 
-def _of_one_file(file: Path, config: CorpusConfig) -> Iterator[str]:
+def records_of_file(file: Path, config: CorpusConfig) -> Iterator[str]:
+    """What one file holds: items as they are, documents of a text with a blank line after each.
+
+    Raises:
+        CorpusError: it cannot be read so.
+    """
     match config.format, config.items:
         case "text", "lines":
             return (line for line in read_lines(file) if line)

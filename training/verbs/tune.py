@@ -6,17 +6,26 @@ import argparse
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.text import Text
 
 from training.comparison import Run, comparison_table, draw_comparison
-from training.gradient_flow import ARCHITECTURES, draw_gradient_norms, gradient_norms
-from training.learning_rate_finder import draw_finding, find_learning_rate
+from training.config_files import with_overrides
+from training.corpora.load import load_corpus
+from training.errors import ConfigError
+from training.gradient_flow import (
+    ARCHITECTURES,
+    draw_gradient_norms,
+    gradient_norms,
+    half_life,
+)
+from training.learning_rate_finder import advice, draw_finding, find_learning_rate
 from training.run_folder import RunFolder, new_identity
-from training.sweep import Sweep, open_study, search
+from training.sweep import open_study, search
 from training.sweep_report import trials_table, write_report
+from training.sweep_space import Sweep
 from training.trainer import Trainer
+from training.vectors import vectors_of
 from training.verbs.make import config_and_corpus
 from training.verbs.status import DONE, INTERRUPTED
 
@@ -32,29 +41,29 @@ def compare(options: argparse.Namespace, console: Console) -> int:
 
 def find_lr(options: argparse.Namespace, console: Console) -> int:
     """Search for a learning rate."""
+    _require_alone(options)
     config, corpus = config_and_corpus(options)
+    config = with_overrides(config, name=options.name)
     with tempfile.TemporaryDirectory() as folder, console.status("raising the learning rate"):
         identity = new_identity(config, corpus)
-        trainer = Trainer(identity, RunFolder(Path(folder)).tokens(identity, corpus))
+        tokens = RunFolder(Path(folder)).tokens(identity, corpus)
+        trainer = Trainer(identity, tokens, vectors=vectors_of(identity))
         finding = find_learning_rate(trainer, num_steps=options.num_steps)
     draw_finding(finding, config.name, options.output)
-    console.print(
-        f"the loss fell fastest at {finding.steepest:.2g} and was lowest at {finding.lowest:.2g}: "
-        f"try training.learning_rate between them\nthe curve: {options.output}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(Text(f"{advice(finding)}\nthe curve: {options.output}"), soft_wrap=True)
     return DONE
 
 
 def sweep(options: argparse.Namespace, console: Console) -> int:
     """Search, or go on with a search; then report."""
+    _require_alone(options)
     wanted = Sweep.load(options.sweep)
     if options.num_trials is not None:
         wanted = wanted.with_num_trials(options.num_trials)
     folder = options.dir or Path("runs") / f"{wanted.base.name}-sweep"
-    study = open_study(wanted, folder)
-    is_complete = search(wanted, study, folder, options.data, console)
+    corpus = load_corpus(wanted.base.corpus, options.data, wanted.base.cleaning)
+    study = open_study(wanted, corpus, folder)
+    is_complete = search(wanted, study, folder, corpus, console)
     if not is_complete:
         console.print("stopped; the same command goes on", highlight=False)
         return INTERRUPTED
@@ -72,7 +81,18 @@ def gradients(options: argparse.Namespace, console: Console) -> int:
     }
     draw_gradient_norms(norms, options.output)
     for name, norm_T in norms.items():
-        half = int(np.argmax(norm_T < norm_T[0] / 2)) or len(norm_T)
-        console.print(f"{name}: half of the gradient is gone after {half} steps", highlight=False)
+        half = half_life(norm_T)
+        found = (
+            f"more than half of the gradient is left after {len(norm_T) - 1} steps"
+            if half is None
+            else f"half of the gradient is gone after {half} steps"
+        )
+        console.print(f"{name}: {found}", highlight=False)
     console.print(Text(f"the picture: {options.output}"), soft_wrap=True)
     return DONE
+
+
+def _require_alone(options: argparse.Namespace) -> None:
+    """Refuse to do the same several times side by side."""
+    if options.workers.size > 1:
+        raise ConfigError(f"{options.command} is for one process: start it without torchrun")
