@@ -7,11 +7,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from training.config import CleaningConfig, CorpusConfig, TokenizerConfig, VectorsConfig
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
-SECTIONS = {
+SECTIONS: dict[str, type[BaseModel]] = {
     "corpus": CorpusConfig,
     "cleaning": CleaningConfig,
     "tokenizer": TokenizerConfig,
