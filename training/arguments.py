@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """Of evaluate and sample; here they are None, so that `verbs/look.py` can refuse what is named in
 vain, before it fills them in."""
+_READ_CORPORA = ("run", "train", "evaluate", "find-lr", "sweep", "publish")
 
 
 def argument_parser() -> argparse.ArgumentParser:
@@ -150,13 +151,14 @@ def _verb(
     parser = verbs.add_parser(
         name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
     )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=default_data_folder(),
-        metavar="DIR",
-        help="where named corpora are kept (default: $LSTM_TRAIN_DATA or ~/.cache/lstm-train)",
-    )
+    if name in _READ_CORPORA:
+        parser.add_argument(
+            "--data",
+            type=Path,
+            default=default_data_folder(),
+            metavar="DIR",
+            help="where named corpora are kept (default: $LSTM_TRAIN_DATA or ~/.cache/lstm-train)",
+        )
     parser.add_argument(
         "--threads", type=positive, metavar="N", help="CPU threads (default: torch's choice)"
     )

@@ -245,6 +245,7 @@ def test_mistakes_on_a_run(
         ["sample", "--run-dir", "r", "--top-p", "1.5"],
         ["sample", "--run-dir", "r", "--model", "m"],
         ["sample"],
+        ["sample", "--run-dir", "r", "--data", "d"],
     ],
 )
 def test_wrong_command_lines_exit_with_2(
