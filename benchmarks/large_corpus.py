@@ -4,8 +4,9 @@
 
 Makes a text of 3 MB and one of that many (1,000 by default), a quarter of their characters Chinese.
 With each, a process of its own goes from the file to the 50th step of a small model, and then reads
-every window once. What is shown is the most memory that it had for itself: pages of the mapped ids
-are the system's, which takes them back when it likes. (Linux only.)
+every window once. What is shown is how long it took until the first step, and the most memory that
+it had for itself, looked at every 20 ms: pages of the mapped ids are the system's, which takes them
+back when it likes. (Linux only.)
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(measure(options.measure)))
         return
     print(headline(describe_machine()))
-    print(f"\n{'text':>12}{'characters':>16}{'vocabulary':>12}{'ids made':>11}{'own memory':>13}")
+    print(f"\n{'text':>12}{'characters':>16}{'vocabulary':>12}{'first step':>11}{'own memory':>13}")
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         for num_bytes in (_SMALL_BYTES, options.megabytes * 1_000_000):
             text = Path(name) / "text.txt"

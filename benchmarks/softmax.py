@@ -5,8 +5,10 @@
 A step gives the probabilities of all words, so the clusters that made training fast save nothing by
 themselves. Left is the factorisation: a rare word's product H -> D -> words, against one product
 H -> words with the narrow ones multiplied out beforehand. Both are exported from the same weights
-and run as the server runs them; beside them stands an ordinary softmax, which is another model. All
-are measured in every round, one after the other; a ratio is the median over the rounds.
+and run in the server's runtime, one step at a time on all cores; in int8 the factors of rare words
+stay float32, since what they multiply has no bound. Beside them stands an ordinary softmax, which
+is another model. All are measured in every round, one after the other; a ratio is the median over
+the rounds.
 """
 
 from __future__ import annotations
@@ -146,10 +148,8 @@ def _compare(sizes: Sizes, num_rounds: int) -> dict[str, Any]:
     for name, step in steps.items():
         times = {
             rows: {
-                "seconds": statistics.median(times[name, rows] for times in rounds),
-                "ratio": statistics.median(
-                    times[first, rows] / times[name, rows] for times in rounds
-                ),
+                "seconds": statistics.median(one[name, rows] for one in rounds),
+                "ratio": statistics.median(one[first, rows] / one[name, rows] for one in rounds),
             }
             for rows in ROWS
         }

@@ -109,21 +109,19 @@ def build_candidate(
         seed=config.training.seed,
     )
     published = test or validation
-    float_evaluations = _evaluate(float_graph, "float32", published)
     if config.publish.precision == "float32":
-        return Candidate(float_graph, "float32", parity, float_evaluations)
+        evaluations = _evaluate(float_graph, "float32", published)
+        return Candidate(float_graph, "float32", parity, evaluations)
     graph = quantise(float_graph)
+    before, after = (stateful_loss(load_step(g), validation.ids) for g in (float_graph, graph))
+    check_quality(before, after, config.publish.max_perplexity_increase)
     evaluations = _evaluate(graph, "int8", published)
-    decisive = float_evaluations[0], evaluations[0]
-    if test is not None:
-        [of_float, *_] = _evaluate(float_graph, "float32", validation)
-        [of_int8, *_] = _evaluate(graph, "int8", validation)
-        decisive = of_float, of_int8
-    check_quality(*decisive, config.publish.max_perplexity_increase)
-    return Candidate(graph, "int8", parity, evaluations + float_evaluations)
+    return Candidate(
+        graph, "int8", parity, evaluations + _evaluate(float_graph, "float32", published)
+    )
 
 
-def check_quality(reference: Evaluation, quantised: Evaluation, max_increase: float) -> None:
+def check_quality(reference: Loss, quantised: Loss, max_increase: float) -> None:
     """Compare perplexities.
 
     Raises:

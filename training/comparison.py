@@ -24,6 +24,9 @@ _LEFT_ALONE = ("name", "description", "sample", "publish", "corpus.path")
 """Parts of a config that do not change a training."""
 
 
+NOT_COMPARABLE = "losses per token of different texts or tokenizers cannot be compared"
+
+
 @dataclass(frozen=True)
 class Run:
     """A run that has been evaluated at least once."""
@@ -65,7 +68,7 @@ def comparison_table(runs: Sequence[Run]) -> Table:
     table = Table(title="runs")
     are_alike = [run.measured_on == runs[0].measured_on for run in runs]
     if not all(are_alike):
-        table.caption = "losses per token of different texts or tokenizers cannot be compared"
+        table.caption = NOT_COMPARABLE
     table.add_column("")
     for run in runs:
         table.add_column(run.name, justify="right")
@@ -102,7 +105,9 @@ def draw_comparison(runs: Sequence[Run], axis: Axis, path: Path) -> None:
         colour = _COLOURS[n % len(_COLOURS)]
         label = f"{run.name}: {min(losses):.4f}"
         axes.plot(seen, losses, color=colour, marker="o", markersize=3, label=label)
-    axes.set(title="validation loss", xlabel=axis, ylabel="nats per token")
+    is_one_text = all(run.measured_on == runs[0].measured_on for run in runs)
+    title = "validation loss" if is_one_text else f"validation loss: {NOT_COMPARABLE}"
+    axes.set(title=title, xlabel=axis, ylabel="nats per token")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

@@ -294,7 +294,7 @@ class TrainConfig(_Section):
     publish: PublishConfig = PublishConfig()
 
     @model_validator(mode="after")
-    def _publishable(self) -> Self:
+    def _consistent(self) -> Self:
         if self.model.projection_size is not None and self.publish.precision == "int8":
             raise ValueError(
                 "publish.precision = 'int8' needs outputs in [-1, 1], and those of "

@@ -78,23 +78,30 @@ def read_history(path: Path, up_to_step: int | None = None) -> History:
     history = History([], [])
     if not path.exists():
         return history
-    # Half a line may end in half a character. `splitlines` would also split at what only text has.
+    # Half a line may end in half a character. `splitlines` would also split at U+2028 and others,
+    # which older logs hold unescaped.
     lines = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
     for number, line in enumerate(lines, start=1):
         try:
-            fields = json.loads(line)
-        except json.JSONDecodeError as error:
+            record = _record(line)
+        except (ValueError, TypeError, KeyError) as error:
             if number == len(lines):
                 break
             raise CheckpointError(f"{path}, line {number} is damaged: {error}") from error
-        kind = fields.pop("kind")
-        if up_to_step is not None and fields["step"] > up_to_step:
+        if up_to_step is not None and record.step > up_to_step:
             continue
-        if kind == "step":
-            history.steps.append(StepRecord(**fields))
+        if isinstance(record, StepRecord):
+            history.steps.append(record)
         else:
-            history.evaluations.append(EvaluationRecord(**fields))
+            history.evaluations.append(record)
     return history
+
+
+def _record(line: str) -> StepRecord | EvaluationRecord:
+    fields = dict(json.loads(line))
+    kinds: dict[str, type[StepRecord | EvaluationRecord]]
+    kinds = {"step": StepRecord, "evaluation": EvaluationRecord}
+    return kinds[fields.pop("kind")](**fields)
 
 
 def _line(record: StepRecord | EvaluationRecord) -> str:

@@ -87,7 +87,7 @@ def _calibration(temperature: float) -> str:
     if temperature == 1.0:
         return ""
     return (
-        f" They are of before the calibration: the logits of the best moment were divided by "
+        f" They are of before the calibration: the logits were divided by "
         f"{temperature:.3f}, one number fitted to the validation text (temperature scaling, Guo et "
         "al. 2017, arXiv:1706.04599)."
     )
@@ -108,9 +108,9 @@ def _inventions(found: Inventions | None) -> str:
     return (
         f"Of {found.num_texts:,} texts from nothing at temperature {found.temperature:g}, "
         f"{found.well_formed:.1%} are well-formed: they end by themselves and are no longer than "
-        f"the longest that it was trained on. {found.new:.1%} are so and not among the "
-        f"{found.num_trained_on:,} texts that it was trained on. {found.distinct:.1%} are "
-        "well-formed and different from each other.\n\n"
+        f"the longest that it was trained on, nor than 2,000 characters. {found.new:.1%} are so "
+        f"and not among the {found.num_trained_on:,} texts that it was trained on. "
+        f"{found.distinct:.1%} are well-formed and different from each other.\n\n"
     )
 
 
@@ -141,9 +141,13 @@ def _reproduction(manifest: Manifest) -> str:
     source = "--data FOLDER" if "name" in corpus else "--text FILE"
     source = "--text FOLDER" if corpus.get("format") in ("ptb", "wikitext") else source
     command = f"{launcher} run {manifest.name}/{manifest.version}/{MANIFEST_FILE} {source}"
+    if provenance.precision is not None:
+        command += f" --precision {provenance.precision}"
+    vectors = provenance.config.get("vectors")
+    files = f", beside which {vectors['path']} must lie" if isinstance(vectors, dict) else ""
     return (
-        "The config is in the manifest; to train it again (the same steps, up to rounding, on "
-        f"another processor):\n\n{_fenced(command, 'sh')}"
+        f"The config is in the manifest{files}; to train it again (the same steps, up to rounding, "
+        f"on another processor):\n\n{_fenced(command, 'sh')}"
     )
 
 

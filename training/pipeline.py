@@ -1,4 +1,4 @@
-"""The verbs of `lstm-train`, each as one straight line through the room.
+"""Training, measuring and publishing, each as one straight line through the room.
 
 `lstm-train run` is `train_model`, then `publish_checkpoint` with the best checkpoint of it.
 """
@@ -87,10 +87,13 @@ def train_model(
     history = read_history(folder.path / METRICS_FILE)
     if history.evaluations and workplace.workers.is_first:
         workplace.console.print(evaluation_table(history))
-        if outcome.is_complete and identity.config.training.calibrate:
-            # A run that goes on with restarts does so again, at its end.
-            best = Checkpoint.load(folder.best)
-            _calibrated(best, tokens, workplace.console).save(folder.best)
+        if outcome.is_complete:
+            # The best moment may be of before a resume, and the config of after it. A run that
+            # goes on with restarts is calibrated again, at its end.
+            best = Checkpoint.load(folder.best).with_config(identity.config)
+            if identity.config.training.calibrate:
+                best = _calibrated(best, tokens, workplace.console)
+            best.save(folder.best)
     return outcome
 
 

@@ -19,7 +19,7 @@ from service.runtime.step import StepGraph
 from training.config import CleaningConfig, CorpusConfig
 from training.config_files import checked
 from training.corpora.cleaning import cleaner
-from training.corpora.load import at_path, records_of_file
+from training.corpora.load import at_path, is_of_format, records_of_file
 from training.corpora.plain import read_pieces
 from training.errors import ConfigError, PublishError
 from training.tokenization.tokenizer import TextTokenizer
@@ -117,9 +117,16 @@ def read_as_trained(artifact: Artifact, file: Path) -> Iterator[str]:
     config = manifest.provenance.config
     source = f"{artifact.ref}, provenance.config"
     clean = cleaner(checked(CleaningConfig, config.get("cleaning", {}), f"{source}.cleaning"))
-    if not manifest.special_ids.start_before_prompt:
+    is_collection = manifest.special_ids.start_before_prompt
+    if not is_collection and not _holds_documents(config.get("corpus"), file):
         return map(clean, read_pieces(file))
     corpus = at_path(checked(CorpusConfig, config.get("corpus", {}), f"{source}.corpus"), file)
-    if corpus.items is None:
+    if is_collection and corpus.items is None:
         raise ConfigError(f"{source}.corpus: no 'items', but the model begins every text anew")
     return map(clean, records_of_file(file, corpus))
+
+
+def _holds_documents(corpus: object, file: Path) -> bool:
+    """Whether a model that was trained on such files is shown another one of them."""
+    trained_on = corpus.get("format") if isinstance(corpus, dict) else None
+    return trained_on in ("jsonl", "wet") and is_of_format(file, str(trained_on))

@@ -25,6 +25,9 @@ from training.errors import ConfigError
 
 _SECTIONS = {"cleaning", "tokenizer", "model", "vectors", "training"}
 """Of the config, those that take part in training."""
+_SEARCHABLE = ("model.", "training.", "vectors.trainable")
+_NOT_SEARCHABLE = ("training.calibrate", "training.evaluations_per_epoch")
+"""The first changes no trial's loss, the second what counts as the same moment of two trials."""
 Value = str | bool | int | float
 
 
@@ -37,7 +40,7 @@ class Choice(BaseModel):
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """Values that all fit if any does."""
+        """If these fit, all others do."""
         return self.choices
 
     def suggest(self, trial: Trial, name: str) -> Value:
@@ -67,7 +70,7 @@ class Range(BaseModel):
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """Values that all fit if any does."""
+        """If these fit, all others do."""
         return self.low, self.high
 
     def suggest(self, trial: Trial, name: str) -> Value:
@@ -108,6 +111,11 @@ class SweepConfig(BaseModel):
         for name in sorted(self.fixed.keys() | self.space.keys()):
             if name.split(".")[0] in ("corpus", "cleaning"):
                 raise ValueError(f"{name!r} is the same for all trials: write it into the config")
+        for name in sorted(self.space):
+            if not name.startswith(_SEARCHABLE) or name in _NOT_SEARCHABLE:
+                raise ValueError(
+                    f"{name!r} in 'space': losses of different values cannot be compared"
+                )
         for name in sorted(self.fixed.keys() & self.space.keys()):
             raise ValueError(f"{name!r} is both in 'fixed' and in 'space'")
         return self

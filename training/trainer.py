@@ -80,7 +80,8 @@ class Trainer:
         self._schedule = Cycles.from_config(config, self.columns.num_windows)
         self.num_steps = self._schedule.num_steps
         self._carried = self._zero_state()
-        # Clusters whose words a window has not; what reads from the right, in a window of one row.
+        # Weights without a gradient: of a cluster without a word in this window; of the backward
+        # direction, when a window has one row.
         may_leave_out = bool(identity.config.model.adaptive_cutoffs)
         may_leave_out |= identity.config.model.bidirectional
         # Last: the others get the weights as the first one has them now.

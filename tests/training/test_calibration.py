@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -126,3 +127,17 @@ def test_a_run_that_is_to_be_calibrated(tiny_run: TinyRun, tmp_path: Path) -> No
     last = Checkpoint.load(folder.last)
     artifact = publish_checkpoint(last, corpus, workplace, ModelStore(tmp_path / "m"), 2)
     assert 1.0 != artifact.manifest.provenance.calibrated_temperature, "asked for by the config"
+
+
+def test_calibration_that_is_added_later(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """To a run that had ended: its best moment then is of the config that asked for it."""
+    corpus = load_corpus(tiny_run.config.corpus, tmp_path)
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(tiny_run.folder.path, folder.path)
+    training = tiny_run.config.training.model_copy(update={"calibrate": True})
+    config = tiny_run.config.model_copy(update={"training": training})
+    workplace = Workplace(folder, Console(file=StringIO()))
+    train_model(config, corpus, workplace, resume=True)
+    best = Checkpoint.load(folder.best)
+    assert best.temperature != 1.0
+    assert best.identity.config.training.calibrate

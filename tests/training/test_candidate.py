@@ -71,7 +71,7 @@ def test_the_test_part_decides_nothing(tiny_run: TinyRun, monkeypatch: pytest.Mo
     monkeypatch.setattr(
         candidate,
         "check_quality",
-        lambda one, other, _: seen.append((one.nats_per_token, other.nats_per_token)),
+        lambda one, other, _: seen.append((one.nats, other.nats)),
     )
     validation = tiny_run.held_out
     test = replace(validation, part="test", ids=validation.ids[:400])

@@ -76,7 +76,6 @@ def test_another_tokenizer_of_the_same_text(
     """Is told by its vocabulary; the text is the same."""
     runs = (tiny_run.folder.path, trained(tmp_path, text_file, "byte"))
     shown = compared(capsys, monkeypatch, *runs)
-    assert "sha256" not in shown
     assert "sentences.txt" not in shown
     assert re.search(r"vocabulary size\W+\d+\W+256\W", shown)
     assert NOTE in shown

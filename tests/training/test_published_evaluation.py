@@ -127,6 +127,15 @@ def test_a_text_that_is_no_collection_is_cleaned_and_left_whole(tmp_path: Path) 
     assert "".join(read_as_trained(artifact, file)) == "A\n\nB"
 
 
+def test_documents_of_an_endless_text(tmp_path: Path) -> None:
+    """JSON lines are read as they were for training, other files as they are."""
+    corpus = {"path": "x", "format": "jsonl", "text_field": "t"}
+    artifact = trained_on(tmp_path / "store", are_items=False, corpus=corpus)
+    for name, text in (("x.jsonl", "One\n\nTwo\n\n"), ("x.txt", '{"t": "One"}\n{"t": "Two"}\n')):
+        (tmp_path / name).write_text('{"t": "One"}\n{"t": "Two"}\n', encoding="utf-8")
+        assert "".join(read_as_trained(artifact, tmp_path / name)) == text
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [

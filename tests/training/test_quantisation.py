@@ -13,11 +13,11 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from service.artifacts.manifest import Evaluation
 from service.runtime.step import StepGraph
 from tests.training.tiny import TinyRun
 from training.candidate import Candidate, build_graph, check_quality
 from training.errors import ExportError, QualityGateError
+from training.evaluation import Loss
 from training.models import step as step_module
 from training.quantisation import quantise, quantise_weight
 from training.served_evaluation import load_step, stateful_loss
@@ -164,28 +164,20 @@ def test_unfolded_embedding_is_quantised_too(
     assert loss.nats == pytest.approx(folded.nats_per_token, rel=0.02)
 
 
-def measured(nats: float) -> Evaluation:
-    """An evaluation with this loss."""
-    return Evaluation(
-        method="stateful",
-        precision="float32",
-        num_tokens=100,
-        nats_per_token=nats,
-        bits_per_character=nats / math.log(2.0),
-        perplexity=math.exp(nats),
-    )
+def loss_of(nats: float) -> Loss:
+    """A measured loss."""
+    return Loss(nats, num_tokens=100)
 
 
 def test_quality_gate() -> None:
     """Half a per cent of perplexity is 0.004988 nats."""
-    check_quality(measured(1.4), measured(1.4049), 0.005)
-    check_quality(measured(1.4), measured(1.3), 0.0)
+    check_quality(loss_of(1.4), loss_of(1.4049), 0.005)
+    check_quality(loss_of(1.4), loss_of(1.3), 0.0)
     with pytest.raises(QualityGateError, match=r"\(\+0\.51%\); publish\.max_perplexity_increase"):
-        check_quality(measured(1.4), measured(1.4051), 0.005)
+        check_quality(loss_of(1.4), loss_of(1.4051), 0.005)
 
 
 def test_quality_gate_is_not_fooled_by_nan() -> None:
     """A comparison with NaN is false; the gate stays shut."""
-    broken = measured(1.4).model_copy(update={"perplexity": float("nan")})
     with pytest.raises(QualityGateError, match="nan"):
-        check_quality(measured(1.4), broken, 0.005)
+        check_quality(loss_of(1.4), loss_of(math.nan), 0.005)

@@ -200,7 +200,7 @@ def test_trials_that_diverge_are_given_up(sweep_file: Path, tmp_path: Path) -> N
         ("tiny.toml", "none.toml", "cannot read config"),
         ('"training.epochs" = 1', '"training.epochs" = 0', "training.epochs: Input should be gr"),
         ("config =", "config", "is not a TOML file"),
-        ("training.batch_size", "name.x", "name.x: there is no such field"),
+        ('"training.epochs" = 1', '"name.x" = 1', "name.x: there is no such field"),
         ("training.batch_size", "corpus.held_out", "'corpus.held_out' is the same for all trials"),
         (
             '"training.epochs" = 1',
@@ -208,6 +208,13 @@ def test_trials_that_diverge_are_given_up(sweep_file: Path, tmp_path: Path) -> N
             "'cleaning.lowercase' is the same",
         ),
         ('"training.epochs" = 1', '"training.batch_size" = 1', "is both in 'fixed' and in 'space'"),
+        ('space."training.batch_size"', 'space."tokenizer.min_count"', "cannot be compared"),
+        ('space."training.batch_size"', 'space."publish.precision"', "cannot be compared"),
+        (
+            'space."training.batch_size"',
+            'space."training.evaluations_per_epoch"',
+            "cannot be compared",
+        ),
     ],
     ids=lambda text: text[:24].strip() or "nothing",
 )

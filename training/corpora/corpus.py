@@ -75,11 +75,6 @@ class Corpus:
         return self.test
 
     @property
-    def last_part(self) -> HeldOutPart:
-        """The part that published figures are of: the test part, where there is one."""
-        return "validation" if self.test is None else "test"
-
-    @property
     def num_characters(self) -> int:
         """Characters of all parts."""
         parts = (self.train, self.validation, self.test)

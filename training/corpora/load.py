@@ -68,6 +68,11 @@ def at_path(config: CorpusConfig, path: Path) -> CorpusConfig:
     )
 
 
+def is_of_format(file: Path, corpus_format: str) -> bool:
+    """Whether a file is called as those of a format are."""
+    return file.name.endswith(_ENDINGS[corpus_format])
+
+
 def default_data_folder() -> Path:
     """`$LSTM_TRAIN_DATA`, or a folder in the user's cache."""
     configured = os.environ.get("LSTM_TRAIN_DATA")

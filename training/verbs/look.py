@@ -99,11 +99,11 @@ def _evaluate_published(options: argparse.Namespace, console: Console) -> int:
         texts = list(read_as_trained(artifact, options.text))
         pieces = tokenizer.encode_all(texts, are_items=tokenizer.special_ids.start_before_prompt)
         ids = np.concatenate([np.zeros(0, np.int64), *pieces])
-        if len(ids) < 2:
+        num_characters = sum(map(len, texts))
+        if len(ids) < 2 or num_characters == 0:
             raise CorpusError(f"{options.text} is too short to be measured")
         loss, places = surprises(model, ids, options.places)
     console.print(losses_table(f"{model.name} on {options.text.name}", {"stateful": loss}))
-    num_characters = sum(map(len, texts))
     bits = loss.bits * loss.num_tokens / num_characters
     console.print(f"{num_characters:,} characters, {bits:.4f} bits per character", highlight=False)
     if places:

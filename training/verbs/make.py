@@ -42,8 +42,6 @@ def run(options: argparse.Namespace, console: Console) -> int:
     status = _train_in(folder, config, corpus, options, console)
     if status == DONE and options.workers.is_first:
         best = Checkpoint.load(folder.best)
-        # The best moment may be of before a resume, and the config's publish section of after it.
-        best = best if config is None else best.with_config(config)
         publish_checkpoint(best, corpus, Workplace(folder, console), store, options.version)
     return status
 
