@@ -69,9 +69,9 @@ def comparison_table(runs: Sequence[Run]) -> Table:
     are_alike = [run.measured_on == runs[0].measured_on for run in runs]
     if not all(are_alike):
         table.caption = NOT_COMPARABLE
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for run in runs:
-        table.add_column(run.name, justify="right")
+        table.add_column(run.name, justify="right", overflow="fold")
     configs = [run.config for run in runs]
     rows = {
         field: [config.get(field) for config in configs]
