@@ -68,8 +68,9 @@ def _steps(identity: RunIdentity, tokens: TokenFiles) -> dict[str, Step]:
     """One step of each; the first is what the others are compared with."""
     config = identity.config
     size = (config.training.window, config.training.batch_size)
-    steps: dict[str, Step] = {"nn.LSTM, forward and backward": _bare(config.model, size)}
+    steps: dict[str, Step] = {}
     for precision in dict.fromkeys((identity.precision, "float32")):
+        steps[f"nn.LSTM, {precision}"] = _bare(config.model, size, precision)
         trainer = Trainer(identity.model_copy(update={"precision": precision}), tokens)
         steps[f"training, {precision}"] = _training(trainer, config.training.learning_rate)
     columns = trainer.columns
@@ -87,14 +88,16 @@ def _counting(step: Callable[[int], object]) -> Step:
     return lambda: step(next(number))
 
 
-def _bare(config: ModelConfig, size: tuple[int, int]) -> Step:
-    """The layers alone: no embedding, no output, no optimiser, no dropout."""
+def _bare(config: ModelConfig, size: tuple[int, int], precision: str) -> Step:
+    """The layers alone, forth and back: no embedding, no output, no optimiser, no dropout."""
     lstm = nn.LSTM(config.embedding_size, config.hidden_size, config.num_layers)
     x_TBE = torch.randn(*size, config.embedding_size)
 
     def step() -> None:
         lstm.zero_grad(set_to_none=True)
-        lstm(x_TBE)[0].sum().backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            y_TBH, _ = lstm(x_TBE)
+        y_TBH.sum().backward()
 
     return step
 

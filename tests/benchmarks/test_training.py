@@ -31,7 +31,7 @@ def test_everything_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
     report = json.loads(report_file.read_text(encoding="utf-8"))
     assert {
-        "nn.LSTM, forward and backward",
+        "nn.LSTM, float32",
         "training, float32",
         "the next window, no training",
     } == set(report["steps"])
