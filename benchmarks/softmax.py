@@ -32,9 +32,10 @@ from service.runtime.cores import usable_cores
 from service.runtime.step import StepGraph
 from training.config import ModelConfig
 from training.export import able_to_write, export_step
+from training.models.adaptive_softmax import AdaptiveSoftmax, log_probabilities
 from training.models.build import build_model
 from training.models.language_model import RecurrentLanguageModel
-from training.models.output import AdaptiveSoftmax, Output
+from training.models.output import Output
 from training.quantisation import quantise
 
 ROWS = (1, 16, 64)
@@ -96,7 +97,6 @@ class OneProductStep(nn.Module):
     def __init__(self, output: AdaptiveSoftmax, bound_H: Tensor) -> None:
         super().__init__()
         softmax = output.softmax
-        self.shortlist_size = softmax.shortlist_size
         with torch.no_grad():
             parts = [softmax.head.weight]
             for tail in softmax.tail:
@@ -111,11 +111,7 @@ class OneProductStep(nn.Module):
     def forward(self, hidden_BH: Tensor) -> Tensor:
         """Log-probabilities float32[B, V]."""
         head, *tails = torch.split(hidden_BH @ self.weight + self.bias, self.sizes, dim=1)
-        head = torch.log_softmax(head, dim=1)
-        parts = [head[:, : self.shortlist_size]]
-        for n, tail in enumerate(tails, start=self.shortlist_size):
-            parts.append(head[:, n : n + 1] + torch.log_softmax(tail, dim=1))
-        return torch.cat(parts, dim=1)
+        return log_probabilities(head, tails)
 
 
 def main(arguments: Sequence[str] | None = None, sizes: Sequence[Sizes] = SIZES) -> None:

@@ -159,7 +159,10 @@ class ModelConfig(_Section):
     adaptive_cutoffs: Annotated[tuple[PositiveInt, ...], Field(strict=False)] = ()
     """Adaptive softmax (Grave et al. 2017): ids at which the clusters of rarer words begin."""
     adaptive_division: Annotated[float, Field(ge=1.0, le=64.0)] = 4.0
-    """Each cluster sees the hidden state so many times narrower than the one before."""
+    """Each cluster sees the hidden state so many times narrower than the one before.
+
+    Not if tied: the embedding's rows have one width (Baevski & Auli 2019, arXiv:1809.10853).
+    """
 
     @property
     def output_size(self) -> int:
@@ -180,13 +183,11 @@ class ModelConfig(_Section):
         cutoffs = self.adaptive_cutoffs
         if list(cutoffs) != sorted(set(cutoffs)):
             raise ValueError(f"'adaptive_cutoffs' must ascend, got {list(cutoffs)}")
-        if self.output_size < self.adaptive_division ** len(cutoffs):
+        if not self.tied and self.output_size < self.adaptive_division ** len(cutoffs):
             raise ValueError(
                 f"'adaptive_cutoffs': no width is left for the last of {len(cutoffs)} clusters; "
                 "take fewer, or a smaller 'adaptive_division'"
             )
-        if cutoffs and self.tied:
-            raise ValueError("'tied' and 'adaptive_cutoffs' exclude each other")
         return self
 
     @model_validator(mode="after")
@@ -199,8 +200,9 @@ class ModelConfig(_Section):
             raise ValueError(
                 "'locked_dropout' needs 'dropout_input', 'dropout_between' or 'dropout_output'"
             )
-        if "adaptive_division" in self._chosen and not self.adaptive_cutoffs:
-            raise ValueError("'adaptive_division' needs 'adaptive_cutoffs'")
+        is_of_clusters = bool(self.adaptive_cutoffs) and not self.tied
+        if "adaptive_division" in self._chosen and not is_of_clusters:
+            raise ValueError("'adaptive_division' needs 'adaptive_cutoffs', without 'tied'")
         return self
 
 

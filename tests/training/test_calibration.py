@@ -71,6 +71,7 @@ OUTPUTS: dict[str, dict[str, object]] = {
     "softmax": {},
     "tied": {"tied": True, "embedding_size": 6},
     "adaptive": {"adaptive_cutoffs": [4, 8], "adaptive_division": 2.0},
+    "tied and adaptive": {"adaptive_cutoffs": [4, 8], "tied": True, "embedding_size": 6},
 }
 
 

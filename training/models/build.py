@@ -6,6 +6,7 @@ from torch import nn
 
 from training.config import ModelConfig
 from training.errors import ConfigError
+from training.models.adaptive_softmax import AdaptiveSoftmax, TiedAdaptiveSoftmax
 from training.models.bidirectional import BidirectionalLanguageModel
 from training.models.contract import Layer
 from training.models.dropout import Dropout
@@ -18,7 +19,7 @@ from training.models.language_model import (
 )
 from training.models.layernorm_lstm import LayerNormLSTMLayer
 from training.models.lstm import LSTMLayer
-from training.models.output import AdaptiveSoftmax, Output, Softmax
+from training.models.output import Output, Softmax
 from training.models.peephole_lstm import PeepholeLSTMLayer
 from training.models.tanh_rnn import TanhRNNLayer
 
@@ -82,4 +83,6 @@ def _output(config: ModelConfig, vocabulary_size: int, embedding_VE: nn.Paramete
             f"model.adaptive_cutoffs: the last is {cutoffs[-1]}, the vocabulary has "
             f"{vocabulary_size} ids only"
         )
+    if config.tied:
+        return TiedAdaptiveSoftmax(embedding_VE, cutoffs)
     return AdaptiveSoftmax(width, vocabulary_size, cutoffs, config.adaptive_division)

@@ -32,6 +32,7 @@ MODELS: dict[str, dict[str, object]] = LAYERS | {
     "residual": {"residual": True, "num_layers": 3},
     "residual gru": {"residual": True, "architecture": "gru"},
     "adaptive softmax": {"adaptive_cutoffs": [4, 8], "adaptive_division": 2.0},
+    "tied adaptive softmax": {"adaptive_cutoffs": [4, 8], "tied": True, "embedding_size": 6},
 }
 INT8 = {key: value for key, value in MODELS.items() if "projected" not in key}
 

@@ -113,9 +113,16 @@ def test_peepholes_begin_closed() -> None:
     torch.testing.assert_close(plain(x_TBE, state)[0], peeping(x_TBE, state)[0])
 
 
-def test_adaptive_softmax_is_a_distribution() -> None:
+ADAPTIVE = {
+    "narrow": {"adaptive_cutoffs": [4, 8], "adaptive_division": 2.0},
+    "tied": {"adaptive_cutoffs": [4, 8], "tied": True, "embedding_size": 6},
+}
+
+
+@pytest.mark.parametrize("kind", ADAPTIVE)
+def test_adaptive_softmax_is_a_distribution(kind: str) -> None:
     """Its losses are those of its logits."""
-    model = small_model(adaptive_cutoffs=[4, 8], adaptive_division=2.0)
+    model = small_model(**ADAPTIVE[kind])
     ids_TB, targets_TB = torch.randint(VOCABULARY, (2, 7, 3)).unbind()
     logits_TBV, _ = model(ids_TB, model.zero_state(3))
     torch.testing.assert_close(logits_TBV.exp().sum(dim=2), torch.ones(7, 3))
@@ -136,14 +143,34 @@ def test_losses_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sizes == [4, 4, 1]
 
 
-def test_adaptive_softmax_under_autocast() -> None:
-    """Trained in bfloat16 like the rest; its own sums stay exact."""
-    output = small_model(adaptive_cutoffs=[4, 8], adaptive_division=2.0).output
+@pytest.mark.parametrize("kind", ADAPTIVE)
+def test_a_window_without_rare_words(kind: str) -> None:
+    """Its losses are the same as among others, and their gradient is finite."""
+    output = small_model(**ADAPTIVE[kind]).output
+    hidden_NH, targets_N = torch.rand(9, small_config().hidden_size), torch.arange(9)
+    nats_N = output.losses(hidden_NH[:3], targets_N[:3])
+    torch.testing.assert_close(nats_N, output.losses(hidden_NH, targets_N)[:3])
+    nats_N.sum().backward()
+    gradients = [parameter.grad for parameter in output.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize(
+    ("kind", "products"), [("narrow", torch.float32), ("tied", torch.bfloat16)]
+)
+def test_adaptive_softmax_under_autocast(kind: str, products: torch.dtype) -> None:
+    """Trained in bfloat16 like the rest; its sums stay exact."""
+    output = small_model(**ADAPTIVE[kind]).output
     hidden_NH, targets_N = torch.rand(9, small_config().hidden_size), torch.arange(9)
     with torch.autocast("cpu", torch.bfloat16):
         nats_N, logits_NV = output.losses(hidden_NH, targets_N), output.logits(hidden_NH)
-    torch.testing.assert_close(nats_N, output.losses(hidden_NH, targets_N))
-    torch.testing.assert_close(-nats_N, logits_NV.gather(1, targets_N[:, None])[:, 0])
+    tolerance = 4 * torch.finfo(products).eps
+    exact_N = output.losses(hidden_NH, targets_N)
+    torch.testing.assert_close(nats_N, exact_N, rtol=tolerance, atol=tolerance)
+    found_N = -logits_NV.gather(1, targets_N[:, None])[:, 0]
+    torch.testing.assert_close(found_N, exact_N, rtol=tolerance, atol=tolerance)
+    assert torch.float32 == nats_N.dtype == logits_NV.dtype
 
 
 def test_cutoffs_beyond_the_vocabulary_are_refused() -> None:
