@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from service.artifacts.manifest import ModelName
 
 Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
+DropoutRate = Annotated[float, Field(ge=0.0, le=0.95)]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -143,16 +144,16 @@ class ModelConfig(_Section):
     """Each layer but the first is added to its input."""
     bidirectional: bool = False
     """Knows what comes after a place too: scores texts, cannot write them."""
-    dropout_input: Probability = 0.0
+    dropout_input: DropoutRate = 0.0
     """Of the embedded tokens' numbers; this one and the next two: Zaremba et al. 2014."""
-    dropout_between: Probability = 0.0
+    dropout_between: DropoutRate = 0.0
     """Between the layers; refused for a single layer, where it would do nothing."""
-    dropout_output: Probability = 0.0
-    dropout_words: Probability = 0.0
+    dropout_output: DropoutRate = 0.0
+    dropout_words: DropoutRate = 0.0
     """Of whole words: rows of the embedding (Gal & Ghahramani 2016)."""
     locked_dropout: bool = False
     """Input, between, output: the same numbers in the whole window (Gal & Ghahramani 2016)."""
-    weight_drop: Probability = 0.0
+    weight_drop: DropoutRate = 0.0
     """Of the recurrent weights (Merity et al. 2018)."""
     tied: bool = False
     """Output projection = embedding table (Press & Wolf 2017, arXiv:1608.05859)."""

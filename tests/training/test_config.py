@@ -75,7 +75,16 @@ def test_paths_are_relative_to_the_config(tmp_path: Path) -> None:
         (MINIMAL + "[model]\nadaptive_cutoffs = [9]\nadaptive_division = 600\n", "division"),
         (MINIMAL + "[model]\nhidden_size = 8\nadaptive_cutoffs = [9, 20]\n", "no width is left"),
         (MINIMAL + "[model]\nnum_layers = 1\ndropout_between = 0.1\n", "at least 2 layers"),
+        (
+            MINIMAL + "[model]\ndropout_output = 0.96\n",
+            r"dropout_output.*less than or equal to 0.95",
+        ),
         (MINIMAL + "[model]\nlocked_dropout = true\n", "'locked_dropout' needs 'dropout_input'"),
+        (
+            MINIMAL + "[model]\ntied = true\nembedding_size = 512\nadaptive_cutoffs = [9]\n"
+            "adaptive_division = 2.0\n",
+            "'adaptive_division' needs 'adaptive_cutoffs', without 'tied'",
+        ),
         (MINIMAL + "[model]\nadaptive_division = 2.0\n", "'adaptive_division' needs 'adaptive_c"),
         (
             MINIMAL + "[tokenizer]\nkind = 'bpe'\n[training]\nunknown_rate = 0.01\n",

@@ -114,7 +114,7 @@ class TiedAdaptiveSoftmax(Output):
     def _losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
         if self.temperature != 1.0:  # which goes across clusters
             return super()._losses(hidden_NH, target_N)
-        (shortlist, *words), (shortlist_bias, *biases) = self._parts()
+        (shortlist, *words), (shortlist_bias, *biases) = self.parts()
         cluster_N = torch.bucketize(target_N, self.cutoffs, right=True) - 1  # of the shortlist: -1
         head = linear(
             hidden_NH,
@@ -133,7 +133,8 @@ class TiedAdaptiveSoftmax(Output):
 
     def logits(self, hidden_NH: Tensor) -> Tensor:
         """All clusters."""
-        shortlist, *words = linear(hidden_NH, self.weight, self.bias).split(self.sizes, dim=1)
+        logits_NV = linear(hidden_NH, self.weight, self.bias)
+        shortlist, *words = torch.split(logits_NV, self.sizes, dim=1)
         head = torch.cat([shortlist, self.clusters(hidden_NH)], dim=1)
         return log_probabilities(head.float(), [cluster.float() for cluster in words])
 
@@ -141,9 +142,9 @@ class TiedAdaptiveSoftmax(Output):
         """All clusters."""
         return TiedAdaptiveSoftmaxStep(self, bound_H)
 
-    def _parts(self) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    def parts(self) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """Weights and biases of the shortlist and of each cluster."""
-        return self.weight.split(self.sizes), self.bias.split(self.sizes)
+        return torch.split(self.weight, self.sizes), torch.split(self.bias, self.sizes)
 
 
 class TiedAdaptiveSoftmaxStep(nn.Module):
@@ -155,7 +156,7 @@ class TiedAdaptiveSoftmaxStep(nn.Module):
     def __init__(self, output: TiedAdaptiveSoftmax, bound_H: Tensor) -> None:
         super().__init__()
         self.temperature = output.temperature
-        (shortlist, *words), (shortlist_bias, *biases) = output._parts()
+        (shortlist, *words), (shortlist_bias, *biases) = output.parts()
         clusters = output.clusters
         self.sizes = [len(shortlist) + len(words), *map(len, words)]
         with torch.no_grad():
@@ -165,7 +166,8 @@ class TiedAdaptiveSoftmaxStep(nn.Module):
 
     def forward(self, hidden_BH: Tensor) -> Tensor:
         """Log-probabilities float32[B, V], over the temperature."""
-        head, *words = (hidden_BH @ self.projection + self.bias).split(self.sizes, dim=1)
+        logits = hidden_BH @ self.projection + self.bias
+        head, *words = torch.split(logits, self.sizes, dim=1)
         logits_BV = log_probabilities(head, words)
         return logits_BV if self.temperature == 1.0 else logits_BV / self.temperature
 

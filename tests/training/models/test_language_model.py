@@ -52,13 +52,14 @@ def test_locked_dropout_leaves_out_the_same_numbers_everywhere() -> None:
     assert torch.equal(dropout.eval()(torch.full((1, 1, 1), 3.0)), torch.full((1, 1, 1), 3.0))
 
 
-@pytest.mark.parametrize("rate", [0.001, 0.1, 0.5, 0.999])
+@pytest.mark.parametrize("rate", [0.001, 0.1, 0.3, 0.5, 0.95])
 def test_dropout_keeps_the_mean(rate: float) -> None:
-    """So many are zero, and the others make up for them."""
+    """So many are zero, and the others make up for them; over many calls: see `dropped`."""
     torch.manual_seed(3)
-    found = dropped(torch.ones(1000, 1001), rate, (1000, 1001))
-    deviation = (rate * (1.0 - rate) / found.numel()) ** 0.5
-    assert float((found == 0).float().mean()) == pytest.approx(rate, abs=5 * deviation)
+    found = torch.stack([dropped(torch.ones(9, 11), rate, (9, 11)) for _ in range(10_000)])
+    share_of_call = (found == 0).float().mean(dim=(1, 2))
+    deviation = float(share_of_call.std()) / 100
+    assert float(share_of_call.mean()) == pytest.approx(rate, abs=4 * deviation)
     assert found[found != 0].unique().tolist() == pytest.approx([1.0 / (1.0 - rate)])
     assert torch.equal(dropped(found, 0.0, found.shape), found)
 
