@@ -40,7 +40,7 @@ class Model:
         """A 2x512 LSTM of random int8 weights, about as sure of itself as a trained one."""
         import torch
 
-        from training.config import ModelConfig
+        from training.config.model import ModelConfig
         from training.export import export_step
         from training.models.build import build_model
         from training.quantisation import quantise

@@ -83,7 +83,10 @@ def write_text(path: Path, num_bytes: int) -> None:
 def measure(text: Path) -> dict[str, float]:
     """In this process: from a file to the 50th step of training, and through all windows."""
     # Only here: who writes the texts and waits needs no torch.
-    from training.config import CorpusConfig, ModelConfig, OptimisationConfig, TrainConfig
+    from training.config.model import ModelConfig
+    from training.config.optimisation import OptimisationConfig
+    from training.config.text import CorpusConfig
+    from training.config.train import TrainConfig
     from training.corpora.load import load_corpus
     from training.run_folder import RunFolder, new_identity
     from training.trainer import Trainer

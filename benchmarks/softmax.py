@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from benchmarks.machine import describe_machine, headline
 from service.runtime.cores import usable_cores
 from service.runtime.step import StepGraph
-from training.config import ModelConfig
+from training.config.model import ModelConfig
 from training.export import able_to_write, export_step
 from training.models.adaptive_softmax import AdaptiveSoftmax, log_probabilities
 from training.models.build import build_model

@@ -27,8 +27,9 @@ from torch import nn
 
 from benchmarks.machine import describe_machine, headline
 from training.checkpoints import RunIdentity
-from training.config import ModelConfig, TrainConfig
-from training.config_files import load_config
+from training.config.files import load_config
+from training.config.model import ModelConfig
+from training.config.train import TrainConfig
 from training.corpora.load import at_path, default_data_folder, load_corpus
 from training.memory import keep_freed_memory
 from training.metrics import METRICS_FILE, read_history

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from service.artifacts.manifest import SpecialIds
-from training.config import TrainConfig
+from training.config.train import TrainConfig
 from training.errors import CheckpointError
 from training.models.build import build_model
 from training.models.contract import State

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from training.checkpoints import Checkpoint
+from training.config.train import TRAINING_SECTIONS
 from training.corpora.load import at_path
 from training.errors import CheckpointError
 from training.metrics import METRICS_FILE, History, read_history
@@ -20,10 +21,6 @@ from training.run_folder import RunFolder
 
 Axis = Literal["epoch", "step", "minutes"]
 _COLOURS = ("#1f6f8b", "#b3402e", "#6a994e", "#7b5ea7", "#c98a1b", "#444444")
-_LEFT_ALONE = ("name", "description", "sample", "publish", "corpus.path")
-"""Parts of a config that do not change a training."""
-
-
 NOT_COMPARABLE = "losses per token of different texts or tokenizers cannot be compared"
 
 
@@ -76,7 +73,7 @@ def comparison_table(runs: Sequence[Run]) -> Table:
     rows = {
         field: [config.get(field) for config in configs]
         for field in sorted(set().union(*configs))
-        if not field.startswith(_LEFT_ALONE)
+        if field.partition(".")[0] in ("corpus", *TRAINING_SECTIONS) and field != "corpus.path"
     }
     identities = [run.checkpoint.identity for run in runs]
     if len({identity.corpus.sha256 for identity in identities}) > 1:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import onnx
 import torch
 
-from training.config import ModelConfig
+from training.config.model import ModelConfig
 from training.errors import ExportError
 from training.models.language_model import LanguageModel, RecurrentLanguageModel
 from training.models.step import LanguageModelStep

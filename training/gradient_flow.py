@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from training.config import Architecture, ModelConfig
+from training.config.model import Architecture, ModelConfig
 from training.models.build import new_layer
 
 ARCHITECTURES: tuple[Architecture, ...] = ("tanh-rnn", "gru", "lstm")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from training.config import OptimisationConfig
+from training.config.optimisation import OptimisationConfig
 
 
 def build_optimiser(model: nn.Module, config: OptimisationConfig) -> torch.optim.AdamW:

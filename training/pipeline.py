@@ -15,7 +15,7 @@ from service.runtime.decoder import Sampling
 from training.calibration import fit_temperature
 from training.candidate import HeldOut, build_candidate, step_model
 from training.checkpoints import Checkpoint, RunIdentity
-from training.config import SampleConfig, TrainConfig
+from training.config.train import SampleConfig, TrainConfig
 from training.corpora.corpus import Corpus, HeldOutPart
 from training.corpora.load import at_path, load_corpus
 from training.curves import CurvesDrawing

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from training.config import Precision
+from training.config.optimisation import Precision
 from training.errors import PrecisionError
 
 ResolvedPrecision = Literal["float32", "bfloat16"]

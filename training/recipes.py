@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.config import TrainConfig
-from training.config_files import parse_config
+from training.config.files import parse_config
+from training.config.train import TrainConfig
 
 TOKENS_TO_READ = 2_000_000
 """How much reading, over all epochs, pays for a text of any length."""

@@ -13,7 +13,9 @@ import torch
 
 from training.checkpoints import BEST, LAST, Checkpoint, CorpusIdentity, RunIdentity
 from training.code_version import code_version
-from training.config import CorpusConfig, OptimisationConfig, TrainConfig
+from training.config.optimisation import OptimisationConfig
+from training.config.text import CorpusConfig
+from training.config.train import TRAINING_SECTIONS, TrainConfig
 from training.corpora.corpus import Corpus
 from training.corpora.load import at_path
 from training.errors import CheckpointError
@@ -88,7 +90,7 @@ class RunFolder:
         resolve_precision(identity.precision)
         if config is None:
             return checkpoint
-        for section in ("name", "corpus", "cleaning", "tokenizer", "model", "vectors", "training"):
+        for section in ("name", "corpus", *TRAINING_SECTIONS):
             before = _wherever(getattr(identity.config, section))
             now = _wherever(getattr(config, section))
             if before != now and not _only_goes_on(before, now):

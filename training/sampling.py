@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from training.config import SampleConfig
+from training.config.train import SampleConfig
 from training.models.language_model import RecurrentLanguageModel
 from training.onednn import without_onednn
 from training.tokenization.tokenizer import TextTokenizer

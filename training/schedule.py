@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from training.config import OptimisationConfig
+from training.config.optimisation import OptimisationConfig
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from service.artifacts.graph import check_step_graph
 from service.artifacts.store import Artifact, ModelStore
 from service.runtime.burst import BurstDecoder
 from service.runtime.step import StepGraph
-from training.config import CleaningConfig, CorpusConfig
-from training.config_files import checked
+from training.config.files import checked
+from training.config.text import CleaningConfig, CorpusConfig
 from training.corpora.cleaning import cleaner
 from training.corpora.load import at_path, is_of_format, records_of_file
 from training.corpora.plain import read_pieces

@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.text import Text
 
 from training.batches import Columns
-from training.config import OptimisationConfig, TrainConfig
+from training.config.optimisation import OptimisationConfig
+from training.config.train import TrainConfig
 from training.corpora.corpus import Corpus
 from training.errors import ConfigError, CorpusError, DivergedError
 from training.interruption import Interruption

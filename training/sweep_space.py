@@ -18,13 +18,11 @@ from pydantic import (
     model_validator,
 )
 
-from training.config import TrainConfig
-from training.config_files import checked, load_config, parse_config, read_toml
+from training.config.files import checked, load_config, parse_config, read_toml
+from training.config.train import TRAINING_SECTIONS, TrainConfig
 from training.corpora.corpus import Corpus
 from training.errors import ConfigError
 
-_SECTIONS = {"cleaning", "tokenizer", "model", "vectors", "training"}
-"""Of the config, those that take part in training."""
 _SEARCHABLE = ("model.", "training.", "vectors.trainable")
 _NOT_SEARCHABLE = ("training.calibrate", "training.evaluations_per_epoch")
 """The first changes no trial's loss, the second what counts as the same moment of two trials."""
@@ -173,7 +171,7 @@ class Sweep:
         text = self.base.corpus.model_dump(mode="json", exclude={"path"})
         return {
             **self.options.model_dump(mode="json", include={"space", "fixed"}),
-            **self.base.model_dump(mode="json", include=_SECTIONS),
+            **self.base.model_dump(mode="json", include=set(TRAINING_SECTIONS)),
             "corpus": text | {"sha256": corpus.sha256},
         }
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from training.batches import Columns, Window
 from training.checkpoints import Checkpoint, Position, RunIdentity
-from training.config import OptimisationConfig
+from training.config.optimisation import OptimisationConfig
 from training.errors import CheckpointError, ConfigError, DivergedError
 from training.evaluation import estimated_loss
 from training.models.build import build_model

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.checkpoints import RunIdentity
-from training.config import VectorsConfig
+from training.config.model import VectorsConfig
 from training.errors import CorpusError
 from training.models.embedding import TokenEmbedding
 from training.tokenization.tokenizer import TextTokenizer

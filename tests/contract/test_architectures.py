@@ -14,7 +14,7 @@ from service.artifacts.store import ModelStore
 from service.settings import Settings
 from tests.training.tiny import sentences
 from training.checkpoints import Checkpoint
-from training.config_files import parse_config
+from training.config.files import parse_config
 from training.corpora.load import load_corpus
 from training.pipeline import Workplace, publish_checkpoint, train_model
 from training.run_folder import RunFolder

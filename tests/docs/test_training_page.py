@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from training.config import CleaningConfig, CorpusConfig, TokenizerConfig, VectorsConfig
+from training.config.model import VectorsConfig
+from training.config.text import CleaningConfig, CorpusConfig, TokenizerConfig
 
 PAGE = Path(__file__).parents[2] / "docs" / "training.md"
 SECTIONS: dict[str, type[BaseModel]] = {

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from training.config import TrainConfig
-from training.config_files import load_config, parse_config, with_overrides
+from training.config.files import load_config, parse_config, with_overrides
+from training.config.train import TrainConfig
 from training.errors import ConfigError
 from training.sweep_space import Sweep
 

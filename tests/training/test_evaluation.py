@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.batches import Columns
-from training.config import ModelConfig
+from training.config.model import ModelConfig
 from training.errors import CorpusError
 from training.evaluation import Loss, cold_loss, estimated_loss, stateful_loss
 from training.models.build import build_model

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from training.cli import main
-from training.config import ModelConfig
+from training.config.model import ModelConfig
 from training.gradient_flow import ARCHITECTURES, draw_gradient_norms, gradient_norms, half_life
 from training.models.build import new_layer
 

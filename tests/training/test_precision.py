@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from training import precision
-from training.config import Precision
+from training.config.optimisation import Precision
 from training.errors import PrecisionError
 from training.precision import resolve_precision
 

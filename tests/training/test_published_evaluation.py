@@ -13,7 +13,7 @@ from service.artifacts.manifest import MANIFEST_FILE
 from service.artifacts.store import Artifact, ModelStore
 from tests.tiny_model import publish
 from training.cli import main
-from training.config_files import load_config
+from training.config.files import load_config
 from training.corpora.load import load_corpus
 from training.errors import ConfigError
 from training.step_model import read_as_trained

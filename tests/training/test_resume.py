@@ -18,7 +18,7 @@ import torch
 from tests.training.tiny import TinyRun, tiny_config
 from training.checkpoints import LAST, Checkpoint
 from training.cli import main
-from training.config import CorpusConfig
+from training.config.text import CorpusConfig
 from training.corpora.load import at_path, load_corpus
 from training.errors import CheckpointError, CorpusError
 from training.interruption import Interruption

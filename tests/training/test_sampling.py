@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from tests.training.tiny import TinyRun
-from training.config import SampleConfig
+from training.config.train import SampleConfig
 from training.sampling import generate
 
 

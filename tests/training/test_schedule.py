@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.config import OptimisationConfig, RestartConfig
+from training.config.optimisation import OptimisationConfig, RestartConfig
 from training.schedule import Cycles, WarmupCosine
 
 

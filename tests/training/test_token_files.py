@@ -9,8 +9,10 @@ import pytest
 from rich.console import Console
 
 from tests.training.tiny import TinyRun, sentences
-from training.config import CorpusConfig, ModelConfig, OptimisationConfig, TokenizerConfig
-from training.config import TrainConfig as Config
+from training.config.model import ModelConfig
+from training.config.optimisation import OptimisationConfig
+from training.config.text import CorpusConfig, TokenizerConfig
+from training.config.train import TrainConfig as Config
 from training.corpora.load import load_corpus
 from training.errors import CorpusError
 from training.pipeline import Workplace, train_model

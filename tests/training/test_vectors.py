@@ -13,7 +13,9 @@ from rich.console import Console
 
 from tests.training.tiny import tiny_config
 from training.checkpoints import Checkpoint
-from training.config import TokenizerConfig, TrainConfig, VectorsConfig
+from training.config.model import VectorsConfig
+from training.config.text import TokenizerConfig
+from training.config.train import TrainConfig
 from training.corpora.load import load_corpus
 from training.errors import ConfigError, CorpusError
 from training.models.dropout import Dropout

@@ -17,7 +17,7 @@ from service.settings import Settings
 from tests.tiny_model import VOCABULARY_SIZE, publish, step_graph
 from tests.training.tiny import TinyRun
 from training.candidate import step_model
-from training.config import TokenizerConfig
+from training.config.text import TokenizerConfig
 from training.step_model import StepModel
 from training.surprise import surprises
 from training.tokenization.build import build_tokenizer

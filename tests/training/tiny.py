@@ -9,8 +9,8 @@ from typing import Any
 
 from training.candidate import HeldOut
 from training.checkpoints import Checkpoint
-from training.config import TrainConfig
-from training.config_files import parse_config
+from training.config.files import parse_config
+from training.config.train import TrainConfig
 from training.corpora.corpus import Corpus
 from training.export import able_to_write
 from training.models.language_model import RecurrentLanguageModel

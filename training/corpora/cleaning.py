@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable
 
-from training.config import CleaningConfig
+from training.config.text import CleaningConfig
 
 Clean = Callable[[str], str]
 

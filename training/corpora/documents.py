@@ -10,7 +10,7 @@ from pathlib import Path
 from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
-from training.config import CorpusConfig
+from training.config.text import CorpusConfig
 from training.corpora.plain import read_lines
 from training.errors import CorpusError
 

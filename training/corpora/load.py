@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.config import CleaningConfig, CorpusConfig
+from training.config.text import CleaningConfig, CorpusConfig
 from training.corpora.cleaning import cleaner
 from training.corpora.corpus import Corpus, Records, Texts
 from training.corpora.documents import of_right_length, read_json_lines, read_wet

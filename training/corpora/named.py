@@ -15,7 +15,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.config import ItemKind
+from training.config.text import ItemKind
 from training.errors import CorpusError
 
 _DOWNLOAD_TIMEOUT_S = 60.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from training.config import ModelConfig
+from training.config.model import ModelConfig
 from training.errors import ConfigError
 from training.models.adaptive_softmax import AdaptiveSoftmax, TiedAdaptiveSoftmax
 from training.models.bidirectional import BidirectionalLanguageModel

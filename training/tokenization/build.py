@@ -31,7 +31,7 @@ from tokenizers import (
 )
 
 from service.artifacts.manifest import SpecialIds
-from training.config import CleaningConfig, TokenizerConfig
+from training.config.text import CleaningConfig, TokenizerConfig
 from training.errors import CorpusError
 from training.tokenization.tokenizer import TextTokenizer
 

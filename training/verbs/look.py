@@ -15,7 +15,7 @@ from training.adapting_evaluation import cache_loss, dynamic_loss
 from training.arguments import DEFAULTS
 from training.candidate import step_model
 from training.checkpoints import Checkpoint
-from training.config import SampleConfig
+from training.config.train import SampleConfig
 from training.corpora.corpus import Corpus
 from training.errors import ConfigError, CorpusError
 from training.evaluation import Loss

@@ -12,8 +12,10 @@ from rich.text import Text
 from service.artifacts.store import ModelStore
 from training.candidate import build_graph
 from training.checkpoints import Checkpoint
-from training.config import CorpusConfig, ModelConfig, TrainConfig
-from training.config_files import load_config, with_overrides
+from training.config.files import load_config, with_overrides
+from training.config.model import ModelConfig
+from training.config.text import CorpusConfig
+from training.config.train import TrainConfig
 from training.corpora.corpus import Corpus
 from training.corpora.load import at_path, load_corpus
 from training.errors import ConfigError

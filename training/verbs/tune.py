@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from training.comparison import Run, comparison_table, draw_comparison
-from training.config_files import with_overrides
+from training.config.files import with_overrides
 from training.corpora.load import load_corpus
 from training.errors import ConfigError
 from training.gradient_flow import (

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.config import CleaningConfig, CorpusConfig
-from training.config_files import parse_config
+from training.config.files import parse_config
+from training.config.text import CleaningConfig, CorpusConfig
 from training.corpora import plain
 from training.corpora.corpus import Corpus, Texts
 from training.corpora.load import at_path, load_corpus

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import CorpusConfig
+from training.config.text import CorpusConfig
 from training.corpora import named as registry
 from training.corpora.load import default_data_folder, load_corpus
 from training.corpora.named import NamedCorpus

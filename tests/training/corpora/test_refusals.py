@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from training.config import CorpusConfig
+from training.config.text import CorpusConfig
 from training.corpora import plain
 from training.corpora.corpus import Corpus
 from training.corpora.load import load_corpus

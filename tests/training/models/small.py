@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from training.config import ModelConfig
+from training.config.model import ModelConfig
 from training.models.build import build_model
 from training.models.language_model import RecurrentLanguageModel
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tokenizers.decoders import DecodeStream
 
 from service.artifacts.tokenizer import Tokenizer
-from training.config import CleaningConfig, TokenizerConfig
+from training.config.text import CleaningConfig, TokenizerConfig
 from training.errors import CheckpointError, CorpusError
 from training.tokenization.build import build_tokenizer
 from training.tokenization.tokenizer import TextTokenizer

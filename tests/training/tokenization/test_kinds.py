@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.artifacts.tokenizer import Tokenizer
-from training.config import TokenizerConfig
+from training.config.text import TokenizerConfig
 from training.tokenization import tokenizer as tokenizer_module
 from training.tokenization.build import build_tokenizer
 from training.tokenization.tokenizer import TextTokenizer

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from service.artifacts.errors import ArtifactError
 from service.artifacts.manifest import MANIFEST_FILE
 from service.artifacts.store import read_manifest
-from training.config import TrainConfig
+from training.config.train import TrainConfig
 from training.errors import ConfigError
 
 Checked = TypeVar("Checked", bound=BaseModel)

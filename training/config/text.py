@@ -1,0 +1,108 @@
+"""The text: where it comes from, what is done to it, what its tokens are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+
+from training.config.section import Section
+
+ItemKind = Literal["lines", "paragraphs", "documents"]
+
+
+class CorpusConfig(Section):
+    """Where the text comes from: exactly one of `name` and `path`."""
+
+    name: str | None = None
+    """A corpus of the registry in `training/corpora/named.py`."""
+    path: str | None = None
+    """A file or a folder; relative paths are relative to the config file."""
+    format: Literal["text", "jsonl", "wet", "ptb", "wikitext"] = "text"
+    """UTF-8 text, JSON lines, Common Crawl's text of pages (these also compressed, `.gz`), or a
+    folder in the layout of Penn Treebank (`ptb.train.txt` ...) or WikiText (`wiki.train.tokens`
+    ...)."""
+    items: ItemKind | None = None
+    """Of what each is a text by itself, that the model learns to begin and to end."""
+    text_field: str = "text"
+    """Of JSON lines: the field that holds the text."""
+    languages: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Of WET: only pages whose first language is one of these (ISO 639-3)."""
+    min_characters: Annotated[int, Field(ge=0)] = 0
+    """Of documents (JSON lines, WET): shorter ones are left out."""
+    max_characters: PositiveInt | None = None
+    """Of documents: longer ones are left out."""
+    shuffled: bool = False
+    """Items in a fixed random order; they are then held in memory."""
+    held_out: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    """The part at the end that is not trained on."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.name is None) == (self.path is None):
+            raise ValueError("give exactly one of 'name' and 'path'")
+        if self.name is not None:
+            for option in sorted(self.chosen - {"name", "held_out"}):
+                raise ValueError(f"{option!r} goes with 'path': a named corpus has its own")
+        self._check_items()
+        for option, formats in _OPTIONS_OF_FORMATS.items():
+            if option in self.chosen and self.format not in formats:
+                raise ValueError(f"{option!r} does not go with format {self.format!r}")
+        return self
+
+    def _check_items(self) -> None:
+        allowed = {"text": ("lines", "paragraphs"), "jsonl": ("documents",), "wet": ("documents",)}
+        if self.items is not None and self.items not in allowed.get(self.format, ()):
+            raise ValueError(f"items = {self.items!r} does not go with format {self.format!r}")
+        if self.shuffled and self.items is None:
+            raise ValueError("'shuffled' needs 'items': what should be put into another order?")
+
+
+_OPTIONS_OF_FORMATS = {
+    "text_field": ("jsonl",),
+    "languages": ("wet",),
+    "min_characters": ("jsonl", "wet"),
+    "max_characters": ("jsonl", "wet"),
+    "held_out": ("text", "jsonl", "wet"),
+}
+"""The other two come in parts, and are text."""
+
+
+class CleaningConfig(Section):
+    """What is done to the text first; nothing by default.
+
+    The tokenizer does the same to prompts, but for `simplified_chinese`, which it cannot do.
+    """
+
+    unicode: Literal["NFC", "NFKC"] | None = None
+    """Unicode normalisation (Unicode Standard Annex 15)."""
+    simplified_chinese: bool = False
+    """Traditional characters become simplified ones (OpenCC)."""
+    lowercase: bool = False
+
+
+class TokenizerConfig(Section):
+    """What a token is."""
+
+    kind: Literal["character", "byte", "word", "bpe"] = "character"
+    min_count: PositiveInt = 1
+    """Of characters and words: rarer ones are unknown."""
+    max_size: Annotated[int, Field(ge=3, le=1 << 20)] | None = None
+    """Of characters and words: only the most frequent, the unknown one included."""
+    split_punctuation: bool = True
+    """Of words: punctuation marks are words of their own. Not for texts that are split already."""
+    vocabulary_size: Annotated[int, Field(ge=258, le=1 << 20)] = 4096
+    """Of byte pairs."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        kinds = {
+            "min_count": ("character", "word"),
+            "max_size": ("character", "word"),
+            "split_punctuation": ("word",),
+            "vocabulary_size": ("bpe",),
+        }
+        for option in sorted(self.chosen & kinds.keys()):
+            if self.kind not in kinds[option]:
+                raise ValueError(f"{option!r} is not for kind {self.kind!r}")
+        return self
