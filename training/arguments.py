@@ -21,6 +21,7 @@ examples:
 DEFAULTS: dict[str, Any] = {
     "checkpoint": "best",
     "store": Path("model_store"),
+    "data": default_data_folder(),
     "places": 10,
     "cache_flatness": 0.3,
     "cache_weight": 0.1,
@@ -51,6 +52,7 @@ def argument_parser() -> argparse.ArgumentParser:
 
     evaluate = _verb(verbs, "evaluate", "measure a checkpoint, or a published model on any text")
     _add_checkpoint_or_model(evaluate)
+    evaluate.set_defaults(data=None)
     evaluate.add_argument(
         "--text",
         type=Path,
@@ -155,7 +157,7 @@ def _verb(
         parser.add_argument(
             "--data",
             type=Path,
-            default=default_data_folder(),
+            default=DEFAULTS["data"],
             metavar="DIR",
             help="where named corpora are kept (default: $LSTM_TRAIN_DATA or ~/.cache/lstm-train)",
         )

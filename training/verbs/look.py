@@ -35,7 +35,7 @@ from training.writing import beam_search, write
 _OF_DRAWS = ("temperature", "top_k", "top_p", "min_p")
 _OF_CACHE = ("cache_flatness", "cache_weight")
 _IDLE = (
-    ("model", True, "does nothing with --model", ("checkpoint",)),
+    ("model", True, "does nothing with --model", ("checkpoint", "data")),
     (
         "model",
         True,
