@@ -98,7 +98,7 @@ def measure(text: Path) -> dict[str, float]:
         training=OptimisationConfig(epochs=1, batch_size=8, window=64),
     )
     started_s = time.monotonic()
-    corpus = load_corpus(config.corpus, text.parent)
+    corpus = load_corpus(config.corpus)
     identity = new_identity(config, corpus)
     tokens = RunFolder(text.parent).tokens(identity, corpus)
     trainer = Trainer(identity, tokens)

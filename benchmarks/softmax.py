@@ -77,6 +77,7 @@ class OneProduct(Output):
 
     def __init__(self, output: AdaptiveSoftmax) -> None:
         super().__init__()
+        self.vocabulary_size = output.vocabulary_size
         self.adaptive = output
 
     def logits(self, hidden_NH: Tensor) -> Tensor:

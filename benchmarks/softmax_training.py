@@ -26,6 +26,7 @@ from training.memory import keep_freed_memory
 from training.models.adaptive_softmax import AdaptiveSoftmax, TiedAdaptiveSoftmax
 from training.models.output import Output, Softmax
 from training.precision import resolve_precision
+from training.trainer import prepare_torch
 
 PLACES = 20 * 35
 SIZES = ((200, 10_000, (1000, 4000)), (200, 33_278, (1000, 4000, 12_000)))
@@ -36,6 +37,7 @@ Sizes = tuple[int, int, tuple[int, ...]]
 def main(arguments: Sequence[str] | None = None, sizes: Sequence[Sizes] = SIZES) -> None:
     """Measure, print the tables, write the JSON."""
     options = _options(arguments)
+    prepare_torch(seed=0)
     torch.set_num_threads(options.threads or torch.get_num_threads())
     keep_freed_memory()
     report: dict[str, Any] = {"machine": describe_machine()}
@@ -48,13 +50,13 @@ def main(arguments: Sequence[str] | None = None, sizes: Sequence[Sizes] = SIZES)
 
 def _compare(sizes: Sizes, num_rounds: int) -> dict[str, Any]:
     """Seconds of a step of each form, and how many times as fast as the first it is."""
-    torch.manual_seed(0)
     precision = resolve_precision("auto")
     hidden_NH = torch.randn(PLACES, sizes[0]).requires_grad_()
     target_N = torch.multinomial(1.0 / torch.arange(1, sizes[1] + 1), PLACES, replacement=True)
 
     def seconds(output: Output) -> float:
         output.zero_grad(set_to_none=True)
+        hidden_NH.grad = None
         started_s = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
             loss = output.losses(hidden_NH, target_N).mean()

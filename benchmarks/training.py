@@ -30,7 +30,7 @@ from training.checkpoints import RunIdentity
 from training.config.files import load_config
 from training.config.model import ModelConfig
 from training.config.train import TrainConfig
-from training.corpora.load import at_path, default_data_folder, load_corpus
+from training.corpora.load import at_path, load_corpus
 from training.memory import keep_freed_memory
 from training.metrics import METRICS_FILE, read_history
 from training.run_folder import RunFolder, new_identity
@@ -195,7 +195,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="CONFIG",
     )
     parser.add_argument("--text", type=Path, metavar="FILE", help="instead of the config's corpus")
-    parser.add_argument("--data", type=Path, default=default_data_folder(), metavar="DIR")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the named corpora are")
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default 5")
     parser.add_argument(
         "--processes", type=int, default=2, metavar="N", help="default 2; 1 leaves torchrun out"

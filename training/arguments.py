@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from training.argument_types import PICTURES, between, natural, picture, positive, whole_number
-from training.corpora.load import default_data_folder
 
 _EXAMPLES = """\
 examples:
@@ -21,7 +20,6 @@ examples:
 DEFAULTS: dict[str, Any] = {
     "checkpoint": "best",
     "store": Path("model_store"),
-    "data": default_data_folder(),
     "places": 10,
     "cache_flatness": 0.3,
     "cache_weight": 0.1,
@@ -52,7 +50,6 @@ def argument_parser() -> argparse.ArgumentParser:
 
     evaluate = _verb(verbs, "evaluate", "measure a checkpoint, or a published model on any text")
     _add_checkpoint_or_model(evaluate)
-    evaluate.set_defaults(data=None)
     evaluate.add_argument(
         "--text",
         type=Path,
@@ -157,7 +154,6 @@ def _verb(
         parser.add_argument(
             "--data",
             type=Path,
-            default=DEFAULTS["data"],
             metavar="DIR",
             help="where named corpora are kept (default: $LSTM_TRAIN_DATA or ~/.cache/lstm-train)",
         )

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from training.arguments import argument_parser
 from training.errors import TrainingError
+from training.memory import keep_freed_memory
 from training.verbs import look, make, tune
 from training.verbs.status import FAILED, INTERRUPTED
 from training.workers import joined_workers
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = argument_parser().parse_args(arguments)
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    keep_freed_memory()
     try:
         with joined_workers() as workers:
             options.workers = workers

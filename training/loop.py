@@ -17,7 +17,6 @@ import torch
 
 from training.checkpoints import BEST, LAST, Checkpoint, Position, RunIdentity
 from training.interruption import Interruption
-from training.memory import keep_freed_memory
 from training.records import EvaluationRecord, Observer, RunRecord, StepRecord
 from training.token_files import TokenFiles
 from training.trainer import Trainer
@@ -57,7 +56,6 @@ def train(
         CorpusError: the text is too short for the batch size.
         DivergedError: the loss is no longer finite.
     """
-    keep_freed_memory()
     with _denormals_as_zeros():
         trainer = Trainer(identity, tokens, workers, vectors)
         return _train(trainer, workers, run_folder, observer, interruption, resume)

@@ -21,5 +21,5 @@ def build_optimiser(model: nn.Module, config: OptimisationConfig) -> torch.optim
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    # Fused: all of a weight's numbers are read and written once (docs/experiments.md).
+    # Fused: all of a weight's numbers are read and written once.
     return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas, fused=True)

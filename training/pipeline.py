@@ -15,6 +15,7 @@ from service.runtime.decoder import Sampling
 from training.calibration import fit_temperature
 from training.candidate import HeldOut, build_candidate, step_model
 from training.checkpoints import Checkpoint, RunIdentity
+from training.code_version import code_version
 from training.config.train import SampleConfig, TrainConfig
 from training.corpora.corpus import Corpus, HeldOutPart
 from training.corpora.load import at_path, load_corpus
@@ -63,6 +64,7 @@ def train_model(
     if resume:
         checkpoint = folder.resume(config, corpus)
         identity = checkpoint.identity
+        _warn_of_another_program(identity, workplace.console)
     else:
         if config is None:
             raise ValueError("a new run needs a config")
@@ -160,6 +162,18 @@ def publish_checkpoint(
     return artifact
 
 
+def _warn_of_another_program(identity: RunIdentity, console: Console) -> None:
+    """Going on gives the losses of one run only if it is the same program that goes on."""
+    began, goes_on = identity.code_version, code_version()
+    if began != goes_on:
+        console.print(
+            f"note: begun by version {began or 'unknown'}, goes on with {goes_on}: "
+            "its losses may be other ones than those of a run by either",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
 def _vectors(identity: RunIdentity, console: Console) -> Vectors | None:
     """What the embedding begins with, if the config says so."""
     vectors = vectors_of(identity)
@@ -181,7 +195,7 @@ def _card_samples(model: StepModel, sample: SampleConfig) -> dict[Sampling, str]
     return dict(zip(samplings, texts, strict=True))
 
 
-def corpus_of(identity: RunIdentity, data_folder: Path, text: Path | None) -> Corpus:
+def corpus_of(identity: RunIdentity, data_folder: Path | None, text: Path | None) -> Corpus:
     """The text that a run was trained on; `text` says where it lies now, if it was moved.
 
     Raises:

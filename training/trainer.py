@@ -63,7 +63,7 @@ class Trainer:
         self._workers = workers
         self._config = config = identity.config.training
         self._tokenizer = tokenizer = identity.tokenizer
-        _prepare_torch(config.seed)
+        prepare_torch(config.seed)
         if config.batch_size % workers.size:
             raise ConfigError(
                 f"training.batch_size = {config.batch_size} cannot be shared out equally to "
@@ -80,10 +80,10 @@ class Trainer:
         self._schedule = Cycles.from_config(config, self.columns.num_windows)
         self.num_steps = self._schedule.num_steps
         self._carried = self._zero_state()
-        # Weights without a gradient: of a cluster without a word in this window; of the backward
-        # direction, when a window has one row.
-        may_leave_out = bool(identity.config.model.adaptive_cutoffs)
-        may_leave_out |= identity.config.model.bidirectional
+        # Weights without a gradient: of a cluster without a word in this window (tied ones are the
+        # embedding's); of the backward direction, when a window has one row.
+        sizes = identity.config.model
+        may_leave_out = sizes.bidirectional or bool(sizes.adaptive_cutoffs and not sizes.tied)
         # Last: the others get the weights as the first one has them now.
         self._read = workers.reader(self.model, may_leave_out=may_leave_out)
         if not workers.is_first:  # the weights are the first one's; what is left out is one's own
@@ -217,9 +217,12 @@ def _embedding_of(model: LanguageModel) -> TokenEmbedding:
     return embedding
 
 
-def _prepare_torch(seed: int) -> None:
+def prepare_torch(seed: int) -> None:
+    """Make it draw the same numbers for the same seed."""
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
+    # Else that fills every new tensor, to make it the same should anybody read before he writes.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def regularisation(reading: Reading, config: OptimisationConfig) -> Tensor:

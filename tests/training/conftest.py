@@ -39,7 +39,7 @@ def text_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     """Train once; nobody may change the folder."""
     config = tiny_config(text_file)
-    corpus = load_corpus(config.corpus, text_file.parent)
+    corpus = load_corpus(config.corpus)
     folder = RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
     screen = StringIO()
     workplace = Workplace(folder, Console(file=screen, width=100))

@@ -109,7 +109,7 @@ def test_a_run_that_is_to_be_calibrated(tiny_run: TinyRun, tmp_path: Path) -> No
     config = tiny_run.config
     training = config.training.model_copy(update={"calibrate": True, "epochs": 1})
     config = config.model_copy(update={"training": training})
-    corpus = load_corpus(config.corpus, tmp_path)
+    corpus = load_corpus(config.corpus)
     folder = RunFolder(tmp_path / "run")
     screen = StringIO()
     workplace = Workplace(folder, Console(file=screen, width=100))
@@ -132,7 +132,7 @@ def test_a_run_that_is_to_be_calibrated(tiny_run: TinyRun, tmp_path: Path) -> No
 
 def test_calibration_that_is_added_later(tiny_run: TinyRun, tmp_path: Path) -> None:
     """To a run that had ended: its best moment then is of the config that asked for it."""
-    corpus = load_corpus(tiny_run.config.corpus, tmp_path)
+    corpus = load_corpus(tiny_run.config.corpus)
     folder = RunFolder(tmp_path / "run")
     shutil.copytree(tiny_run.folder.path, folder.path)
     training = tiny_run.config.training.model_copy(update={"calibrate": True})

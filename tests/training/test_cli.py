@@ -124,7 +124,6 @@ def test_a_published_model_writes_and_reads(
     other.write_text("x", encoding="utf-8")
     assert "too short to be measured" in complaint(capsys, *measure, other)
     assert "--model needs --text" in complaint(capsys, *measure[:-1])
-    assert "--data does nothing" in complaint(capsys, *measure, other, "--data", tmp_path)
     error = complaint(capsys, *measure, other, "--cache", "5")
     assert "--cache needs a checkpoint" in error
     for ref in ("none", "tiny@2", "tiny@x"):

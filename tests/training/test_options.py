@@ -43,6 +43,7 @@ OF_RUN = ["--run-dir", "r"]
         (["sample", *OF_MODEL, "--checkpoint", "best"], "nothing with --model"),
         (["sample", *OF_RUN, "--store", "model_store"], "nothing with --run-dir"),
         (["evaluate", *OF_MODEL, "--checkpoint", "last"], "nothing with --model"),
+        (["evaluate", *OF_MODEL, "--data", "d"], "nothing with --model"),
         (["evaluate", *OF_MODEL, "--cache-weight", "0.1"], "a checkpoint: --run-dir, not --model"),
         (["evaluate", *OF_MODEL, "--dynamic", "0"], "a checkpoint: --run-dir, not --model"),
         (["evaluate", *OF_RUN, "--cache-weight", "0"], "nothing without --cache"),

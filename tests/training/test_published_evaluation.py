@@ -51,7 +51,7 @@ def poems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Artifact:
     Path("poems.txt").write_text("\n\n".join(couplets) + "\n", encoding="utf-8")
     Path("poems.toml").write_text(POEMS, encoding="utf-8")
     assert main(["run", "poems.toml", "--store", "store"]) == 0
-    corpus = load_corpus(load_config(Path("poems.toml")).corpus, tmp_path)
+    corpus = load_corpus(load_config(Path("poems.toml")).corpus)
     Path("held_out.txt").write_text("\n\n".join(corpus.validation) + "\n", encoding="utf-8")
     return ModelStore(Path("store")).verify("poems", 1)
 

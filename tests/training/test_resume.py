@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,20 +11,24 @@ import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 
 from tests.training.tiny import TinyRun, tiny_config
 from training.checkpoints import LAST, Checkpoint
 from training.cli import main
+from training.code_version import code_version
 from training.config.text import CorpusConfig
 from training.corpora.load import at_path, load_corpus
 from training.errors import CheckpointError, CorpusError
 from training.interruption import Interruption
 from training.loop import Outcome, train
 from training.metrics import METRICS_FILE, MetricsLog, read_history
+from training.pipeline import Workplace, train_model
 from training.records import EvaluationRecord, Observers, RunRecord, StepRecord
 from training.run_folder import RunFolder
 
@@ -133,7 +138,7 @@ def test_kill_9(tiny_run: TinyRun, uninterrupted: tuple[Recorder, Path], tmp_pat
         torch.set_num_threads(1)
         folder = RunFolder(Path({str(tiny_run.folder.path)!r}))
         config = folder.identity().config
-        run = TinyRun(config, load_corpus(config.corpus, Path()), folder, "")
+        run = TinyRun(config, load_corpus(config.corpus), folder, "")
         go(run, Path({str(tmp_path)!r}), Dying())
     """
     died = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=ROOT, check=False)
@@ -174,7 +179,7 @@ def test_ctrl_c_on_the_command_line(text_file: Path, tmp_path: Path) -> None:
     stopped = Checkpoint.load(run_dir / LAST).position.step
     assert 0 < stopped < 60 * 43
     # Going on is what the other tests compare; here it only has to start where it stopped.
-    corpus = load_corpus(RunFolder(run_dir).identity().config.corpus, tmp_path)
+    corpus = load_corpus(RunFolder(run_dir).identity().config.corpus)
     assert RunFolder(run_dir).resume(None, corpus).position.step == stopped
 
 
@@ -185,6 +190,20 @@ def test_finished_run_is_not_trained_again(
     recorder = Recorder()
     assert go(tiny_run, uninterrupted[1], recorder, resume=True).is_complete
     assert recorder.steps == []
+
+
+def test_another_program_is_told(tiny_run: TinyRun, tmp_path: Path) -> None:
+    """The losses from here on may be others than those of the program that began the run."""
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(tiny_run.folder.path, folder.path)
+    for began, notes in ((code_version(), 0), ("0.0.1", 1), (None, 1)):
+        checkpoint = Checkpoint.load(folder.last)
+        identity = checkpoint.identity.model_copy(update={"code_version": began})
+        replace(checkpoint, identity=identity).save(folder.last)
+        shown = StringIO()
+        train_model(None, tiny_run.corpus, Workplace(folder, Console(file=shown)), resume=True)
+        told = f"begun by version {began or 'unknown'}, goes on with {code_version()}"
+        assert notes == shown.getvalue().count(told)
 
 
 def test_patience(text_file: Path, tmp_path: Path, tiny_run: TinyRun) -> None:
@@ -304,4 +323,4 @@ def test_moved_text_can_be_named(tiny_run: TinyRun, tmp_path: Path) -> None:
     run_dir = str(tiny_run.folder.path)
     assert main(["evaluate", "--run-dir", run_dir, "--text", str(moved)]) == 0
     with pytest.raises(CorpusError):
-        load_corpus(tiny_run.config.corpus.model_copy(update={"path": "gone.txt"}), tmp_path)
+        load_corpus(tiny_run.config.corpus.model_copy(update={"path": "gone.txt"}))

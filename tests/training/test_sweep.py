@@ -67,7 +67,7 @@ def sweep_file(tmp_path: Path) -> Path:
 
 def corpus_of(sweep: Sweep) -> Corpus:
     """What all its trials read."""
-    return load_corpus(sweep.base.corpus, sweep.file.parent, sweep.base.cleaning)
+    return load_corpus(sweep.base.corpus, cleaning=sweep.base.cleaning)
 
 
 def started(sweep_file: Path, folder: Path) -> optuna.Study:

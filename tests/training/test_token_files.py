@@ -30,7 +30,7 @@ def train_words(path: Path, run_dir: Path, **options: object) -> RunFolder:
     )
     folder = RunFolder(run_dir)
     workplace = Workplace(folder, Console(quiet=True))
-    train_model(config, load_corpus(config.corpus, path), workplace, resume=False)
+    train_model(config, load_corpus(config.corpus), workplace, resume=False)
     return folder
 
 

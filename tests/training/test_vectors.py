@@ -138,7 +138,7 @@ def test_a_run_begins_with_them(text_file: Path, tmp_path: Path, *, trainable: b
     screen = StringIO()
     folder = RunFolder(tmp_path / "run")
     workplace = Workplace(folder, Console(file=screen, width=200))
-    train_model(config, load_corpus(config.corpus, tmp_path), workplace, resume=False)
+    train_model(config, load_corpus(config.corpus), workplace, resume=False)
     # T is found as t.
     assert "word vectors: 3 of 24 tokens (12.5%) begin with one of the file's" in screen.getvalue()
     checkpoint = Checkpoint.load(folder.last)
@@ -146,7 +146,7 @@ def test_a_run_begins_with_them(text_file: Path, tmp_path: Path, *, trainable: b
     row_E = checkpoint.weights["embedding.weight"][vocabulary["e"]]
     assert torch.equal(row_E, torch.full((8,), 0.25)) != trainable
     path.unlink()
-    train_model(None, load_corpus(config.corpus, tmp_path), workplace, resume=True)
+    train_model(None, load_corpus(config.corpus), workplace, resume=True)
 
 
 def test_frozen_and_tied_exclude_each_other(text_file: Path, tmp_path: Path) -> None:

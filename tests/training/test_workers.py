@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.training.tiny import TinyRun
+from tests.training.tiny import TinyRun, sentences
 from training.batches import Columns
 from training.checkpoints import Checkpoint
 from training.errors import CheckpointError, ConfigError
@@ -31,9 +31,7 @@ path = {text!r}
 hidden_size = 16
 embedding_size = 8
 {model}
-[vectors]
-path = "v.txt"
-format = "glove"
+{sections}
 [training]
 epochs = {epochs}
 batch_size = 8
@@ -42,6 +40,8 @@ unknown_rate = 0.0
 activation_regularisation = 0.5
 evaluations_per_epoch = 2
 """
+VECTORS = '[vectors]\npath = "v.txt"\nformat = "glove"'
+WORDS = '[tokenizer]\nkind = "word"'
 
 
 def train(
@@ -50,13 +50,16 @@ def train(
     *,
     processes: int,
     model: str = "",
+    sections: str = VECTORS,
     epochs: int = 1,
     window: int = 16,
     resume: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """By the command line, as a user would."""
     config = folder / "tiny.toml"
-    filled = CONFIG.format(text=str(text_file), model=model, epochs=epochs, window=window)
+    filled = CONFIG.format(
+        text=str(text_file), model=model, sections=sections, epochs=epochs, window=window
+    )
     config.write_text(filled, encoding="utf-8")
     (folder / "v.txt").write_text("e" + " 0.25 -1" * 4 + "\nt" + " 0.5 1" * 4 + "\n", "utf-8")
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
@@ -121,6 +124,28 @@ def test_a_window_may_leave_out_a_whole_direction(text_file: Path, tmp_path: Pat
     outcome = train(tmp_path, text_file, processes=2, model=both_ways, epochs=2, window=673)
     assert outcome.returncode == 0, outcome.stderr
     assert 4 == len(history(tmp_path).steps)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(
+    "model",
+    [
+        "adaptive_cutoffs = [4, 9]\nadaptive_division = 2.0",
+        "adaptive_cutoffs = [4, 9]\ntied = true\nprojection_size = 8",
+    ],
+    ids=["narrow", "tied"],
+)
+def test_a_window_may_leave_out_clusters_of_words(tmp_path: Path, model: str) -> None:
+    """Each process reads 8 words at a step: of some clusters none."""
+    text_file = tmp_path / "text.txt"
+    text_file.write_text(sentences(12_000), encoding="utf-8")
+    words = WORDS + '\n[publish]\nprecision = "float32"'
+    outcome = train(tmp_path, text_file, processes=2, model=model, sections=words, window=2)
+    assert outcome.returncode == 0, outcome.stderr
+    losses = [step.loss for step in history(tmp_path).steps]
+    assert len(losses) > 50
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_parts_of_the_columns_are_all_of_them() -> None:

@@ -9,6 +9,8 @@ from pydantic import Field, PositiveInt, model_validator
 from training.config.section import Section
 
 DropoutRate = Annotated[float, Field(ge=0.0, le=0.95)]
+"""In `models/dropout.py` 8 bits decide: near 1 they could not."""
+
 Architecture = Literal["lstm", "gru", "peephole-lstm", "layernorm-lstm", "tanh-rnn"]
 """Each is a file of `training/models`, with its equations and where they come from."""
 

@@ -10,7 +10,7 @@ Probability = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class Section(BaseModel):
-    """Frozen; an unknown key is refused, so a misspelt option stops the run."""
+    """Frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

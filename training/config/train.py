@@ -13,7 +13,7 @@ from training.config.section import Section
 from training.config.text import CleaningConfig, CorpusConfig, TokenizerConfig
 
 TRAINING_SECTIONS = ("cleaning", "tokenizer", "model", "vectors", "training")
-"""Those that what is computed depends on, besides the corpus."""
+"""They decide what a training computes; besides them only the corpus does."""
 
 
 class SampleConfig(Section):

@@ -31,17 +31,27 @@ _ENDINGS = {
 
 
 def load_corpus(
-    config: CorpusConfig, data_folder: Path, cleaning: CleaningConfig | None = None
+    config: CorpusConfig,
+    data_folder: Path | None = None,
+    cleaning: CleaningConfig | None = None,
 ) -> Corpus:
     """Find, verify, measure and split a corpus; its text stays on the disk.
 
+    Args:
+        config: Which one.
+        data_folder: Where named ones are kept, if not in the default folder.
+        cleaning: What is done to the text.
+
     Raises:
-        CorpusError: unknown name, unreadable file, failed download, wrong checksum, not UTF-8, too
-            short, or a single item; the message names the file.
+        CorpusError: a data folder for what has a path, unknown name, unreadable file, failed
+            download, wrong checksum, not UTF-8, too short, or a single item; the message names
+            the file.
     """
     cleaning = cleaning or CleaningConfig()
     if config.path is not None:
         path = Path(config.path)
+        if data_folder is not None:
+            raise CorpusError(f"--data is for named corpora, it does nothing for the text {path}")
         if config.format in _LAYOUTS:
             return _in_three_files(path, config, cleaning)
         files = text_files(path, *_ENDINGS[config.format])
@@ -49,7 +59,7 @@ def load_corpus(
         sha256 = _sha256_of_all(files, path)
     else:
         named = find_named(config.name or "")
-        path = obtain(named, data_folder)
+        path = obtain(named, data_folder or default_data_folder())
         files = [path]
         name, source, licence, sha256 = named.name, named.source, named.licence, named.sha256
         config = config.model_copy(update={"items": named.items, "shuffled": named.shuffled})

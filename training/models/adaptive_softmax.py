@@ -4,7 +4,7 @@ Grave et al. 2017, arXiv:1609.04309. Ids are in order of frequency. The first wo
 share a softmax, the head, with one entry for each cluster of rarer words; each cluster has a
 softmax of its own. Here "logits" are log-probabilities: of the cluster, plus of the word in it.
 
-Shapes: N places in texts, H hidden, V vocabulary, C clusters.
+Shapes: N places in texts, M of them with a target in one cluster, B rows, H hidden, V vocabulary.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class AdaptiveSoftmax(Output):
         self, hidden_size: int, vocabulary_size: int, cutoffs: Sequence[int], division: float
     ) -> None:
         super().__init__()
+        self.vocabulary_size = vocabulary_size
         self.softmax = nn.AdaptiveLogSoftmaxWithLoss(
             hidden_size, vocabulary_size, list(cutoffs), division, head_bias=True
         )
 
-    def _losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
-        if self.temperature != 1.0:  # which goes across clusters
-            return super()._losses(hidden_NH, target_N)
+    def _untempered_losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
+        # Only here are clusters without a target left out: a temperature goes across them.
         with _in_float32():
             log_probability_N: Tensor = self.softmax(hidden_NH.float(), target_N).output
         return -log_probability_N
@@ -82,11 +82,11 @@ class AdaptiveSoftmaxStep(nn.Module):
 
     def forward(self, hidden_BH: Tensor) -> Tensor:
         """Log-probabilities float32[B, V], over the temperature."""
-        clusters = [
+        tails = [
             hidden_BH @ self.get_buffer(f"narrow{n}") @ self.get_buffer(f"{WIDE}words{n}")
             for n in range(self.num_clusters)
         ]
-        logits_BV = log_probabilities(hidden_BH @ self.head + self.head_bias, clusters)
+        logits_BV = log_probabilities(hidden_BH @ self.head + self.head_bias, tails)
         return logits_BV if self.temperature == 1.0 else logits_BV / self.temperature
 
 
@@ -103,18 +103,16 @@ class TiedAdaptiveSoftmax(Output):
 
     def __init__(self, tied: nn.Parameter, cutoffs: Sequence[int]) -> None:
         super().__init__()
-        vocabulary_size, hidden_size = tied.shape
-        bounds = itertools.pairwise([0, *cutoffs, vocabulary_size])
+        self.vocabulary_size, hidden_size = tied.shape
+        bounds = itertools.pairwise([0, *cutoffs, self.vocabulary_size])
         self.sizes = [end - begin for begin, end in bounds]
         self.weight = tied
-        self.bias = nn.Parameter(torch.zeros(vocabulary_size))
+        self.bias = nn.Parameter(torch.zeros(self.vocabulary_size))
         self.clusters = nn.Linear(hidden_size, len(cutoffs))
         self.cutoffs = torch.tensor(cutoffs)
 
-    def _losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
-        if self.temperature != 1.0:  # which goes across clusters
-            return super()._losses(hidden_NH, target_N)
-        (shortlist, *words), (shortlist_bias, *biases) = self.parts()
+    def _untempered_losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
+        (shortlist, *tails), (shortlist_bias, *tail_biases) = self.parts()
         cluster_N = torch.bucketize(target_N, self.cutoffs, right=True) - 1  # of the shortlist: -1
         head = linear(
             hidden_NH,
@@ -123,7 +121,7 @@ class TiedAdaptiveSoftmax(Output):
         )
         entry_N = torch.where(cluster_N < 0, target_N, len(shortlist) + cluster_N)
         nats_N = cross_entropy(head.float(), entry_N, reduction="none")
-        for n, (weight, bias) in enumerate(zip(words, biases, strict=True)):
+        for n, (weight, bias) in enumerate(zip(tails, tail_biases, strict=True)):
             (place_M,) = torch.nonzero(cluster_N == n, as_tuple=True)
             logits = linear(hidden_NH[place_M], weight, bias).float()
             word_M = target_N[place_M] - self.cutoffs[n]
@@ -134,9 +132,9 @@ class TiedAdaptiveSoftmax(Output):
     def logits(self, hidden_NH: Tensor) -> Tensor:
         """All clusters."""
         logits_NV = linear(hidden_NH, self.weight, self.bias)
-        shortlist, *words = torch.split(logits_NV, self.sizes, dim=1)
+        shortlist, *tails = torch.split(logits_NV, self.sizes, dim=1)
         head = torch.cat([shortlist, self.clusters(hidden_NH)], dim=1)
-        return log_probabilities(head.float(), [cluster.float() for cluster in words])
+        return log_probabilities(head.float(), [tail.float() for tail in tails])
 
     def step(self, bound_H: Tensor) -> TiedAdaptiveSoftmaxStep:
         """All clusters."""
@@ -156,27 +154,27 @@ class TiedAdaptiveSoftmaxStep(nn.Module):
     def __init__(self, output: TiedAdaptiveSoftmax, bound_H: Tensor) -> None:
         super().__init__()
         self.temperature = output.temperature
-        (shortlist, *words), (shortlist_bias, *biases) = output.parts()
+        (shortlist, *tails), (shortlist_bias, *tail_biases) = output.parts()
         clusters = output.clusters
-        self.sizes = [len(shortlist) + len(words), *map(len, words)]
+        self.sizes = [len(shortlist) + len(tails), *map(len, tails)]
         with torch.no_grad():
-            weight = torch.cat([shortlist, clusters.weight, *words])
+            weight = torch.cat([shortlist, clusters.weight, *tails])
             self.register_buffer("projection", weight.t() * bound_H[:, None])
-            self.register_buffer("bias", torch.cat([shortlist_bias, clusters.bias, *biases]))
+            self.register_buffer("bias", torch.cat([shortlist_bias, clusters.bias, *tail_biases]))
 
     def forward(self, hidden_BH: Tensor) -> Tensor:
         """Log-probabilities float32[B, V], over the temperature."""
         logits = hidden_BH @ self.projection + self.bias
-        head, *words = torch.split(logits, self.sizes, dim=1)
-        logits_BV = log_probabilities(head, words)
+        head, *tails = torch.split(logits, self.sizes, dim=1)
+        logits_BV = log_probabilities(head, tails)
         return logits_BV if self.temperature == 1.0 else logits_BV / self.temperature
 
 
-def log_probabilities(head: Tensor, clusters: Sequence[Tensor]) -> Tensor:
+def log_probabilities(head: Tensor, tails: Sequence[Tensor]) -> Tensor:
     """Of all words, float32[N, V], from the logits of the head and of the words in each cluster."""
-    shortlist_size = head.shape[1] - len(clusters)
+    shortlist_size = head.shape[1] - len(tails)
     head = log_softmax(head, dim=1)
     parts = [head[:, :shortlist_size]]
-    for n, words in enumerate(clusters, start=shortlist_size):
-        parts.append(head[:, n : n + 1] + log_softmax(words, dim=1))
+    for n, tail in enumerate(tails, start=shortlist_size):
+        parts.append(head[:, n : n + 1] + log_softmax(tail, dim=1))
     return torch.cat(parts, dim=1)

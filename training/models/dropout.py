@@ -38,11 +38,16 @@ class Dropout(nn.Module):
 
 
 def dropped(x: Tensor, rate: float, shape: Sequence[int]) -> Tensor:
-    """Multiply by a mask of that shape: 0 at the rate, elsewhere 1 / (1 - rate).
+    """Multiply by a mask of that shape: 0 at the rate, elsewhere what keeps the mean.
 
-    8 random bits decide about a number. A rate between two 256ths is one of them in one call and
-    the other in the next: on average it is met exactly. `nn.functional.dropout` draws the numbers
-    one by one and takes three times as long (docs/experiments.md).
+    8 random bits decide about a number, so a call drops some 256ths: how many is drawn too, so that
+    on average over calls they are the rate. `nn.functional.dropout` draws the numbers one by one
+    and takes three times as long (docs/experiments.md).
+
+    Args:
+        x: What is dropped from.
+        rate: At most 0.95, see the config.
+        shape: Of the mask, which is broadcast.
     """
     if rate == 0.0:
         return x
@@ -50,4 +55,4 @@ def dropped(x: Tensor, rate: float, shape: Sequence[int]) -> Tensor:
     words = torch.randint(-(2**63), 2**63 - 1, (-(-count // 8),))
     num_dropped = int(256 * rate + float(torch.rand(())))  # of the 256 values of 8 bits
     kept = words.view(torch.int8)[:count].view(*shape) >= num_dropped - 128
-    return x * kept.to(x.dtype).div_(1.0 - rate)
+    return x * kept.to(x.dtype).mul_(256 / (256 - num_dropped))

@@ -10,8 +10,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-_EVALUATED_ROWS = 2048
-"""Of N at a time where nothing is kept: with 33,278 words these are 0.3 GB of logits."""
+_EVALUATED_LOGITS = 1 << 24
+"""N * V at a time where nothing is kept: 64 MB, several times over."""
 WIDE = "wide_"
 """How names of weights begin whose left side may leave [-1, 1]: they stay float32 in int8."""
 
@@ -19,6 +19,7 @@ WIDE = "wide_"
 class Output(nn.Module, ABC):
     """The end of a language model."""
 
+    vocabulary_size: int
     temperature: float = 1.0
     """What logits are divided by; 1 while training, see `training/calibration.py`."""
 
@@ -31,12 +32,18 @@ class Output(nn.Module, ABC):
         """Cross-entropies in nats, float32[N]."""
         if torch.is_grad_enabled():  # what backward needs is kept anyway
             return self._losses(hidden_NH, target_N)
-        pieces = (torch.split(part, _EVALUATED_ROWS) for part in (hidden_NH, target_N))
+        num_rows = max(1, _EVALUATED_LOGITS // self.vocabulary_size)
+        pieces = (torch.split(part, num_rows) for part in (hidden_NH, target_N))
         return torch.cat([self._losses(*piece) for piece in zip(*pieces, strict=True)])
 
     def _losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
-        # The loss stays float32 under autocast: it adds up many small numbers.
-        return nn.functional.cross_entropy(self(hidden_NH).float(), target_N, reduction="none")
+        if self.temperature == 1.0:
+            return self._untempered_losses(hidden_NH, target_N)
+        return _cross_entropies(self(hidden_NH), target_N)
+
+    def _untempered_losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
+        """At temperature 1."""
+        return _cross_entropies(self.logits(hidden_NH), target_N)
 
     @abstractmethod
     def logits(self, hidden_NH: Tensor) -> Tensor:
@@ -47,6 +54,11 @@ class Output(nn.Module, ABC):
         """`forward` with a copy of the weights; its input is hidden / bound_H, in [-1, 1]."""
 
 
+def _cross_entropies(logits_NV: Tensor, target_N: Tensor) -> Tensor:
+    # The loss stays float32 under autocast: it adds up many small numbers.
+    return nn.functional.cross_entropy(logits_NV.float(), target_N, reduction="none")
+
+
 class Softmax(Output):
     """A linear layer; `tied` weights are those of the embedding, which is [V, H] then too.
 
@@ -55,6 +67,7 @@ class Softmax(Output):
 
     def __init__(self, hidden_size: int, vocabulary_size: int, tied: nn.Parameter | None) -> None:
         super().__init__()
+        self.vocabulary_size = vocabulary_size
         if tied is None:
             tied = nn.Parameter(torch.empty(vocabulary_size, hidden_size).uniform_(-0.1, 0.1))
         self.weight = tied

@@ -24,7 +24,7 @@ from training.errors import ConfigError, CorpusError
 def load(path: Path, cleaning: CleaningConfig | None = None, **options: object) -> Corpus:
     """A user's own text."""
     config = CorpusConfig.model_validate({"path": str(path), **options})
-    return load_corpus(config, path.parent, cleaning)
+    return load_corpus(config, cleaning=cleaning)
 
 
 def whole(corpus: Corpus) -> str:

@@ -21,7 +21,7 @@ from training.errors import CorpusError
 def load(path: Path, **options: object) -> Corpus:
     """A user's own text."""
     config = CorpusConfig.model_validate({"path": str(path), **options})
-    return load_corpus(config, path.parent)
+    return load_corpus(config)
 
 
 def in_the_middle(content: bytes) -> bytes:

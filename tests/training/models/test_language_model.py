@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import pytest
 import torch
 
@@ -54,13 +56,18 @@ def test_locked_dropout_leaves_out_the_same_numbers_everywhere() -> None:
 
 @pytest.mark.parametrize("rate", [0.001, 0.1, 0.3, 0.5, 0.95])
 def test_dropout_keeps_the_mean(rate: float) -> None:
-    """So many are zero, and the others make up for them; over many calls: see `dropped`."""
+    """Each call drops some 256ths and scales up the others by as much; on average the rate."""
     torch.manual_seed(3)
     found = torch.stack([dropped(torch.ones(9, 11), rate, (9, 11)) for _ in range(10_000)])
     share_of_call = (found == 0).float().mean(dim=(1, 2))
     deviation = float(share_of_call.std()) / 100
     assert float(share_of_call.mean()) == pytest.approx(rate, abs=4 * deviation)
-    assert found[found != 0].unique().tolist() == pytest.approx([1.0 / (1.0 - rate)])
+    fewer = int(256 * rate)
+    scales = [256 / (256 - num_dropped) for num_dropped in {fewer, ceil(256 * rate)}]
+    assert sorted(found.unique().tolist()) == pytest.approx(sorted([0.0, *scales]))
+    one_call = dropped(torch.ones(1000, 1000), rate, (1000, 1000))
+    deviation = (rate / (1.0 - rate) / one_call.numel()) ** 0.5
+    assert float(one_call.mean()) == pytest.approx(1.0, abs=5 * deviation)
     assert torch.equal(dropped(found, 0.0, found.shape), found)
 
 
@@ -133,8 +140,9 @@ def test_adaptive_softmax_is_a_distribution(kind: str) -> None:
 
 def test_losses_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is kept, large vocabularies are not computed all at once."""
-    monkeypatch.setattr("training.models.output._EVALUATED_ROWS", 4)
+    monkeypatch.setattr("training.models.output._EVALUATED_LOGITS", 5 * VOCABULARY - 1)
     output = small_model().output
+    output.temperature = 1.5
     hidden_NH, targets_N = torch.rand(9, small_config().hidden_size), torch.arange(9)
     wanted = output.losses(hidden_NH, targets_N)
     sizes: list[int] = []
@@ -144,17 +152,23 @@ def test_losses_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sizes == [4, 4, 1]
 
 
+@pytest.mark.parametrize("num_words", [3, 5, 9])
 @pytest.mark.parametrize("kind", ADAPTIVE)
-def test_a_window_without_rare_words(kind: str) -> None:
-    """Its losses are the same as among others, and their gradient is finite."""
+def test_clusters_that_are_not_computed_would_give_no_gradient(kind: str, num_words: int) -> None:
+    """Targets in the shortlist only, in some clusters, in all: as from the logits of all words."""
     output = small_model(**ADAPTIVE[kind]).output
-    hidden_NH, targets_N = torch.rand(9, small_config().hidden_size), torch.arange(9)
-    nats_N = output.losses(hidden_NH[:3], targets_N[:3])
-    torch.testing.assert_close(nats_N, output.losses(hidden_NH, targets_N)[:3])
-    nats_N.sum().backward()
-    gradients = [parameter.grad for parameter in output.parameters() if parameter.grad is not None]
-    assert gradients
-    assert all(gradient.isfinite().all() for gradient in gradients)
+    hidden_NH = torch.rand(num_words, small_config().hidden_size).requires_grad_()
+    targets_N = torch.arange(num_words)
+    trained = [hidden_NH, *output.parameters()]
+    found = torch.autograd.grad(
+        output.losses(hidden_NH, targets_N).sum(),
+        trained,
+        allow_unused=kind == "narrow",
+        materialize_grads=kind == "narrow",
+    )
+    logits_NV = output.logits(hidden_NH)
+    wanted = torch.autograd.grad(-logits_NV.gather(1, targets_N[:, None]).sum(), trained)
+    torch.testing.assert_close(found, wanted)
 
 
 @pytest.mark.parametrize(
