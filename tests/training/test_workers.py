@@ -148,6 +148,46 @@ def test_a_window_may_leave_out_clusters_of_words(tmp_path: Path, model: str) ->
     assert losses[-1] < 0.8 * losses[0]
 
 
+LEAVING = """
+from pathlib import Path
+import torch
+from tests.training.models.small import small_model
+from training.workers import joined_workers
+
+def train(workers):
+    model = small_model()
+    ids_TB = torch.randint(model.vocabulary_size, (4, 2))
+    read = workers.reader(model, may_leave_out=False)
+    read(ids_TB, ids_TB, model.zero_state(2)).nats_TB.mean().backward()
+    workers.gathered(torch.ones(1))
+
+with joined_workers() as workers:
+    train(workers)
+threads = sorted(path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm"))
+print(f"left: {[name for name in threads if 'gloo' in name]}", flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are looked up in /proc")
+def test_no_thread_outlives_the_group(tmp_path: Path) -> None:
+    """One that did would abort the process now and then, when the interpreter is gone."""
+    script = tmp_path / "leaving.py"
+    script.write_text(LEAVING, encoding="utf-8")
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [sys.executable, *launcher, str(script)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("left: []") == 2
+
+
 def test_parts_of_the_columns_are_all_of_them() -> None:
     """Each worker's windows beside the others' are the windows of one."""
     ids = np.arange(100)
