@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.bare import BURST_STEPS, BareBurst, BareBursts, BareStep, Model
 from benchmarks.machine import describe_machine, headline
+from benchmarks.ratios import print_ratios
 from service.artifacts.store import ModelStore
 from service.engine.engine import Engine
 from service.engine.limits import EngineLimits
@@ -90,15 +91,8 @@ def _compare(name: str, group: Group, num_rounds: int, duration_s: float) -> dic
         {key: contestant(duration_s) for key, contestant in group.items()}
         for _ in range(num_rounds)
     ]
-    first = next(iter(group))
     print(f"\n{name}")
-    found = {}
-    for key in group:
-        median = statistics.median(figures[key] for figures in rounds)
-        ratio = statistics.median(figures[key] / figures[first] for figures in rounds)
-        found[key] = {"median": median, "ratio": round(ratio, 3)}
-        print(f"  {key:32}{median:>12,.5g}{ratio:>10.3f}", flush=True)
-    return found
+    return print_ratios(rounds)
 
 
 def _repeat(run: Callable[[], int], duration_s: float) -> float:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ import torch
 from torch import nn
 
 from benchmarks.machine import describe_machine, headline
+from benchmarks.ratios import print_ratios
 from training.memory import keep_freed_memory
 from training.models.adaptive_softmax import AdaptiveSoftmax, TiedAdaptiveSoftmax
 from training.models.output import Output, Softmax
@@ -49,34 +49,28 @@ def main(arguments: Sequence[str] | None = None, sizes: Sequence[Sizes] = SIZES)
 
 
 def _compare(sizes: Sizes, num_rounds: int) -> dict[str, Any]:
-    """Seconds of a step of each form, and how many times as fast as the first it is."""
+    """Places/s of each form, and how many times as fast as the first it is."""
     precision = resolve_precision("auto")
     hidden_NH = torch.randn(PLACES, sizes[0]).requires_grad_()
     target_N = torch.multinomial(1.0 / torch.arange(1, sizes[1] + 1), PLACES, replacement=True)
 
-    def seconds(output: Output) -> float:
+    def places_per_s(output: Output) -> float:
         output.zero_grad(set_to_none=True)
         hidden_NH.grad = None
         started_s = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
             loss = output.losses(hidden_NH, target_N).mean()
         loss.backward()
-        return time.perf_counter() - started_s
+        return PLACES / (time.perf_counter() - started_s)
 
     outputs = _outputs(*sizes)
     rounds = [
-        {name: seconds(output) for name, output in outputs.items()} for _ in range(num_rounds + 1)
+        {name: places_per_s(output) for name, output in outputs.items()}
+        for _ in range(num_rounds + 1)
     ]
     del rounds[0]  # the first steps make what later ones find
-    first = next(iter(outputs))
-    print(f"\n{sizes[0]} -> {sizes[1]:,} words, {PLACES} places, {precision}, ms a step, speed")
-    found = {}
-    for name in outputs:
-        median = statistics.median(times[name] for times in rounds)
-        ratio = statistics.median(times[first] / times[name] for times in rounds)
-        found[name] = {"seconds": median, "ratio": round(ratio, 3)}
-        print(f"  {name:32}{1e3 * median:>10.1f}{ratio:>8.2f}")
-    return found
+    print(f"\nplaces/s, {sizes[0]} -> {sizes[1]:,} words, {precision}")
+    return print_ratios(rounds)
 
 
 def _outputs(hidden_size: int, vocabulary_size: int, cutoffs: tuple[int, ...]) -> dict[str, Output]:

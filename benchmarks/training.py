@@ -26,6 +26,7 @@ import torch
 from torch import nn
 
 from benchmarks.machine import describe_machine, headline
+from benchmarks.ratios import print_ratios
 from training.checkpoints import RunIdentity
 from training.config.files import load_config
 from training.config.model import ModelConfig
@@ -106,17 +107,13 @@ def _bare(config: ModelConfig, size: tuple[int, int], precision: str) -> Step:
 def _compare(steps: dict[str, Step], config: TrainConfig, num_rounds: int) -> dict[str, Any]:
     """Tokens/s of each, and the median ratio to the first."""
     num_tokens = config.training.window * config.training.batch_size
-    rounds = [{key: _seconds(step) for key, step in steps.items()} for _ in range(num_rounds + 1)]
+    rounds = [
+        {name: num_tokens / _seconds(step) for name, step in steps.items()}
+        for _ in range(num_rounds + 1)
+    ]
     del rounds[0]  # the first steps make what later ones find
-    first = next(iter(steps))
-    found = {}
     print(f"\ntokens/s, {config.training.window} x {config.training.batch_size} a step")
-    for key in steps:
-        median = num_tokens / statistics.median(times[key] for times in rounds)
-        ratio = statistics.median(times[first] / times[key] for times in rounds)
-        found[key] = {"tokens_per_s": median, "ratio": round(ratio, 3)}
-        print(f"  {key:32}{median:>14,.5g}{ratio:>12.3f}")
-    return found
+    return print_ratios(rounds)
 
 
 def _seconds(step: Step, at_least_s: float = 1.0) -> float:
@@ -133,21 +130,15 @@ def _processes(options: argparse.Namespace, text: Path, folder: Path) -> dict[st
 
     The time of a step is the median over the run: beginnings and evaluations are left out.
     """
-    found: dict[str, list[float]] = {}
-    for n in range(options.rounds):
-        for processes in (1, options.processes):
-            name = f"processes: {processes}"
-            run = folder / f"run-{n}-{processes}"
-            found.setdefault(name, []).append(_train(options, text, run, processes))
-    first = next(iter(found))
+    rounds = [
+        {
+            f"processes: {size}": _train(options, text, folder / f"run-{n}-{size}", size)
+            for size in (1, options.processes)
+        }
+        for n in range(options.rounds)
+    ]
     print("\ntokens/s by processes, at the same batch")
-    report = {}
-    for name, rates in found.items():
-        median = statistics.median(rates)
-        ratio = statistics.median(a / b for a, b in zip(rates, found[first], strict=True))
-        report[name] = {"tokens_per_s": median, "ratio": round(ratio, 3)}
-        print(f"  {name:32}{median:>14,.5g}{ratio:>12.3f}")
-    return report
+    return print_ratios(rounds)
 
 
 def _train(options: argparse.Namespace, text: Path, run: Path, processes: int) -> float:
