@@ -17,8 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from training.config.files import load_config
 from training.config.model import ModelConfig
 from training.config.train import TrainConfig
 from training.corpora.load import at_path, load_corpus
+from training.loop import denormals_as_zeros
 from training.memory import keep_freed_memory
 from training.metrics import METRICS_FILE, read_history
 from training.run_folder import RunFolder, new_identity
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{config.name}, {options.rounds} rounds, {torch.get_num_threads()} threads")
     print(headline(report["machine"]))
     keep_freed_memory()
-    with tempfile.TemporaryDirectory() as folder, _denormals_as_zeros():
+    with tempfile.TemporaryDirectory() as folder, denormals_as_zeros():
         identity = new_identity(config, corpus)
         tokens = RunFolder(Path(folder)).tokens(identity, corpus)
         report["steps"] = _compare(_steps(identity, tokens), config, options.rounds)
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _steps(identity: RunIdentity, tokens: TokenFiles) -> dict[str, Step]:
-    """One step of each; the first is what the others are compared with."""
+    """One step of each."""
     config = identity.config
     size = (config.training.window, config.training.batch_size)
     steps: dict[str, Step] = {}
@@ -105,15 +105,24 @@ def _bare(config: ModelConfig, size: tuple[int, int], precision: str) -> Step:
 
 
 def _compare(steps: dict[str, Step], config: TrainConfig, num_rounds: int) -> dict[str, Any]:
-    """Tokens/s of each, and the median ratio to the first."""
+    """Tokens/s of all; ratios of what trains to the network by itself, and to float32."""
     num_tokens = config.training.window * config.training.batch_size
     rounds = [
         {name: num_tokens / _seconds(step) for name, step in steps.items()}
         for _ in range(num_rounds + 1)
     ]
     del rounds[0]  # the first steps make what later ones find
-    print(f"\ntokens/s, {config.training.window} x {config.training.batch_size} a step")
-    return print_ratios(rounds)
+    groups = {
+        kind: [name for name in steps if name.endswith(kind)]
+        for kind in ("bfloat16", "float32", "no training")
+    }
+    groups["float32 and bfloat16"] = sorted(n for n in steps if n.startswith("training, "))[::-1]
+    found = {}
+    for group, names in groups.items():
+        if names:
+            print(f"\ntokens/s, {group}")
+            found[group] = print_ratios([{n: figures[n] for n in names} for figures in rounds])
+    return found
 
 
 def _seconds(step: Step, at_least_s: float = 1.0) -> float:
@@ -160,18 +169,8 @@ def _train(options: argparse.Namespace, text: Path, run: Path, processes: int) -
     if len(steps) < 2:
         raise SystemExit(f"a run with {processes} processes made no steps")
     times = [b.wall_time_s - a.wall_time_s for a, b in itertools.pairwise(steps)]
-    num_tokens = load_config(options.config).training
-    return num_tokens.window * num_tokens.batch_size / statistics.median(times)
-
-
-@contextmanager
-def _denormals_as_zeros() -> Iterator[None]:
-    """As the training loop has it."""
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
+    training = load_config(options.config).training
+    return training.window * training.batch_size / statistics.median(times)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

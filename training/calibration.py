@@ -37,11 +37,13 @@ class Calibration:
 
     Attributes:
         temperature: What logits are to be divided by.
+        num_tokens: What it was fitted to.
         nats_before: Mean cross-entropy with the logits as they were.
         nats_after: The same with the temperature.
     """
 
     temperature: float
+    num_tokens: int
     nats_before: float
     nats_after: float
 
@@ -67,6 +69,7 @@ def fit_temperature(model: LanguageModel, ids: Ids) -> Calibration:
 
 
 def _fitted(output: Output, batches: Sequence[_Batch]) -> Calibration:
+    num_tokens = sum(len(target_N) for _, target_N in batches)
     inverse = 1.0
     at = before = _moments(output, batches, inverse)
     for _ in range(_MAX_STEPS):
@@ -79,7 +82,7 @@ def _fitted(output: Output, batches: Sequence[_Batch]) -> Calibration:
         at = _moments(output, batches, inverse)
         if is_close:
             break
-    return Calibration(1.0 / inverse, before.loss, at.loss)
+    return Calibration(1.0 / inverse, num_tokens, before.loss, at.loss)
 
 
 def _read(model: LanguageModel, ids: Ids) -> Iterator[_Batch]:
@@ -89,7 +92,8 @@ def _read(model: LanguageModel, ids: Ids) -> Iterator[_Batch]:
     for window in columns:
         reading = model.read(window.inputs_TB, window.targets_TB, state)
         state = reading.state
-        yield reading.hidden_TBH.flatten(0, 1), window.targets_TB.flatten()
+        hidden_NH, target_N = reading.hidden_TBH.flatten(0, 1), window.targets_TB.flatten()
+        yield from model.output.pieces(hidden_NH, target_N)
 
 
 def _moments(output: Output, batches: Iterable[_Batch], inverse: float) -> _Moments:

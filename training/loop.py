@@ -56,7 +56,7 @@ def train(
         CorpusError: the text is too short for the batch size.
         DivergedError: the loss is no longer finite.
     """
-    with _denormals_as_zeros():
+    with denormals_as_zeros():
         trainer = Trainer(identity, tokens, workers, vectors)
         return _train(trainer, workers, run_folder, observer, interruption, resume)
 
@@ -134,7 +134,7 @@ def _train(
 
 
 @contextmanager
-def _denormals_as_zeros() -> Iterator[None]:
+def denormals_as_zeros() -> Iterator[None]:
     """Adam's moments and the tails of saturated gates sink below 1e-38: x86 is 100x slower there.
 
     Only while training: the mode is the whole process's, and others compute here too.

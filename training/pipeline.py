@@ -103,8 +103,8 @@ def _calibrated(checkpoint: Checkpoint, tokens: TokenFiles, console: Console) ->
     """A checkpoint with its temperature."""
     found = fit_temperature(checkpoint.model(), tokens.validation)
     console.print(
-        f"calibrated: logits over {found.temperature:.3f}, validation loss {found.nats_before:.4f} "
-        f"-> {found.nats_after:.4f}",
+        f"calibrated: logits over {found.temperature:.3f}, loss of {found.num_tokens:,} validation "
+        f"tokens {found.nats_before:.4f} -> {found.nats_after:.4f}",
         highlight=False,
         soft_wrap=True,
     )

@@ -20,6 +20,7 @@ from training.corpora.corpus import Corpus
 from training.corpora.load import at_path
 from training.errors import CheckpointError
 from training.evaluation import COLD_WINDOW
+from training.models.build import build_model
 from training.precision import resolve_precision
 from training.token_files import TokenFiles
 from training.tokenization.build import build_tokenizer
@@ -105,11 +106,16 @@ def new_identity(config: TrainConfig, corpus: Corpus) -> RunIdentity:
     """What a new run will keep to until its end.
 
     Raises:
+        ConfigError: the model does not go with the vocabulary.
         PrecisionError: the number format does not work on this CPU.
     """
     tokenizer = build_tokenizer(
         config.tokenizer, corpus.train, has_items=corpus.has_items, cleaning=config.cleaning
     )
+    with torch.device(
+        "meta"
+    ):  # what is too large for the vocabulary is told before the text is read
+        build_model(config.model, tokenizer.vocabulary_size)
     return RunIdentity(
         config=config,
         corpus=CorpusIdentity(

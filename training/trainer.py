@@ -221,7 +221,7 @@ def prepare_torch(seed: int) -> None:
     """Make it draw the same numbers for the same seed."""
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True)
-    # Else that fills every new tensor, to make it the same should anybody read before he writes.
+    # By default that mode fills every new tensor, lest anybody read before he writes.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 

@@ -8,7 +8,6 @@ numbers of dropout, which each draws for itself.
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 from collections.abc import Callable, Iterator
@@ -108,15 +107,14 @@ def joined_workers() -> Iterator[Workers]:
     if size == 1:
         yield ALONE
         return
-    # DistributedDataParallel imports it; imported while there is a group, it keeps that for ever.
-    importlib.import_module("torch._dynamo")
+    # What DistributedDataParallel imports takes the group of that moment for default arguments, if
+    # there is one. A group that outlives the interpreter, and whose thread only then lets go of a
+    # tensor, aborts the process.
+    importlib.import_module("torch.distributed.nn")
     distributed.init_process_group("gloo")
     try:
         yield Workers(distributed.get_rank(), size)
     finally:
-        # With nothing left that refers to it the group ends its threads. One that outlives the
-        # interpreter, and only then lets go of a tensor, aborts the process.
-        gc.collect()
         distributed.destroy_process_group()
 
 

@@ -30,13 +30,11 @@ def test_everything_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[st
     training.main([str(config), "--rounds", "1", "--json", str(report_file)])
 
     report = json.loads(report_file.read_text(encoding="utf-8"))
-    assert {
-        "nn.LSTM, float32",
-        "training, float32",
-        "the next window, no training",
-    } == set(report["steps"])
+    steps = report["steps"]
+    assert ["nn.LSTM, float32", "training, float32"] == list(steps["float32"])
+    assert {"float32", "no training", "float32 and bfloat16"} == set(steps)
     assert {"processes: 1", "processes: 2"} == set(report["processes"])
-    for group in (report["steps"], report["processes"]):
+    for group in (*steps.values(), report["processes"]):
         figures = list(group.values())
         assert all(figure["median"] > 0 for figure in figures)
         assert figures[0]["ratio"] == 1

@@ -72,6 +72,10 @@ def test_paths_are_relative_to_the_config(tmp_path: Path) -> None:
         (MINIMAL + "[model]\nprojection_size = 64\n", r"publish\.precision = 'int8' needs"),
         (MINIMAL + "[model]\nnum_layers = 1\nresidual = true\n", "'residual' needs at least 2"),
         (MINIMAL + "[model]\nadaptive_cutoffs = [9, 3]\n", r"must ascend, got \[9, 3\]"),
+        (
+            MINIMAL + "[tokenizer]\nkind = 'word'\nmax_size = 9\n[model]\nadaptive_cutoffs = [9]\n",
+            r"adaptive_cutoffs: the last is 9, tokenizer\.max_size is 9",
+        ),
         (MINIMAL + "[model]\nadaptive_cutoffs = [9]\nadaptive_division = 600\n", "division"),
         (MINIMAL + "[model]\nhidden_size = 8\nadaptive_cutoffs = [9, 20]\n", "no width is left"),
         (MINIMAL + "[model]\nnum_layers = 1\ndropout_between = 0.1\n", "at least 2 layers"),

@@ -61,6 +61,31 @@ def test_an_option_that_does_nothing_is_refused(
     assert re.fullmatch(rf"lstm-train: {option} (does|needs) {message}\n", capsys.readouterr().err)
 
 
+@pytest.mark.parametrize(
+    "verb",
+    ["run", "train", "find-lr", "sweep", "evaluate", "publish", "train --resume"],
+)
+def test_a_folder_of_named_corpora_is_no_place_for_a_text(
+    tiny_run: TinyRun, tmp_path: Path, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    """`--data` says where to look for names; a text with a path has none."""
+    text = tiny_run.config.corpus.path
+    config = tmp_path / "c.toml"
+    config.write_text(f"name = 'c'\n[corpus]\npath = {text!r}\n", encoding="utf-8")
+    sweep = tmp_path / "s.toml"
+    sweep.write_text(
+        "config = 'c.toml'\nnum_trials = 2\n[space]\n'model.hidden_size' = { choices = [8, 9] }\n",
+        "utf-8",
+    )
+    rest = {"sweep": [str(sweep)]} | {key: [str(config)] for key in ("run", "train", "find-lr")}
+    words = [*verb.split(), *rest.get(verb, ["--run-dir", str(tiny_run.folder.path)])]
+    assert main([*words, "--data", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert (
+        error == f"lstm-train: --data is for named corpora, it does nothing for the text {text}\n"
+    )
+
+
 def test_defaults_stand_where_nothing_is_named(
     tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,18 +14,22 @@ from training.config.optimisation import OptimisationConfig
 from training.config.text import CorpusConfig, TokenizerConfig
 from training.config.train import TrainConfig as Config
 from training.corpora.load import load_corpus
-from training.errors import CorpusError
+from training.errors import ConfigError, CorpusError
 from training.pipeline import Workplace, train_model
 from training.run_folder import RunFolder
 
+TINY = ModelConfig(hidden_size=8, embedding_size=8, num_layers=1)
 
-def train_words(path: Path, run_dir: Path, **options: object) -> RunFolder:
+
+def train_words(
+    path: Path, run_dir: Path, *, model: ModelConfig = TINY, **options: object
+) -> RunFolder:
     """A tiny model of words."""
     config = Config(
         name="words",
         corpus=CorpusConfig.model_validate({"path": str(path), **options}),
         tokenizer=TokenizerConfig(kind="word"),
-        model=ModelConfig(hidden_size=8, embedding_size=8, num_layers=1),
+        model=model,
         training=OptimisationConfig(epochs=1, batch_size=2, window=16, unknown_rate=0.0),
     )
     folder = RunFolder(run_dir)
@@ -46,6 +50,18 @@ def test_too_few_words_are_told_before_the_training(tmp_path: Path) -> None:
         train_words(path, tmp_path / "run")
     assert not RunFolder(tmp_path / "run").last.exists()
     assert train_words(path, tmp_path / "more", held_out=0.3).last.exists()
+
+
+def test_too_few_words_for_the_clusters_are_told_before_ids_are_written(tmp_path: Path) -> None:
+    """How many words there are is known as soon as the tokenizer is made."""
+    path = tmp_path / "t.txt"
+    path.write_text(sentences(20_000), encoding="utf-8")
+    clusters = ModelConfig(
+        hidden_size=8, embedding_size=8, num_layers=1, adaptive_cutoffs=(4, 40), tied=True
+    )
+    with pytest.raises(ConfigError, match=r"adaptive_cutoffs: the last is 40, .* has 20 ids only"):
+        train_words(path, tmp_path / "run", model=clusters)
+    assert [] == list((tmp_path / "run").rglob("*"))
 
 
 @pytest.mark.parametrize("short", ["valid", "test"])

@@ -65,6 +65,11 @@ class TrainConfig(Section):
             raise ValueError(
                 "model.adaptive_cutoffs needs tokenizer.kind = 'word': ids in order of frequency"
             )
+        last, size = max(self.model.adaptive_cutoffs, default=0), self.tokenizer.max_size
+        if size is not None and last >= size:
+            raise ValueError(
+                f"model.adaptive_cutoffs: the last is {last}, tokenizer.max_size is {size}"
+            )
         # Manifests write defaults down, so the default does not mean that somebody asked for it.
         is_asked_for = "unknown_rate" in self.training.chosen and self.training.unknown_rate > 0.0
         if is_asked_for and self.tokenizer.kind in ("byte", "bpe"):

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, log_softmax
 
-from training.models.output import WIDE, Output
+from training.models.output import WIDE, Output, tempered
 
 
 class AdaptiveSoftmax(Output):
@@ -86,8 +86,8 @@ class AdaptiveSoftmaxStep(nn.Module):
             hidden_BH @ self.get_buffer(f"narrow{n}") @ self.get_buffer(f"{WIDE}words{n}")
             for n in range(self.num_clusters)
         ]
-        logits_BV = log_probabilities(hidden_BH @ self.head + self.head_bias, tails)
-        return logits_BV if self.temperature == 1.0 else logits_BV / self.temperature
+        head = hidden_BH @ self.head + self.head_bias
+        return tempered(log_probabilities(head, tails), self.temperature)
 
 
 class TiedAdaptiveSoftmax(Output):
@@ -166,8 +166,7 @@ class TiedAdaptiveSoftmaxStep(nn.Module):
         """Log-probabilities float32[B, V], over the temperature."""
         logits = hidden_BH @ self.projection + self.bias
         head, *tails = torch.split(logits, self.sizes, dim=1)
-        logits_BV = log_probabilities(head, tails)
-        return logits_BV if self.temperature == 1.0 else logits_BV / self.temperature
+        return tempered(log_probabilities(head, tails), self.temperature)
 
 
 def log_probabilities(head: Tensor, tails: Sequence[Tensor]) -> Tensor:

@@ -6,12 +6,13 @@ Shapes: N places in texts, H hidden, V vocabulary.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-_EVALUATED_LOGITS = 1 << 24
-"""N * V at a time where nothing is kept: 64 MB, several times over."""
+_LOGITS_AT_A_TIME = 1 << 22
+"""N * V where nothing is kept: 16 MB, several times over."""
 WIDE = "wide_"
 """How names of weights begin whose left side may leave [-1, 1]: they stay float32 in int8."""
 
@@ -25,16 +26,19 @@ class Output(nn.Module, ABC):
 
     def forward(self, hidden_NH: Tensor) -> Tensor:
         """Logits float32[N, V] over the temperature."""
-        logits_NV = self.logits(hidden_NH)
-        return logits_NV if self.temperature == 1.0 else logits_NV / self.temperature
+        return tempered(self.logits(hidden_NH), self.temperature)
 
     def losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
         """Cross-entropies in nats, float32[N]."""
         if torch.is_grad_enabled():  # what backward needs is kept anyway
             return self._losses(hidden_NH, target_N)
-        num_rows = max(1, _EVALUATED_LOGITS // self.vocabulary_size)
+        return torch.cat([self._losses(*piece) for piece in self.pieces(hidden_NH, target_N)])
+
+    def pieces(self, hidden_NH: Tensor, target_N: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """The same in so few rows that their logits are no burden, however many words there are."""
+        num_rows = max(1, _LOGITS_AT_A_TIME // self.vocabulary_size)
         pieces = (torch.split(part, num_rows) for part in (hidden_NH, target_N))
-        return torch.cat([self._losses(*piece) for piece in zip(*pieces, strict=True)])
+        yield from zip(*pieces, strict=True)
 
     def _losses(self, hidden_NH: Tensor, target_N: Tensor) -> Tensor:
         if self.temperature == 1.0:
@@ -52,6 +56,11 @@ class Output(nn.Module, ABC):
     @abstractmethod
     def step(self, bound_H: Tensor) -> nn.Module:
         """`forward` with a copy of the weights; its input is hidden / bound_H, in [-1, 1]."""
+
+
+def tempered(logits: Tensor, temperature: float) -> Tensor:
+    """Logits over the temperature; at 1 there is nothing to do, nor to export."""
+    return logits if temperature == 1.0 else logits / temperature
 
 
 def _cross_entropies(logits_NV: Tensor, target_N: Tensor) -> Tensor:

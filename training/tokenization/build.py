@@ -17,7 +17,7 @@ In a collection of items there are two more ids, `<start>` and `<end>`, which no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from tokenizers import (
     AddedToken,
@@ -67,7 +67,8 @@ def build_tokenizer(
         case "character":
             backend, unknown = _characters(config, texts), UNKNOWN
         case "word":
-            backend, unknown = _words(config, texts), UNKNOWN_WORD
+            backend = _words(config, texts, (START, END) if has_items else ())
+            unknown = UNKNOWN_WORD
         case "byte":
             backend = _bytes()
         case "bpe":
@@ -97,8 +98,11 @@ def _characters(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
     return backend
 
 
-def _words(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
-    """In the order of their frequency: that is what an adaptive softmax needs."""
+def _words(config: TokenizerConfig, texts: Iterable[str], marks: Sequence[str]) -> Tokenizer:
+    """In the order of their frequency: that is what an adaptive softmax needs.
+
+    The marks of items come first, for every item has them.
+    """
     pattern = _WORDS_AND_PUNCTUATION if config.split_punctuation else _WORDS
     # A word at the beginning of a text or line is the same word as one after a space.
     normalizer = normalizers.Sequence(
@@ -120,7 +124,7 @@ def _words(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
     chosen = _frequent(counts, config)
     unknown += counts.total() - sum(counts[word] for word in chosen)
     place = sum(counts[word] > unknown for word in chosen)
-    order = [*chosen[:place], UNKNOWN_WORD, *chosen[place:]]
+    order = [*marks, *chosen[:place], UNKNOWN_WORD, *chosen[place:]]
     vocabulary = {word: number for number, word in enumerate(order)}
     backend = Tokenizer(models.WordLevel(vocab=vocabulary, unk_token=UNKNOWN_WORD))
     backend.normalizer = normalizer

@@ -140,7 +140,7 @@ def test_adaptive_softmax_is_a_distribution(kind: str) -> None:
 
 def test_losses_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing is kept, large vocabularies are not computed all at once."""
-    monkeypatch.setattr("training.models.output._EVALUATED_LOGITS", 5 * VOCABULARY - 1)
+    monkeypatch.setattr("training.models.output._LOGITS_AT_A_TIME", 5 * VOCABULARY - 1)
     output = small_model().output
     output.temperature = 1.5
     hidden_NH, targets_N = torch.rand(9, small_config().hidden_size), torch.arange(9)

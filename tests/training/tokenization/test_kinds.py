@@ -77,6 +77,17 @@ def test_words_take_the_space_along() -> None:
     assert tokenizer.decode(tokenizer.encode("cat sat").tolist()) == " cat sat"
 
 
+def test_marks_of_items_are_the_most_frequent_words() -> None:
+    """An adaptive softmax looks at frequent ones in every window: every item has both marks."""
+    tokenizer = build("word", "a b c", "a b", "a", has_items=True)
+    names = [tokenizer.backend.id_to_token(n) for n in range(tokenizer.vocabulary_size)]
+    assert ["<start>", "<end>", " a", " b"] == names[:4]
+    ids = tokenizer.special_ids
+    assert (0, 1) == (ids.start, ids.end)
+    pieces = tokenizer.encode_all(["b a"], are_items=True)
+    assert [0, 3, 2, 1] == [int(token) for piece in pieces for token in piece]
+
+
 def test_words_of_a_text_that_is_split_already() -> None:
     """Penn Treebank and WikiText: what stands between spaces, with their own <unk>."""
     text = " no it was n't <unk> monday \n but no N \n"
