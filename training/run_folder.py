@@ -112,9 +112,8 @@ def new_identity(config: TrainConfig, corpus: Corpus) -> RunIdentity:
     tokenizer = build_tokenizer(
         config.tokenizer, corpus.train, has_items=corpus.has_items, cleaning=config.cleaning
     )
-    with torch.device(
-        "meta"
-    ):  # what is too large for the vocabulary is told before the text is read
+    # A model that does not go with the vocabulary is told of before the text is read.
+    with torch.device("meta"):
         build_model(config.model, tokenizer.vocabulary_size)
     return RunIdentity(
         config=config,
