@@ -1,6 +1,12 @@
-"""How the tests run: coroutines on asyncio's own loop, as the service does."""
+"""How the tests run: torch on one thread, coroutines on asyncio's own loop, as the service does."""
+
+import os
 
 import pytest
+
+# Tiny models gain nothing from a second thread, and on a busy machine the two wait for each other.
+# torch reads this when it is imported; processes that a test starts inherit it.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ def test_the_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
             ]
     assert [language for language, _ in blocks].count("python") > 8
     (tmp_path / "page.py").write_text("\n".join(script), encoding="utf-8")
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "page.py"],
         cwd=tmp_path,
         env=os.environ
@@ -47,13 +47,13 @@ def test_the_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=280)
-    finally:
-        # A block that fails would leave the page's server behind.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    ) as process:
+        try:
+            output, _ = process.communicate(timeout=280)
+        finally:
+            # A block that fails would leave the page's server behind.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, output[-4000:]
     assert (tmp_path / "gradients.png").exists()
     assert (tmp_path / "model_store" / "mine" / "1" / "README.md").exists()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
 import onnx
 import pytest
-import torch
 from rich.console import Console
 
 from tests.training.tiny import TinyRun, sentences, tiny_config
@@ -16,15 +14,6 @@ from training.candidate import Candidate, build_candidate, build_graph
 from training.corpora.load import load_corpus
 from training.pipeline import Workplace, train_model
 from training.run_folder import RunFolder
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Tiny models gain nothing from a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,6 @@ def train(
     return subprocess.run(
         [sys.executable, *(launcher if processes > 1 else []), *command],
         cwd=REPOSITORY,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
         check=False,
         capture_output=True,
         text=True,
@@ -178,7 +177,7 @@ def test_no_thread_outlives_the_group(tmp_path: Path) -> None:
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
         [sys.executable, *launcher, str(script)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)},
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         check=False,
         capture_output=True,
         text=True,
