@@ -166,7 +166,10 @@ def _verb(
 def _add_what_to_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="a TOML file")
     parser.add_argument(
-        "--text", type=Path, metavar="FILE", help="a UTF-8 text, instead of the config's corpus"
+        "--text",
+        type=Path,
+        metavar="PATH",
+        help="a file or folder like the config's corpus (by itself: UTF-8 text), instead of it",
     )
     parser.add_argument("--name", help="name of the model, instead of the config's")
 
