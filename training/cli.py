@@ -23,7 +23,7 @@ from training.workers import joined_workers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point of the console script; returns the exit status."""
+    """Do what the words of a command line say; returns the exit status."""
     options = argument_parser().parse_args(arguments)
     if options.threads is not None:
         torch.set_num_threads(options.threads)

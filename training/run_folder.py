@@ -112,7 +112,7 @@ def new_identity(config: TrainConfig, corpus: Corpus) -> RunIdentity:
     tokenizer = build_tokenizer(
         config.tokenizer, corpus.train, has_items=corpus.has_items, cleaning=config.cleaning
     )
-    # A model that does not go with the vocabulary is told of before the text is read.
+    # A model that does not go with the vocabulary is told of before the ids are written.
     with torch.device("meta"):
         build_model(config.model, tokenizer.vocabulary_size)
     return RunIdentity(

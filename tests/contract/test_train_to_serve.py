@@ -51,7 +51,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     subprocess.run(
         [
-            *(sys.executable, "-m", "training.cli", "run", str(config)),
+            # Two threads, as most people train: the other tests have one.
+            *(sys.executable, "-m", "training.cli", "run", str(config), "--threads", "2"),
             *("--store", str(folder / "store"), "--run-dir", str(folder / "run")),
         ],
         cwd=REPOSITORY,
