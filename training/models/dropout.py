@@ -55,5 +55,7 @@ def dropped(x: Tensor, rate: float, shape: Sequence[int]) -> Tensor:
     count = math.prod(shape)
     words = torch.randint(-(2**63), 2**63 - 1, (-(-count // 8),))
     num_dropped = int(256 * rate + float(torch.rand(())))  # of the 256 values of 8 bits
-    kept = words.view(torch.int8)[:count].view(*shape) >= num_dropped - 128
-    return x * kept.to(x.dtype).mul_(256 / (256 - num_dropped))
+    # Compared as numbers of x's kind, which hold those of 8 bits exactly: 0 and 1 of the same kind
+    # come of it, and no array of truth values that were to be converted one by one.
+    kept = words.view(torch.int8)[:count].view(*shape).to(x.dtype).ge_(num_dropped - 128)
+    return x * kept.mul_(256 / (256 - num_dropped))
