@@ -41,9 +41,9 @@ class Model:
         import torch
 
         from training.config.model import ModelConfig
-        from training.export import export_step
+        from training.export.quantisation import quantise
+        from training.export.step_graph import export_step
         from training.models.build import build_model
-        from training.quantisation import quantise
 
         torch.manual_seed(0)
         model = build_model(ModelConfig(), vocabulary_size)

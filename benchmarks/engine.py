@@ -24,14 +24,16 @@ from benchmarks.bare import BURST_STEPS, BareBurst, BareBursts, BareStep, Model
 from benchmarks.machine import describe_machine, headline
 from benchmarks.ratios import print_ratios
 from service.artifacts.store import ModelStore
-from service.engine.engine import Engine
 from service.engine.limits import EngineLimits
 from service.engine.pool import EnginePool
-from service.engine.prefix_cache import PrefixCache
 from service.engine.request import Chunk, Request
+from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.stream import TokenStream
+from service.engine.worker import Engine
+from service.rows.row import Row
 from service.runtime.cores import usable_cores
-from service.runtime.decoder import SAMPLED, Burst, Row, Sampling
+from service.runtime.decoder import SAMPLED, Burst
+from service.runtime.sampling import Sampling
 
 Contestant = Callable[[float], float]
 """Works for about so many seconds; returns tokens/s, or whatever its group is about."""
@@ -196,7 +198,7 @@ def _decoder(
 
     def measure(duration_s: float) -> float:
         for slot in range(num_rows):
-            row = Row.start(decoder.state_width, decoder.vocabulary_size)
+            row = Row.start(decoder.row_shape)
             decoder.load(slot, row, _request(slot, **sampling).sampling)
         return _repeat(run, duration_s)
 

@@ -88,8 +88,8 @@ def measure(text: Path) -> dict[str, float]:
     from training.config.text import CorpusConfig
     from training.config.train import TrainConfig
     from training.corpora.load import load_corpus
-    from training.run_folder import RunFolder, new_identity
-    from training.trainer import Trainer
+    from training.loop.trainer import Trainer
+    from training.runs.run_folder import RunFolder, new_identity
 
     config = TrainConfig(
         name="large",

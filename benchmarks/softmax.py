@@ -31,12 +31,12 @@ from benchmarks.machine import describe_machine, headline
 from service.runtime.cores import usable_cores
 from service.runtime.step import StepGraph
 from training.config.model import ModelConfig
-from training.export import able_to_write, export_step
+from training.export.quantisation import quantise
+from training.export.step_graph import able_to_write, export_step
 from training.models.adaptive_softmax import AdaptiveSoftmax, log_probabilities
 from training.models.build import build_model
 from training.models.language_model import RecurrentLanguageModel
 from training.models.output import Output
-from training.quantisation import quantise
 
 ROWS = (1, 16, 64)
 

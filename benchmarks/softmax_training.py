@@ -22,11 +22,11 @@ from torch import nn
 
 from benchmarks.machine import describe_machine, headline
 from benchmarks.ratios import print_ratios
-from training.memory import keep_freed_memory
+from training.loop.memory import keep_freed_memory
+from training.loop.trainer import prepare_torch
 from training.models.adaptive_softmax import AdaptiveSoftmax, TiedAdaptiveSoftmax
 from training.models.output import Output, Softmax
-from training.precision import resolve_precision
-from training.trainer import prepare_torch
+from training.models.precision import resolve_precision
 
 PLACES = 20 * 35
 SIZES = ((200, 10_000, (1000, 4000)), (200, 33_278, (1000, 4000, 12_000)))

@@ -26,17 +26,17 @@ from torch import nn
 
 from benchmarks.machine import describe_machine, headline
 from benchmarks.ratios import print_ratios
-from training.checkpoints import RunIdentity
+from training.batches.token_files import TokenFiles
 from training.config.files import load_config
 from training.config.model import ModelConfig
 from training.config.train import TrainConfig
 from training.corpora.load import at_path, load_corpus
-from training.loop import denormals_as_zeros
-from training.memory import keep_freed_memory
-from training.metrics import METRICS_FILE, read_history
-from training.run_folder import RunFolder, new_identity
-from training.token_files import TokenFiles
-from training.trainer import Trainer
+from training.loop.memory import keep_freed_memory
+from training.loop.train import denormals_as_zeros
+from training.loop.trainer import Trainer
+from training.runs.checkpoints import RunIdentity
+from training.runs.metrics import METRICS_FILE, read_history
+from training.runs.run_folder import RunFolder, new_identity
 
 Step = Callable[[], object]
 _STEPS_OF_A_RUN = 40

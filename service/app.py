@@ -11,24 +11,26 @@ import onnx
 from fastapi import FastAPI
 
 from service import __version__
-from service.api import generate, health, models, sessions
-from service.api.errors import add_error_handlers
+from service.api.errors import add_error_handlers, responses
 from service.api.middleware import BodyLimit, RequestLog
+from service.api.native import generate, health, models, sessions
 from service.api.state import ServiceState
 from service.artifacts.errors import ArtifactError
 from service.artifacts.graph import check_step_graph
 from service.artifacts.store import Artifact, ModelStore, read_manifest
 from service.artifacts.tokenizer import Tokenizer
-from service.engine.engine import Engine
 from service.engine.limits import EngineLimits
 from service.engine.pool import EnginePool
-from service.engine.prefix_cache import PrefixCache
-from service.generation.errors import ModelUnknown
-from service.generation.generator import GenerationLimits, Generator
-from service.generation.models import ModelRegistry, ServedModel
+from service.engine.rows.prefix_cache import PrefixCache
+from service.engine.worker import Engine
+from service.inference.start import GenerationLimits, Generator
+from service.models.errors import ModelUnknown
+from service.models.registry import ModelRegistry, ServedModel
+from service.rows.row import Row
 from service.runtime.burst import BurstDecoder
 from service.runtime.cores import usable_cores
-from service.runtime.decoder import Burst, Decoder, Row, Sampling
+from service.runtime.decoder import Burst, Decoder
+from service.runtime.sampling import Sampling
 from service.sessions.memory import MemorySessionStore, SessionLimits
 from service.settings import Settings
 
@@ -80,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Text from recurrent language models: streamed, batched, with sessions.",
         lifespan=lifespan,
         # In place of FastAPI's own shape, which this server never sends.
-        responses={status: generate.ERRORS[status] for status in (422, 500)},
+        responses=responses(422, 500),
     )
     app.state.service = ServiceState(
         generator=generator,
@@ -193,7 +195,7 @@ def _engines(artifact: Artifact, model: onnx.ModelProto, settings: Settings) -> 
 
 def _warm_up(decoder: Decoder, start_id: int) -> None:
     """Run the smallest and the largest batch, so that the first request finds all memory made."""
-    row = Row.start(decoder.state_width, decoder.vocabulary_size)
+    row = Row.start(decoder.row_shape)
     for num_rows in (1, decoder.capacity):
         for slot in range(num_rows):
             decoder.load(slot, row, Sampling(seed=0))

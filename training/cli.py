@@ -1,4 +1,4 @@
-"""`lstm-train`: `arguments.py` says what can be written, `verbs/` does it.
+"""`lstm-train`: `commands/arguments.py` says what can be written, the rest of `commands/` does it.
 
 Exit status: 0 done, 1 a `TrainingError` (its message is printed), 2 wrong command line, 130 stopped
 by Ctrl-C.
@@ -14,12 +14,12 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from training.arguments import argument_parser
+from training.commands import look, make, tune
+from training.commands.arguments import argument_parser
+from training.commands.status import FAILED, INTERRUPTED
 from training.errors import TrainingError
-from training.memory import keep_freed_memory
-from training.verbs import look, make, tune
-from training.verbs.status import FAILED, INTERRUPTED
-from training.workers import joined_workers
+from training.loop.memory import keep_freed_memory
+from training.loop.workers import joined_workers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,31 +11,31 @@ from pathlib import Path
 from rich.console import Console
 
 from service.artifacts.store import Artifact, ModelStore
-from service.runtime.decoder import Sampling
-from training.calibration import fit_temperature
-from training.candidate import HeldOut, build_candidate, step_model
-from training.checkpoints import Checkpoint, RunIdentity
-from training.code_version import code_version
+from service.runtime.sampling import Sampling
+from training.batches.token_files import TokenFiles
 from training.config.train import SampleConfig, TrainConfig
 from training.corpora.corpus import Corpus, HeldOutPart
 from training.corpora.load import at_path, load_corpus
-from training.curves import CurvesDrawing
-from training.evaluation import Loss, cold_loss, stateful_loss
-from training.interruption import Interruption
-from training.inventions import inventions
-from training.loop import Outcome, train
-from training.metrics import METRICS_FILE, MetricsLog, read_history
-from training.progress import ProgressDisplay, evaluation_table
-from training.publish import choose_version, publish
-from training.records import Observer, Observers
-from training.run_folder import RunFolder, require_same_text
-from training.step_model import StepModel
+from training.evaluation.calibration import fit_temperature
+from training.evaluation.losses import Loss, cold_loss, stateful_loss
+from training.loop.interruption import Interruption
+from training.loop.train import Outcome, train
+from training.loop.vectors import Vectors, vectors_of
+from training.loop.workers import ALONE, Workers
+from training.publishing.candidate import HeldOut, build_candidate, step_model
+from training.publishing.publish import choose_version, publish
+from training.runs.checkpoints import Checkpoint, RunIdentity
+from training.runs.code_version import code_version
+from training.runs.curves import CurvesDrawing
+from training.runs.metrics import METRICS_FILE, MetricsLog, read_history
+from training.runs.progress import ProgressDisplay, evaluation_table
+from training.runs.records import Observer, Observers
+from training.runs.run_folder import RunFolder, require_same_text
+from training.runs.tensorboard import TensorBoardLog
+from training.served.inventions import inventions
+from training.served.step_model import StepModel
+from training.served.writing import write
 from training.tables import figures_table
-from training.tensorboard import TensorBoardLog
-from training.token_files import TokenFiles
-from training.vectors import Vectors, vectors_of
-from training.workers import ALONE, Workers
-from training.writing import write
 
 TENSORBOARD_FOLDER = "tensorboard"
 _CARD_TEMPERATURES = (0.5, 0.8, 1.0)

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from service.artifacts.store import Artifact
-from training.evaluation import Loss
-from training.surprise import Surprise
+from training.evaluation.losses import Loss
+from training.served.surprise import Surprise
 
 
 def losses_table(title: str, losses: Mapping[str, Loss]) -> Table:

@@ -10,14 +10,15 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from service.api.schemas import ErrorBody, ErrorResponse
 from service.engine.errors import (
     Draining,
     EngineFailed,
@@ -25,10 +26,25 @@ from service.engine.errors import (
     Overloaded,
     TimedOut,
 )
-from service.generation.errors import InvalidOption, ModelUnknown
+from service.inference.errors import InvalidOption
+from service.models.errors import ModelUnknown
 from service.sessions.errors import SessionBusy, SessionGone, SessionUnknown
 
 _log = logging.getLogger(__name__)
+
+
+class ErrorBody(BaseModel):
+    """What went wrong: a code for programs, a message for people, the field at fault."""
+
+    code: str
+    message: str
+    param: str | None = None
+
+
+class ErrorResponse(BaseModel):
+    """The one shape of every error."""
+
+    error: ErrorBody
 
 
 class ClientGone(Exception):
@@ -64,6 +80,27 @@ _HTTP_CODES = {
     415: "unsupported_media_type",
 }
 _MAX_RETRY_AFTER_S = 60
+_DESCRIPTIONS = {
+    400: "The body is not JSON.",
+    404: "No such model, or no such session.",
+    409: "Another turn is running on the session.",
+    410: "The session is over; the message says why.",
+    413: "The body is too large.",
+    415: "The content type is not application/json.",
+    422: "A field is wrong; `param` names it.",
+    429: "Too much is waiting already; see Retry-After.",
+    500: "The model could not be run.",
+    503: "The server is shutting down.",
+    504: "The request's time was over.",
+}
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route's documentation says of its errors; of all of them without `statuses`."""
+    return {
+        status: {"model": ErrorResponse, "description": _DESCRIPTIONS[status]}
+        for status in statuses or _DESCRIPTIONS
+    }
 
 
 def add_error_handlers(app: FastAPI) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.engine.errors import Draining
-from service.generation.generator import Generator
+from service.inference.start import Generator
 
 
 @dataclass(slots=True)

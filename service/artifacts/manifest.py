@@ -12,6 +12,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from service.runtime.sampling import SamplingOptions
+
 SCHEMA_VERSION: Literal[1] = 1
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 MANIFEST_FILE = "manifest.json"
@@ -62,15 +64,6 @@ class SpecialIds(_Part):
         """Ids that no text contains."""
         start = self.start if self.start_before_prompt else None
         return tuple(token for token in (self.unknown, start) if token is not None)
-
-
-class GenerationDefaults(_Part):
-    """Sampling defaults that this model prefers to the server's; None leaves the server's."""
-
-    temperature: Annotated[float, Field(ge=0, le=10)] | None = None
-    top_k: Annotated[int, Field(ge=1)] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class Corpus(_Part):
@@ -186,7 +179,7 @@ class Manifest(_Part):
     model_file: str = "model.onnx"
     tokenizer_file: str = "tokenizer.json"
     files: dict[str, FileEntry]
-    defaults: GenerationDefaults = GenerationDefaults()
+    defaults: SamplingOptions = SamplingOptions()
     provenance: Provenance
     evaluations: tuple[Evaluation, ...]
     inventions: Inventions | None = None

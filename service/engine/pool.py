@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from service.engine.engine import Engine
 from service.engine.limits import EngineStatus
 from service.engine.request import Request
 from service.engine.stream import TokenStream
+from service.engine.worker import Engine
 
 
 class EnginePool:

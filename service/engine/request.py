@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.engine.errors import EngineError
-from service.runtime.decoder import BurstResult, Float32, Int64, Row, Sampling
+from service.rows.arrays import Float32, Int64
+from service.rows.row import Row
+from service.runtime.decoder import BurstResult
+from service.runtime.sampling import Sampling
 
 
 @dataclass(frozen=True, slots=True)

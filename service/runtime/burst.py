@@ -8,23 +8,16 @@ from typing import Any
 import numpy as np
 import onnx
 
-from service.runtime import sampler
+from service.rows.arrays import Bool, Float32, Int64
+from service.rows.row import Row, RowShape
 from service.runtime.burst_graph import build_burst_graph
-from service.runtime.decoder import (
-    SAMPLED,
-    Bool,
-    Burst,
-    BurstResult,
-    Float32,
-    Int64,
-    Logprobs,
-    Row,
-    Sampling,
-)
+from service.runtime.decoder import SAMPLED, Burst, BurstResult, Logprobs
+from service.runtime.logprobs import logprobs
 from service.runtime.onnx_session import load_session
 from service.runtime.randomness import uniforms
-from service.runtime.rows import RowTable, neighbours
-from service.runtime.sampler_graph import GREEDY, PLAIN, TRUNCATED
+from service.runtime.row_table import RowTable, neighbours
+from service.runtime.sampler_graph import option_values
+from service.runtime.sampling import NO_LOGPROBS, Sampling, SamplingTable
 
 
 class BurstDecoder:
@@ -58,9 +51,9 @@ class BurstDecoder:
         values = {value.name: value for value in (*step.graph.input, *step.graph.output)}
         widths = [_width(values[name]) for name in self._state_names]
         self.capacity = capacity
-        self.state_width = sum(widths)
-        self.vocabulary_size = _width(values["logits"])
-        self._rows = RowTable(capacity, widths, self.vocabulary_size)
+        self._vocabulary_size = _width(values["logits"])
+        self.row_shape = RowShape(sum(widths), self._vocabulary_size)
+        self._rows = RowTable(capacity, widths, self._vocabulary_size)
 
     def load(self, slot: int, row: Row, sampling: Sampling) -> None:
         """Copy `row` into `slot`."""
@@ -93,9 +86,7 @@ class BurstDecoder:
             logprobs=_logprobs(table, logits_KBV, token_KB, drawn_KB & taken_KB),
         )
 
-    def _feed(
-        self, burst: Burst, slots: Int64 | slice, table: sampler.SamplingTable
-    ) -> dict[str, Any]:
+    def _feed(self, burst: Burst, slots: Int64 | slice, table: SamplingTable) -> dict[str, Any]:
         """The inputs of the graph."""
         num_steps = len(burst.forced_KB)
         state, logits_BV = self._rows.gather(slots)
@@ -109,6 +100,7 @@ class BurstDecoder:
         if freezes:
             heads_K[burst.num_steps_B - 1] = True
             heads_K |= draws_K & (self._end_id is not None)
+        counted = slots if table.penalises else slice(0)
         positions_KB = self._rows.num_tokens[slots] + np.arange(num_steps)[:, None]
         values = {
             "num_steps": np.array(num_steps),
@@ -118,36 +110,14 @@ class BurstDecoder:
             "heads_K": heads_K,
             "steps_B1": burst.num_steps_B[:, None],
             "freezes": np.array(freezes),
-            "wants_logits": np.array((table.num_logprobs_B != sampler.NO_LOGPROBS).any()),
+            "wants_logits": np.array((table.num_logprobs_B != NO_LOGPROBS).any()),
             "logits": logits_BV,
-            **dict(zip(self._state_names, state, strict=True)),
-            **self._options(slots, table),
-        }
-        return {self._inputs[name]: value for name, value in values.items()}
-
-    def _options(self, slots: Int64 | slice, table: sampler.SamplingTable) -> dict[str, Any]:
-        """The sampling options of the rows, and what they have to do with each other."""
-        greedy_B = table.temperature_B == 0
-        truncated_B = table.truncates_B(self.vocabulary_size)
-        kind_B = np.where(greedy_B, GREEDY, np.where(truncated_B, TRUNCATED, PLAIN))
-        penalises = table.penalises
-        counted = slots if penalises else slice(0)
-        return {
-            "any_plain": np.array((kind_B == PLAIN).any()),
-            "any_truncated": np.array(truncated_B.any()),
-            "any_greedy": np.array(greedy_B.any()),
-            "any_penalised": np.array(penalises),
-            "kind": kind_B[None],
-            "temperature": np.where(greedy_B, np.float32(1), table.temperature_B)[None],
-            "top_k": table.top_k_B[None],
-            "top_p": table.top_p_B[None],
-            "min_p": table.min_p_B[None],
-            "repetition": table.repetition_B[None],
-            "presence": table.presence_B[None],
-            "frequency": table.frequency_B[None],
             "present_VB": np.ascontiguousarray(self._rows.present[counted].T),
             "generated_VB": self._rows.generated[counted].T.astype(np.float32, order="C"),
+            **dict(zip(self._state_names, state, strict=True)),
+            **option_values(table, self._vocabulary_size),
         }
+        return {self._inputs[name]: value for name, value in values.items()}
 
     def _ends(self, burst: Burst, token_KB: Int64, drawn_KB: Bool) -> tuple[Int64, Bool]:
         """How many steps each row took, and whether it drew its end id."""
@@ -161,10 +131,10 @@ class BurstDecoder:
 
 
 def _logprobs(
-    table: sampler.SamplingTable, logits_KBV: Float32, token_KB: Int64, drawn_KB: Bool
+    table: SamplingTable, logits_KBV: Float32, token_KB: Int64, drawn_KB: Bool
 ) -> Logprobs | None:
     """Log-probabilities of what was drawn, in the rows that ask for them."""
-    wanted_B = table.num_logprobs_B != sampler.NO_LOGPROBS
+    wanted_B = table.num_logprobs_B != NO_LOGPROBS
     if not wanted_B.any():
         return None
     num_top = int(table.num_logprobs_B.max())
@@ -174,9 +144,7 @@ def _logprobs(
         top_KBN=np.zeros((*token_KB.shape, num_top), np.float32),
     )
     wanted_KB = drawn_KB & wanted_B
-    chosen_N, top_id_NM, top_NM = sampler.logprobs(
-        logits_KBV[wanted_KB], token_KB[wanted_KB], num_top
-    )
+    chosen_N, top_id_NM, top_NM = logprobs(logits_KBV[wanted_KB], token_KB[wanted_KB], num_top)
     result.chosen_KB[wanted_KB] = chosen_N
     result.top_id_KBN[wanted_KB] = top_id_NM
     result.top_KBN[wanted_KB] = top_NM

@@ -12,82 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-Float32 = npt.NDArray[np.float32]
-Int32 = npt.NDArray[np.int32]
-Int64 = npt.NDArray[np.int64]
-Bool = npt.NDArray[np.bool_]
+from service.rows.arrays import Bool, Float32, Int64
+from service.rows.row import Row, RowShape
+from service.runtime.sampling import Sampling
 
 SAMPLED = -1
 """In `Burst.forced_KB`: draw this token. In `BurstResult.token_KB`: the row took no part."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How one request draws its tokens; the defaults draw from the model's own distribution.
-
-    Applied in this order: penalties, temperature, top_k, top_p (over what top_k left), min_p.
-
-    Attributes:
-        seed: With the position in the text, decides every draw; 0..2^63-1.
-        temperature: Divides the logits; 0 takes the most probable token (Ackley et al. 1985).
-        top_k: Keep the k most probable; ties go to the lower id (Fan et al. 2018).
-        top_p: Keep the fewest that hold this much probability (Holtzman et al. 2020).
-        min_p: Keep what has at least this share of the best one's probability (Nguyen et al. 2024).
-        repetition_penalty: Divides the positive and multiplies the negative logits of every id that
-            the text holds, prompt included (Keskar et al. 2019).
-        presence_penalty: Subtracted from the logit of every id that was generated.
-        frequency_penalty: Subtracted once for every time that the id was generated.
-        num_logprobs: Report the chosen token's log-probability and this many of the best; None: no.
-    """
-
-    seed: int
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float | None = None
-    min_p: float | None = None
-    repetition_penalty: float | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    num_logprobs: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The whole past of one text, as a value: what is saved, continued, copied, rewound.
-
-    Attributes:
-        state_W: All state tensors, side by side.
-        logits_V: Of the next token; undefined before the first (then one must be forced).
-        present_V: Which ids the text holds: what the repetition penalty looks at.
-        generated_V: How often each id was generated: what the other penalties look at.
-        num_tokens: Length of the text in tokens, which is the position of its next one.
-    """
-
-    state_W: Float32
-    logits_V: Float32
-    present_V: Bool
-    generated_V: Int32
-    num_tokens: int
-
-    @classmethod
-    def start(cls, state_width: int, vocabulary_size: int) -> Row:
-        """The row of the empty text."""
-        return cls(
-            state_W=np.zeros(state_width, np.float32),
-            logits_V=np.zeros(vocabulary_size, np.float32),
-            present_V=np.zeros(vocabulary_size, np.bool_),
-            generated_V=np.zeros(vocabulary_size, np.int32),
-            num_tokens=0,
-        )
-
-    @property
-    def num_bytes(self) -> int:
-        """Memory of the arrays."""
-        arrays = (self.state_W, self.logits_V, self.present_V, self.generated_V)
-        return sum(array.nbytes for array in arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +76,7 @@ class Decoder(Protocol):
     """Owns `capacity` slots for rows of one model and advances them. One thread uses it."""
 
     capacity: int
-    state_width: int
-    vocabulary_size: int
+    row_shape: RowShape
 
     def load(self, slot: int, row: Row, sampling: Sampling) -> None:
         """Copy `row` into `slot`, to be sampled as `sampling` says."""

@@ -1,4 +1,4 @@
-"""The sampler as ONNX nodes: what `sampler.draw` computes in numpy, bit for bit.
+"""The sampler as ONNX nodes: what `reference.sampler.draw` computes in numpy, bit for bit.
 
 Values lie with the batch along the last axis, [V, B] and [1, B]: a running sum over the vocabulary
 then adds whole rows of B numbers. Each kind of row (plain, truncated, greedy) has a branch of its
@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from service.runtime.nodes import BOOL, FLOAT, INT64, Nodes
+from service.runtime.sampling import COLUMNS, SamplingTable
 
 CANDIDATES = (64, 512)
 """How many of the most probable ids are sorted before the whole vocabulary is."""
@@ -26,18 +29,30 @@ OPTIONS = {
     "any_greedy": (BOOL, 0),
     "any_penalised": (BOOL, 0),
     "kind": (INT64, 2),
-    "temperature": (FLOAT, 2),
-    "top_k": (INT64, 2),
-    "top_p": (FLOAT, 2),
-    "min_p": (FLOAT, 2),
-    "repetition": (FLOAT, 2),
-    "presence": (FLOAT, 2),
-    "frequency": (FLOAT, 2),
+    **{
+        name: (FLOAT if column.dtype is np.float32 else INT64, 2)
+        for name, column in COLUMNS.items()
+    },
 }
 """The inputs of the graph that say how rows are sampled: element type and rank, [] or [1, B].
 
-Temperatures are positive, 1 for greedy rows; the others are as in `sampler.SamplingTable`.
+Temperatures are positive, 1 for greedy rows; the others are as in `SamplingTable`.
 """
+
+
+def option_values(table: SamplingTable, vocabulary_size: int) -> dict[str, npt.NDArray[Any]]:
+    """The values of OPTIONS for the rows of `table`."""
+    greedy_B, truncated_B = table.greedy_B, table.truncates_B(vocabulary_size)
+    kind_B = np.where(greedy_B, GREEDY, np.where(truncated_B, TRUNCATED, PLAIN))
+    return {
+        "any_plain": np.array((kind_B == PLAIN).any()),
+        "any_truncated": np.array(truncated_B.any()),
+        "any_greedy": np.array(greedy_B.any()),
+        "any_penalised": np.array(table.penalises),
+        "kind": kind_B[None],
+        **{name: column_B[None] for name, column_B in table.option_B.items()},
+        "temperature": table.divisor_B[None],
+    }
 
 
 @dataclass(frozen=True)
@@ -107,14 +122,16 @@ class SamplerGraph:
             punished_VB = h.op(
                 "Where",
                 is_positive_VB,
-                h.op("Div", logits_VB, o["repetition"]),
-                h.op("Mul", logits_VB, o["repetition"]),
+                h.op("Div", logits_VB, o["repetition_penalty"]),
+                h.op("Mul", logits_VB, o["repetition_penalty"]),
             )
             x_VB = h.op("Where", present_VB, punished_VB, logits_VB)
             was_generated_VB = h.op("Greater", generated_VB, h.names.constant(0, np.float32))
-            presence_VB = h.op("Mul", o["presence"], h.op("Cast", was_generated_VB, to=FLOAT))
+            presence_VB = h.op(
+                "Mul", o["presence_penalty"], h.op("Cast", was_generated_VB, to=FLOAT)
+            )
             x_VB = h.op("Sub", x_VB, presence_VB)
-            return h.op("Sub", x_VB, h.op("Mul", o["frequency"], generated_VB))
+            return h.op("Sub", x_VB, h.op("Mul", o["frequency_penalty"], generated_VB))
 
         x_VB = g.either(o["any_penalised"], penalised, lambda _: logits_VB)
         if not self.never_drawn:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from service.rows.arrays import Float32, Int64
 from service.runtime.onnx_session import load_session
 
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
 State = tuple[Float32, ...]
 
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from service.runtime.decoder import Row
+from service.rows.row import Row
 from service.sessions.errors import SessionBusy, SessionGone, SessionUnknown
 from service.sessions.session import Session, new_session_id
 

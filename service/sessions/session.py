@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from service.runtime.decoder import Row
+from service.rows.row import Row
 
 
 @dataclass(frozen=True, slots=True)

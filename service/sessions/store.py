@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from service.runtime.decoder import Row
+from service.rows.row import Row
 from service.sessions.session import Session
 
 

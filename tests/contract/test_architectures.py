@@ -13,11 +13,11 @@ from service.app import create_app
 from service.artifacts.store import ModelStore
 from service.settings import Settings
 from tests.training.tiny import sentences
-from training.checkpoints import Checkpoint
 from training.config.files import parse_config
 from training.corpora.load import load_corpus
 from training.pipeline import Workplace, publish_checkpoint, train_model
-from training.run_folder import RunFolder
+from training.runs.checkpoints import Checkpoint
+from training.runs.run_folder import RunFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

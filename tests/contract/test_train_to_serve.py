@@ -14,9 +14,11 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.artifacts.store import ModelStore
-from service.runtime.decoder import SAMPLED, Burst, Row, Sampling
+from service.rows.row import Row
+from service.runtime.decoder import SAMPLED, Burst
+from service.runtime.reference.stepwise import StepwiseDecoder
+from service.runtime.sampling import Sampling
 from service.runtime.step import StepGraph
-from service.runtime.stepwise import StepwiseDecoder
 from service.settings import Settings
 from tests.training.tiny import sentences
 
@@ -90,7 +92,7 @@ def test_the_server_writes_what_the_published_graph_writes(client: TestClient, s
     )
     tokenizer = next(iter(client.app.state.service.generator.models)).tokenizer  # type: ignore[attr-defined]
     prompt = tokenizer.encode("The ")
-    decoder.load(0, Row.start(decoder.state_width, decoder.vocabulary_size), Sampling(seed=5))
+    decoder.load(0, Row.start(decoder.row_shape), Sampling(seed=5))
     forced_KB = np.array([[*prompt, *[SAMPLED] * 40]]).T
     result = decoder.burst(
         Burst(np.array([0]), forced_KB, np.array([len(forced_KB)]), np.array([True]))

@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from tests.training.tiny import TinyRun, sentences, tiny_config
-from training.candidate import Candidate, build_candidate, build_graph
 from training.corpora.load import load_corpus
 from training.pipeline import Workplace, train_model
-from training.run_folder import RunFolder
+from training.publishing.candidate import Candidate, build_candidate, build_graph
+from training.runs.run_folder import RunFolder
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ import pytest
 
 from service.artifacts.store import ModelStore
 from tests.training.tiny import TinyRun
-from training import code_version, tensorboard
-from training.arguments import argument_parser
-from training.checkpoints import Checkpoint
 from training.cli import main
-from training.recipes import recipe_for
+from training.commands.arguments import argument_parser
+from training.config.recipes import recipe_for
+from training.runs import code_version, tensorboard
+from training.runs.checkpoints import Checkpoint
 
 TINY = """
 name = "tiny"

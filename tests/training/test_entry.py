@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.training.test_workers import REPOSITORY
+from tests.training.loop.test_workers import REPOSITORY
 
 WITHOUT = """
 import sys

@@ -19,18 +19,18 @@ import torch
 from rich.console import Console
 
 from tests.training.tiny import TinyRun, tiny_config
-from training.checkpoints import LAST, Checkpoint
 from training.cli import main
-from training.code_version import code_version
 from training.config.text import CorpusConfig
 from training.corpora.load import at_path, load_corpus
 from training.errors import CheckpointError, CorpusError
-from training.interruption import Interruption
-from training.loop import Outcome, train
-from training.metrics import METRICS_FILE, MetricsLog, read_history
+from training.loop.interruption import Interruption
+from training.loop.train import Outcome, train
 from training.pipeline import Workplace, train_model
-from training.records import EvaluationRecord, Observers, RunRecord, StepRecord
-from training.run_folder import RunFolder
+from training.runs.checkpoints import LAST, Checkpoint
+from training.runs.code_version import code_version
+from training.runs.metrics import METRICS_FILE, MetricsLog, read_history
+from training.runs.records import EvaluationRecord, Observers, RunRecord, StepRecord
+from training.runs.run_folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,7 +127,7 @@ def test_kill_9(tiny_run: TinyRun, uninterrupted: tuple[Recorder, Path], tmp_pat
         from tests.training.test_resume import Recorder, go
         from tests.training.tiny import TinyRun
         from training.corpora.load import load_corpus
-        from training.run_folder import RunFolder
+        from training.runs.run_folder import RunFolder
         import torch
 
         class Dying(Recorder):

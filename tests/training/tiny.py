@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.candidate import HeldOut
-from training.checkpoints import Checkpoint
+from training.batches.token_files import TokenFiles
 from training.config.files import parse_config
 from training.config.train import TrainConfig
 from training.corpora.corpus import Corpus
-from training.export import able_to_write
+from training.export.step_graph import able_to_write
 from training.models.language_model import RecurrentLanguageModel
-from training.run_folder import RunFolder
-from training.token_files import TokenFiles
+from training.publishing.candidate import HeldOut
+from training.runs.checkpoints import Checkpoint
+from training.runs.run_folder import RunFolder
 
 _NOUNS = ("lamp", "river", "stone", "window", "garden", "letter", "winter", "bird")
 _VERBS = ("keeps", "hides", "follows", "forgets", "answers", "paints")

@@ -92,7 +92,7 @@ class ModelConfig(Section):
 
 
 class VectorsConfig(Section):
-    """Word vectors that the embedding begins with (`training/vectors.py`)."""
+    """Word vectors that the embedding begins with (`training/loop/vectors.py`)."""
 
     path: str
     """Relative paths are relative to the config file."""

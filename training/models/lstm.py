@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from training.models.contract import Layer, State, Step
+from training.models.onednn import without_onednn
 from training.models.weights import dropped_weight, gate_bias, uniform_weight
-from training.onednn import without_onednn
 
 
 class LSTMLayer(Layer):

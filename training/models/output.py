@@ -22,7 +22,7 @@ class Output(nn.Module, ABC):
 
     vocabulary_size: int
     temperature: float = 1.0
-    """What logits are divided by; 1 while training, see `training/calibration.py`."""
+    """What logits are divided by; 1 while training, see `training/evaluation/calibration.py`."""
 
     def forward(self, hidden_NH: Tensor) -> Tensor:
         """Logits float32[N, V] over the temperature."""

@@ -6,12 +6,14 @@ import threading
 
 import numpy as np
 
-from service.engine.engine import Engine
 from service.engine.limits import EngineLimits
 from service.engine.request import Chunk, Request
-from service.runtime.decoder import SAMPLED, Burst, Row, Sampling
-from service.runtime.fake import FakeStep
-from service.runtime.stepwise import StepwiseDecoder
+from service.engine.worker import Engine
+from service.rows.row import Row
+from service.runtime.decoder import SAMPLED, Burst
+from service.runtime.reference.fake import FakeStep
+from service.runtime.reference.stepwise import StepwiseDecoder
+from service.runtime.sampling import Sampling
 
 FOREVER = 100_000
 
@@ -94,7 +96,7 @@ def request_of(
 def alone(request, step=None, **options):
     """The tokens and the row that the request has without any engine."""
     decoder = StepwiseDecoder(step or FakeStep(), capacity=1, **options)
-    row = request.past or Row.start(decoder.state_width, decoder.vocabulary_size)
+    row = request.past or Row.start(decoder.row_shape)
     decoder.load(0, row, request.sampling)
     forced = [*request.prompt_T.tolist(), *[SAMPLED] * request.max_tokens]
     result = decoder.burst(

@@ -4,15 +4,15 @@ import contextlib
 import numpy as np
 import pytest
 
-from service.engine.engine import Engine
 from service.engine.errors import Draining, EngineFailed, Overloaded
 from service.engine.limits import EngineLimits
 from service.engine.pool import EnginePool
-from service.engine.prefix_cache import PrefixCache
 from service.engine.request import Chunk, Request
-from service.runtime.decoder import Sampling
-from service.runtime.fake import FakeStep
-from service.runtime.stepwise import StepwiseDecoder
+from service.engine.rows.prefix_cache import PrefixCache
+from service.engine.worker import Engine
+from service.runtime.reference.fake import FakeStep
+from service.runtime.reference.stepwise import StepwiseDecoder
+from service.runtime.sampling import Sampling
 
 
 class _Broken(StepwiseDecoder):

@@ -4,10 +4,12 @@ import pytest
 from hypothesis import stateful
 from hypothesis import strategies as st
 
-from service.runtime.decoder import SAMPLED, Burst, Decoder, Row, Sampling
-from service.runtime.fake import FakeStep
+from service.rows.row import Row
+from service.runtime.decoder import SAMPLED, Burst, Decoder
+from service.runtime.reference.fake import FakeStep
+from service.runtime.reference.stepwise import StepwiseDecoder
+from service.runtime.sampling import Sampling
 from service.runtime.step import StepGraph
-from service.runtime.stepwise import StepwiseDecoder
 from tests import tiny_model
 
 
@@ -30,7 +32,7 @@ def _bits(row: Row):
 
 
 def _start(decoder):
-    return Row.start(decoder.state_width, decoder.vocabulary_size)
+    return Row.start(decoder.row_shape)
 
 
 _samplings = st.builds(

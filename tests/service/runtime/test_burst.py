@@ -12,18 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from service.runtime import sampler
+from service.rows.row import Row
 from service.runtime.burst import BurstDecoder
 from service.runtime.burst_graph import INPUTS
-from service.runtime.decoder import SAMPLED, Burst, Row, Sampling
+from service.runtime.decoder import SAMPLED, Burst
 from service.runtime.nodes import Names, Nodes
 from service.runtime.onnx_session import load_session
-from service.runtime.sampler_graph import GREEDY, OPTIONS, PLAIN, TRUNCATED, SamplerGraph
+from service.runtime.reference import sampler
+from service.runtime.reference.stepwise import StepwiseDecoder
+from service.runtime.sampler_graph import OPTIONS, SamplerGraph, option_values
+from service.runtime.sampling import Sampling, SamplingTable
 from service.runtime.step import StepGraph
-from service.runtime.stepwise import StepwiseDecoder
 from tests import step_graphs, tiny_model
+from tests.service.runtime.reference.test_sampler import SAMPLING
 from tests.service.runtime.test_batch_invariance import DecoderMachine, _bits
-from tests.service.runtime.test_sampler import SAMPLING
 
 GRAPHS = {
     "lstm": tiny_model.step_graph(),
@@ -118,7 +120,7 @@ def _samplings(number: int) -> list[Sampling]:
 def _run(decoder, rows: range, samplings: list[Sampling], forced: list[list[int]]) -> list:
     """The tokens and the rows of some texts that run together."""
     for slot, n in enumerate(rows):
-        start = Row.start(decoder.state_width, decoder.vocabulary_size)
+        start = Row.start(decoder.row_shape)
         decoder.load(slot, start, samplings[n])
     forced_KB = np.array([[row[0]] * len(rows) for row in forced])
     num_rows = len(rows)
@@ -152,7 +154,7 @@ def test_a_row_that_is_not_kept_leaves_its_tokens(graph: bytes):
     for keep in (False, True):
         decoder = burst_decoder(graph, capacity=2)
         for slot, sampling in enumerate([Sampling(seed=1, num_logprobs=1), Sampling(seed=2)]):
-            decoder.load(slot, Row.start(decoder.state_width, decoder.vocabulary_size), sampling)
+            decoder.load(slot, Row.start(decoder.row_shape), sampling)
         forced_KB = np.full((8, 2), SAMPLED)
         forced_KB[0] = 1
         result = decoder.burst(
@@ -221,16 +223,13 @@ def test_the_graph_draws_what_numpy_draws(vocabulary_size, samplings, seed, grai
     generated = random.integers(0, 3, size).astype(np.int32)
     present = (generated > 0) | (random.random(size) < 0.3)
     uniform = (random.integers(0, 2**23, len(samplings)) * 2.0**-23).astype(np.float32)
-    table = sampler.SamplingTable.neutral(len(samplings), vocabulary_size)
+    table = SamplingTable.neutral(len(samplings), vocabulary_size)
     for b, sampling in enumerate(samplings):
         table.put(b, sampling, vocabulary_size)
     masked = logits.copy()
     masked[:, 1] = -np.inf
     expected = sampler.draw(masked, present, generated, table, uniform, exp)
 
-    greedy = table.temperature_B == 0
-    truncated = table.truncates_B(vocabulary_size)
-    kind = np.select([greedy, truncated], [GREEDY, TRUNCATED], PLAIN)
     [found] = _SAMPLERS[vocabulary_size].run(
         None,
         {
@@ -238,18 +237,7 @@ def test_the_graph_draws_what_numpy_draws(vocabulary_size, samplings, seed, grai
             "present_VB": np.ascontiguousarray(present.T),
             "generated_VB": generated.T.astype(np.float32, order="C"),
             "uniform": uniform[None],
-            "any_plain": np.array((kind == PLAIN).any()),
-            "any_truncated": np.array(truncated.any()),
-            "any_greedy": np.array(greedy.any()),
-            "any_penalised": np.array(table.penalises),
-            "kind": kind[None],
-            "temperature": np.where(greedy, np.float32(1), table.temperature_B)[None],
-            "top_k": table.top_k_B[None],
-            "top_p": table.top_p_B[None],
-            "min_p": table.min_p_B[None],
-            "repetition": table.repetition_B[None],
-            "presence": table.presence_B[None],
-            "frequency": table.frequency_B[None],
+            **option_values(table, vocabulary_size),
         },
     )
 

@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 
-from service.runtime.decoder import Row
+from service.rows.row import Row, RowShape
 from service.sessions.errors import SessionBusy, SessionGone, SessionUnknown
 from service.sessions.memory import MemorySessionStore, SessionLimits
 
-_ROW = Row.start(2, 3)
+_ROW = Row.start(RowShape(2, 3))
 
 
 class Clock:

@@ -13,14 +13,14 @@ import torch
 from service.runtime.step import StepGraph
 from tests.training.models.small import ARCHITECTURES, VOCABULARY, small_config, small_model
 from tests.training.models.textbook import CELLS
-from training.export import export_step
+from training.export.parity import check_parity
+from training.export.quantisation import quantise
+from training.export.step_graph import export_step
 from training.models import step as step_module
 from training.models.build import new_layer
 from training.models.contract import Layer
 from training.models.language_model import RecurrentLanguageModel
 from training.models.step import LanguageModelStep
-from training.parity import check_parity
-from training.quantisation import quantise
 
 LAYERS: dict[str, dict[str, object]] = {name: {"architecture": name} for name in ARCHITECTURES}
 LAYERS["projected lstm"] = {"architecture": "lstm", "projection_size": 3}

@@ -9,7 +9,7 @@ import torch
 
 from tests.training.models.small import VOCABULARY, small_config, small_model
 from training.errors import ConfigError, ExportError
-from training.export import export_step
+from training.export.step_graph import export_step
 from training.models.bidirectional import BidirectionalLanguageModel
 from training.models.build import build_model
 from training.models.dropout import Dropout, dropped

@@ -1,0 +1,1 @@
+"""This server's own dialect of HTTP: one file for each resource."""

@@ -1,0 +1,84 @@
+"""Probes. They look and never generate, so that they answer at once whatever the load is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from service.api.errors import ErrorBody
+from service.api.state import ServiceState, State
+from service.engine.limits import EngineStatus
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+class EngineReport(BaseModel):
+    """One engine as a probe sees it; `tokens_saved` since the start, by what it had read before."""
+
+    alive: bool
+    heartbeat_age_s: float
+    running: int
+    waiting: int
+    parked: int
+    cached_prompts: int
+    cache_bytes: int
+    tokens_saved: int
+
+
+class HealthReport(BaseModel):
+    """The state of the service; `error` says why it is not well."""
+
+    status: str
+    models: dict[str, EngineReport]
+    broken: dict[str, str]
+    error: ErrorBody | None = None
+
+
+@router.get("/live", summary="Is the process alive?", responses={503: {"model": HealthReport}})
+async def live(state: State) -> JSONResponse:
+    """503 when an engine's thread is dead: only a restart helps. Overload is never unhealthy."""
+    for name, engine in _engines(state).items():
+        if not engine.alive:
+            return _report(state, "engine_dead", f"the engine of {name} is dead")
+    return _report(state)
+
+
+@router.get("/ready", summary="Can it take requests?", responses={503: {"model": HealthReport}})
+async def ready(state: State) -> JSONResponse:
+    """503 with the reason when it is draining, or an engine is dead or has no heartbeat."""
+    if state.draining:
+        return _report(state, "shutting_down", "the server is shutting down")
+    for name, engine in _engines(state).items():
+        if not engine.alive:
+            return _report(state, "engine_dead", f"the engine of {name} is dead")
+        if engine.heartbeat_age_s > state.heartbeat_timeout_s:
+            age = f"{engine.heartbeat_age_s:.1f} s"
+            return _report(state, "engine_stuck", f"the engine of {name} is silent for {age}")
+    return _report(state)
+
+
+def _engines(state: ServiceState) -> dict[str, EngineStatus]:
+    return {model.ref: model.engine.status for model in state.generator.models}
+
+
+def _report(state: ServiceState, code: str | None = None, reason: str = "") -> JSONResponse:
+    report = HealthReport(
+        status="ok" if code is None else code,
+        models={
+            name: EngineReport(
+                alive=engine.alive,
+                heartbeat_age_s=round(engine.heartbeat_age_s, 3),
+                running=engine.num_running,
+                waiting=engine.num_waiting,
+                parked=engine.num_parked,
+                cached_prompts=engine.num_cached_prompts,
+                cache_bytes=engine.num_cache_bytes,
+                tokens_saved=engine.num_tokens_saved,
+            )
+            for name, engine in _engines(state).items()
+        },
+        broken=state.generator.models.broken,
+        error=ErrorBody(code=code, message=reason) if code else None,
+    )
+    return JSONResponse(report.model_dump(exclude_none=code is None), 503 if code else 200)

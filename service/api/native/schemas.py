@@ -1,0 +1,156 @@
+"""Bodies of requests and responses: an unknown field or a wrong type is refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from service.runtime.sampling import SamplingOptions
+
+
+def _whole_characters(text: str) -> str:
+    # JSON may spell half of a surrogate pair, which is no character and has no encoding.
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("holds a lone surrogate, which is not a character") from error
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_whole_characters)]
+_Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_whole_characters)]
+_Stop = Annotated[
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_whole_characters)
+]
+_Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+
+
+class _Reading(_Body):
+    prompt: _Text = Field("", description="Text to go on from; may be empty. It is not repeated.")
+    max_tokens: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Most tokens to write; the server's default if null (256)."
+    )
+
+
+class GenerateRequest(SamplingOptions, _Reading):
+    """What to read, how much to write, and how to choose."""
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=False,
+        json_schema_extra={
+            "examples": [
+                {"prompt": "ROMEO:", "max_tokens": 200, "seed": 7, "stream": True},
+                {"prompt": "O, ", "temperature": 0.7, "top_p": 0.95, "stop": ["\n\n"]},
+            ]
+        },
+    )
+
+    stop: _Stop | Annotated[list[_Stop], Field(min_length=1, max_length=16)] | None = Field(
+        None, description="The text ends before the first of these; they are not part of it."
+    )
+    seed: _Seed | None = Field(
+        None, description="The same request with the same seed gives the same text."
+    )
+    logprobs: Annotated[int, Field(ge=0, le=10)] | None = Field(
+        None, description="Report each token's log-probability, and this many of the best."
+    )
+    stream: bool = Field(False, description="Answer with server-sent events.")
+    stream_every: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Most tokens of one event; what one burst made if null."
+    )
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="Give up after this many seconds."
+    )
+    session: _Name | None = Field(None, description="Go on from this session, and commit to it.")
+    model: _Name | None = Field(
+        None, description="`name` or `name@version`; the default model if null."
+    )
+
+
+class Candidate(_Body):
+    """A token and its natural log-probability."""
+
+    id: int
+    token: str
+    logprob: float
+
+
+class TokenLogprob(Candidate):
+    """A token of the text, with the best candidates at its place."""
+
+    top: list[Candidate]
+
+
+class Usage(_Body):
+    """Tokens that a request took; `cached_tokens` of the prompt were not read again."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+class GenerateResponse(_Body):
+    """The whole text of a generation."""
+
+    id: str
+    model: str
+    session: str | None
+    text: str
+    finish_reason: Literal["length", "stop", "eos"]
+    seed: int
+    usage: Usage
+    logprobs: list[TokenLogprob] | None = None
+
+
+class GenerateEvent(_Body):
+    """One server-sent event of a generation; the last one has all fields."""
+
+    text: str
+    num_tokens: int
+    logprobs: list[TokenLogprob] | None = None
+    finish_reason: Literal["length", "stop", "eos"] | None = None
+    id: str | None = None
+    model: str | None = None
+    session: str | None = None
+    seed: int | None = None
+    usage: Usage | None = None
+
+
+class CreateSessionRequest(_Body):
+    """A new session; all fields may be left out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "ROMEO:\n", "seed": 7}]})
+
+    prompt: _Text = Field("", description="Text to read first.")
+    model: _Name | None = Field(
+        None, description="`name` or `name@version`; the default model if null."
+    )
+    seed: _Seed | None = Field(
+        None, description="What its turns draw with; drawn at random if null."
+    )
+
+
+class SessionResponse(_Body):
+    """A session; times are Unix seconds."""
+
+    id: str
+    model: str
+    version: int
+    num_tokens: int
+    num_bytes: int
+    seed: int
+    created_at: float
+    used_at: float
+    expires_at: float
+
+
+class SessionList(_Body):
+    """Live sessions, the most recently used first."""
+
+    sessions: list[SessionResponse]

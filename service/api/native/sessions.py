@@ -1,0 +1,78 @@
+"""/sessions: texts that remember. They are continued by POST /generate with `session`."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from service.api.disconnect import unless_client_leaves
+from service.api.errors import responses
+from service.api.identity import client_of
+from service.api.native.schemas import CreateSessionRequest, SessionList, SessionResponse
+from service.api.state import State, accepts_work
+from service.sessions.session import Session
+from service.sessions.store import SessionStore
+
+router = APIRouter(prefix="/sessions", tags=["sessions"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a session",
+    dependencies=[Depends(accepts_work)],
+    responses=responses(400, 404, 413, 415, 422, 429, 500, 503, 504),
+)
+async def create_session(
+    request: Request, state: State, body: CreateSessionRequest | None = None
+) -> SessionResponse:
+    """A new session that has read `prompt`."""
+    body = body or CreateSessionRequest()
+    creating = state.generator.create_session(
+        prompt=body.prompt, model=body.model, seed=body.seed, client=client_of(request)
+    )
+    session = await unless_client_leaves(request.receive, creating)
+    return _response(session, state.generator.sessions)
+
+
+@router.get("", summary="List the sessions")
+async def list_sessions(state: State) -> SessionList:
+    """All live sessions, the most recently used first."""
+    store = state.generator.sessions
+    return SessionList(sessions=[_response(s, store) for s in await store.list_all()])
+
+
+@router.get(
+    "/{session_id}",
+    summary="Look at a session",
+    responses=responses(404, 410),
+)
+async def get_session(session_id: str, state: State) -> SessionResponse:
+    """One session; looking does not count as use."""
+    store = state.generator.sessions
+    return _response(await store.get(session_id), store)
+
+
+@router.delete(
+    "/{session_id}",
+    status_code=204,
+    summary="Delete a session",
+    responses=responses(404, 410),
+)
+async def delete_session(session_id: str, state: State) -> Response:
+    """End a session; a turn that runs on it fails with `session_gone`."""
+    await state.generator.sessions.delete(session_id)
+    return Response(status_code=204)
+
+
+def _response(session: Session, store: SessionStore) -> SessionResponse:
+    return SessionResponse(
+        id=session.id,
+        model=session.model,
+        version=session.version,
+        num_tokens=session.num_tokens,
+        num_bytes=session.num_bytes,
+        seed=session.seed,
+        created_at=session.created_s,
+        used_at=session.used_s,
+        expires_at=store.expires_s(session),
+    )

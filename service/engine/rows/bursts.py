@@ -1,0 +1,86 @@
+"""The next burst: who takes part, whether they read or write, how long it is; and running it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.engine.limits import EngineLimits
+from service.engine.rows.burst_length import BurstLength
+from service.engine.rows.prompts import Job
+from service.engine.rows.scheduler import Scheduler, Share
+from service.rows.arrays import Int64
+from service.runtime.decoder import SAMPLED, Burst, BurstResult, Decoder
+
+_FIRST_PART = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A burst: who takes part, for how many steps each, and whether it is one of readers."""
+
+    shares: list[Share]
+    jobs: list[Job]
+    num_steps_B: Int64
+    reading: bool
+
+
+class Bursts:
+    """Those that read and those that write take turns; each kind learns its own length.
+
+    Args:
+        decoder: The model.
+        limits: How long a burst should be.
+        clock: Seconds, monotonic.
+
+    Attributes:
+        tokens_per_s: Read and written, lately.
+    """
+
+    def __init__(self, decoder: Decoder, limits: EngineLimits, clock: Callable[[], float]) -> None:
+        self.tokens_per_s = 0.0
+        self._decoder = decoder
+        self._clock = clock
+        target_s, max_steps = limits.target_burst_s, limits.max_burst_steps
+        self._read_length = BurstLength(target_s, max_steps)
+        self._write_length = BurstLength(target_s, max_steps, limits.event_s)
+        self._was_reading = False
+
+    def plan(self, scheduler: Scheduler, jobs: Mapping[int, Job]) -> Plan | None:
+        """The next burst, or None if there is nobody to run."""
+        most_to_ride = self._write_length.num_steps(scheduler.num_running)
+        for reading in (not self._was_reading, self._was_reading):
+            shares = scheduler.plan(reading=reading, most_to_ride=most_to_ride)
+            if shares:
+                self._was_reading = reading
+                taking_part = [jobs[share.request_id] for share in shares]
+                max_steps = self._length(reading=reading).num_steps(len(shares))
+                if not reading and all(job.stream.num_sent == 0 for job in taking_part):
+                    # Nobody reads anything yet: the first words soon, then longer bursts.
+                    max_steps = -(-max_steps // _FIRST_PART)
+                num_steps_B = np.array([min(share.most_steps, max_steps) for share in shares])
+                return Plan(shares, taking_part, num_steps_B, reading)
+        return None
+
+    def run(self, plan: Plan) -> BurstResult:
+        """Run it."""
+        jobs = plan.jobs
+        forced_KB = np.full((int(plan.num_steps_B.max()), len(jobs)), SAMPLED, np.int64)
+        for b, job in enumerate(jobs):
+            if job.num_to_read > 0:
+                id_T = job.next_to_read(plan.num_steps_B[b])
+                forced_KB[: len(id_T), b] = id_T
+        slot_B = np.array([share.slot for share in plan.shares])
+        keep_B = np.array([plan.reading or job.request.return_row for job in jobs])
+        started_s = self._clock()
+        result = self._decoder.burst(Burst(slot_B, forced_KB, plan.num_steps_B, keep_B))
+        duration_s = max(self._clock() - started_s, 1e-9)
+        self._length(reading=plan.reading).observe(len(jobs), len(forced_KB), duration_s)
+        tokens_per_s = float(result.num_steps_B.sum()) / duration_s
+        self.tokens_per_s += 0.1 * (tokens_per_s - self.tokens_per_s)
+        return result
+
+    def _length(self, *, reading: bool) -> BurstLength:
+        return self._read_length if reading else self._write_length

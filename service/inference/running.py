@@ -1,0 +1,263 @@
+"""A running generation: the engine's events in, text out, the session committed at the end."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from service.engine.request import Chunk, Failed, Finished, Request, TokenLogprobs
+from service.engine.stream import TokenStream
+from service.inference.text import Piece, TextAssembler
+from service.inference.turn import Turn, counted_as_generated
+from service.models.registry import ServedModel
+from service.rows.arrays import Int64
+from service.rows.row import Row
+
+FinishReason = Literal["length", "stop", "eos"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A token and its log-probability."""
+
+    id: int
+    token: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class TokenInfo:
+    """A token of the text, and the best candidates at its place."""
+
+    chosen: Candidate
+    top: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a request took."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """The next piece of text; the last one has a finish reason and the usage.
+
+    Attributes:
+        text: What is new.
+        num_tokens: Tokens that were written since the last delta.
+        tokens: Of the tokens whose text is now complete, if log-probabilities were asked for.
+    """
+
+    text: str
+    num_tokens: int
+    tokens: tuple[TokenInfo, ...] | None = None
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+
+
+@dataclass(slots=True)
+class _Written:
+    """What the engine has written so far: all ids, and what is not yet reported of the rest."""
+
+    ids: list[int] = field(default_factory=list)
+    infos: list[TokenInfo] = field(default_factory=list)
+    num_reported: int = 0
+    num_infos_reported: int = 0
+
+
+class Generation:
+    """One generation. Read `deltas` to their end, and call `close` in any case.
+
+    Attributes:
+        id: For the response and the logs.
+        model: What runs it.
+        turn: The session's turn, if it continues one.
+        usage: What it took, up to now.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: ServedModel,
+        request: Request,
+        stream: TokenStream,
+        stop: Sequence[str],
+        stream_every: int | None,
+        turn: Turn | None,
+    ) -> None:
+        self.id = "g_" + secrets.token_hex(12)
+        self.model = model
+        self.turn = turn
+        self.finish_reason: FinishReason | None = None
+        self._request = request
+        self._stream = stream
+        self._stream_every = stream_every
+        self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
+        self._written = _Written()
+
+    @property
+    def seed(self) -> int:
+        """What the tokens are drawn with."""
+        return self._request.sampling.seed
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens read and written up to now."""
+        return Usage(
+            prompt_tokens=len(self._request.prompt_T),
+            cached_tokens=self._stream.num_cached,
+            completion_tokens=self._assembler.num_tokens,
+        )
+
+    async def deltas(self) -> AsyncIterator[Delta]:
+        """The text, piece by piece; a session is committed before the last piece.
+
+        Raises:
+            EngineError: It has failed; a session is as it was.
+            SessionGone: The session was deleted meanwhile.
+        """
+        while self.finish_reason is None:
+            match await self._stream.next():
+                case Chunk() as chunk:
+                    for ids, logprobs in _parts(chunk, self._stream_every):
+                        piece = self._take(ids, logprobs)
+                        if piece.stopped:
+                            yield await self._finish(piece, "stop", row=None)
+                            return
+                        if piece.text:
+                            yield self._delta(piece)
+                case Finished(reason, row):
+                    yield await self._finish(self._assembler.finish(), reason, row)
+                case Failed(error):
+                    raise error
+
+    async def collect(self) -> Delta:
+        """All of it as one delta."""
+        deltas = [delta async for delta in self.deltas()]
+        tokens = None
+        if self._request.sampling.num_logprobs is not None:
+            tokens = tuple(info for delta in deltas for info in delta.tokens or ())
+        return replace(
+            deltas[-1],
+            text="".join(delta.text for delta in deltas),
+            num_tokens=self._assembler.num_tokens,
+            tokens=tokens,
+        )
+
+    async def close(self) -> None:
+        """Free the row, and leave the session as it was unless the turn is complete."""
+        self._stream.close()
+        if self.turn:
+            await self.turn.abandon()
+
+    def _take(self, ids: Int64, logprobs: TokenLogprobs | None) -> Piece:
+        num_before = self._assembler.num_tokens
+        piece = self._assembler.push(ids.tolist())
+        # A stop string ends the text somewhere among these ids; the rest never happened.
+        num_taken = self._assembler.num_tokens - num_before
+        self._written.ids.extend(ids[:num_taken].tolist())
+        num_top = self._request.sampling.num_logprobs
+        if logprobs is not None and num_top is not None:
+            self._written.infos.extend(self._infos(ids[:num_taken], logprobs, num_top))
+        return piece
+
+    async def _finish(self, piece: Piece, reason: FinishReason, row: Row | None) -> Delta:
+        self._stream.close()
+        if self.turn:
+            await self.turn.commit(row or await self._row_at_stop())
+        self.finish_reason = reason
+        return self._delta(piece)
+
+    def _delta(self, piece: Piece) -> Delta:
+        written = self._written
+        num_tokens = self._assembler.num_tokens - written.num_reported
+        written.num_reported += num_tokens
+        tokens = None
+        if self._request.sampling.num_logprobs is not None:
+            num_new = piece.num_released - written.num_infos_reported
+            tokens = tuple(written.infos[:num_new])
+            del written.infos[:num_new]
+            written.num_infos_reported += num_new
+        return Delta(
+            text=piece.text,
+            num_tokens=num_tokens,
+            tokens=tokens,
+            finish_reason=self.finish_reason,
+            usage=self.usage if self.finish_reason else None,
+        )
+
+    async def _row_at_stop(self) -> Row:
+        """The session's row after exactly the text that was shown.
+
+        The engine has gone beyond the stop string before it was seen. Reading the shown text again
+        from where the turn began gives the same row as never having gone on: steps are exact.
+        """
+        shown_T = np.array(self._written.ids[: self._assembler.num_released], np.int64)
+        if self._assembler.cut_inside_token:
+            rest = self.model.tokenizer.encode(self._assembler.cut_inside_token)
+            shown_T = np.concatenate([shown_T, np.array(rest, np.int64)])
+        past = self._request.past
+        prompt_T = np.concatenate([self._request.prompt_T, shown_T])
+        if len(prompt_T) == 0 and past is not None:
+            return past
+        replay = replace(self._request, prompt_T=prompt_T, max_tokens=0, return_row=True)
+        row = await read_row(self.model.engine.submit(replay))
+        return counted_as_generated(row, past, shown_T)
+
+    def _infos(self, ids: Int64, logprobs: TokenLogprobs, num_top: int) -> Iterator[TokenInfo]:
+        name = self.model.tokenizer.token_text
+        for n, token_id in enumerate(ids.tolist()):
+            yield TokenInfo(
+                chosen=Candidate(token_id, name(token_id), float(logprobs.chosen_N[n])),
+                top=tuple(
+                    Candidate(top_id, name(top_id), float(logprob))
+                    for top_id, logprob in zip(
+                        logprobs.top_id_NM[n, :num_top].tolist(),
+                        logprobs.top_NM[n, :num_top].tolist(),
+                        strict=True,
+                    )
+                ),
+            )
+
+
+async def read_row(stream: TokenStream) -> Row:
+    """Wait for a request that only reads; returns the row at its end.
+
+    Raises:
+        EngineError: It has failed.
+    """
+    try:
+        event = await stream.next()
+    finally:
+        stream.close()
+    match event:
+        case Finished(row=Row() as row):
+            return row
+        case Failed(error):
+            raise error
+        case _:
+            raise AssertionError(f"a request that only reads got {event}")
+
+
+def _parts(chunk: Chunk, most: int | None) -> Iterator[tuple[Int64, TokenLogprobs | None]]:
+    """The chunk in parts of at most `most` tokens."""
+    num_tokens = len(chunk.token_N)
+    size = most or num_tokens
+    for start in range(0, num_tokens, size):
+        part = slice(start, start + size)
+        logprobs = None
+        if chunk.logprobs is not None:
+            logprobs = TokenLogprobs(
+                chosen_N=chunk.logprobs.chosen_N[part],
+                top_id_NM=chunk.logprobs.top_id_NM[part],
+                top_NM=chunk.logprobs.top_NM[part],
+            )
+        yield chunk.token_N[part], logprobs

@@ -1,0 +1,48 @@
+"""A turn: one request on a session, as a transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from service.rows.arrays import Int64
+from service.rows.row import Row
+from service.sessions.session import Session
+from service.sessions.store import SessionStore
+
+
+class Turn:
+    """Holds a session from `begin_turn` until `commit` or `abandon`, whichever comes first."""
+
+    def __init__(self, sessions: SessionStore, session: Session) -> None:
+        self.session = session
+        self._sessions = sessions
+        self._open = True
+
+    async def commit(self, row: Row) -> None:
+        """The session goes on from `row`.
+
+        Raises:
+            SessionGone: It was deleted meanwhile.
+        """
+        self._open = False
+        self.session = await self._sessions.commit_turn(self.session, row)
+
+    async def abandon(self) -> None:
+        """Leave the session as it was; harmless after a commit."""
+        if self._open:
+            self._open = False
+            await self._sessions.abandon_turn(self.session)
+
+
+def counted_as_generated(row: Row, past: Row | None, generated_T: Int64) -> Row:
+    """`row` with `generated_T` counted as generated after `past`, though the engine has read them.
+
+    A text that was cut at a stop string is read again from where the turn began, which tells the
+    engine nothing of who wrote it.
+    """
+    counts_V = np.bincount(generated_T, minlength=len(row.generated_V)).astype(np.int32)
+    if past is not None:
+        counts_V += past.generated_V
+    return replace(row, generated_V=counts_V)

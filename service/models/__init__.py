@@ -1,0 +1,1 @@
+"""The models that are served: loaded from the store, found by name."""

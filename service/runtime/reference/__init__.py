@@ -1,0 +1,1 @@
+"""What proves: the same decoding one step at a time in numpy, and a model without weights."""

@@ -1,0 +1,185 @@
+"""How texts are drawn: the options of one text, and the table of many.
+
+A new option is a field of `SamplingOptions`, a line of `COLUMNS`, and its nodes in `sampler_graph`
+and `reference.sampler`. Requests, manifests, the table and the graph's inputs follow from these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.rows.arrays import Bool, Float32, Int64
+
+NO_LOGPROBS = -1
+"""In `SamplingTable.num_logprobs_B`: the row asks for none."""
+
+_Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
+
+
+class SamplingOptions(BaseModel):
+    """How tokens are drawn; None leaves an option to whoever comes next (see `merged`).
+
+    Applied in this order: penalties, temperature, top_k, top_p (over what top_k left), min_p.
+    Sources: temperature Ackley et al. 1985, top_k Fan et al. 2018, top_p Holtzman et al. 2020,
+    min_p Nguyen et al. 2024, repetition_penalty Keskar et al. 2019.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Divides the logits; 0 takes the most probable token. "
+        "The model's default, or 1, if null.",
+    )
+    top_k: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Draw among the k most probable tokens only; ties go to the lower id."
+    )
+    top_p: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = Field(
+        None, description="Draw among the fewest tokens that together hold this probability."
+    )
+    min_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Keep tokens whose probability is at least this fraction of the most likely "
+        "one's.",
+    )
+    repetition_penalty: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Divides the positive and multiplies the negative logits of every token that "
+        "the text holds, prompt included: above 1 they become less probable.",
+    )
+    presence_penalty: _Penalty | None = Field(
+        None, description="Subtracted from the logit of every token that was generated."
+    )
+    frequency_penalty: _Penalty | None = Field(
+        None, description="Subtracted once for every time that the token was generated."
+    )
+
+    def merged(self, *defaults: SamplingOptions) -> SamplingOptions:
+        """These options; where one is None, the first of `defaults` that has it."""
+        chosen = {
+            name: next((v for o in (self, *defaults) if (v := getattr(o, name)) is not None), None)
+            for name in SamplingOptions.model_fields
+        }
+        return SamplingOptions(**chosen)
+
+
+class Sampling(SamplingOptions):
+    """How one request draws its tokens; without options, from the model's own distribution.
+
+    Attributes:
+        seed: With the position in the text, decides every draw.
+        num_logprobs: Report the chosen token's log-probability and this many of the best; None: no.
+    """
+
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)]
+    num_logprobs: Annotated[int, Field(ge=0)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How an option lies in the table.
+
+    Attributes:
+        dtype: Element type of the column, and of the graph's input.
+        neutral: Stands for an option that is off.
+        clamp: From a value and the vocabulary size to the value that is computed with.
+    """
+
+    dtype: type[np.float32] | type[np.int64]
+    neutral: float
+    clamp: Callable[[float, int], float] = lambda value, _: value
+
+    def value(self, given: float | None, vocabulary_size: int) -> float:
+        """What stands in the table for `given`."""
+        return self.clamp(self.neutral if given is None else given, vocabulary_size)
+
+
+# The extremes of a float64 would be 0 or infinite as a float32.
+_TINY, _HUGE = 1e-30, 1e30
+
+COLUMNS: Mapping[str, Column] = {
+    "temperature": Column(np.float32, 1.0),
+    "top_k": Column(np.int64, math.inf, min),
+    "top_p": Column(np.float32, 1.0, lambda p, _: max(p, _TINY)),
+    "min_p": Column(np.float32, 0.0),
+    "repetition_penalty": Column(np.float32, 1.0, lambda r, _: min(max(r, _TINY), _HUGE)),
+    "presence_penalty": Column(np.float32, 0.0),
+    "frequency_penalty": Column(np.float32, 0.0),
+}
+"""One column for each of the `SamplingOptions`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingTable:
+    """The `Sampling` of B rows.
+
+    Attributes:
+        seed_B: uint64[B].
+        num_logprobs_B: int64[B]; NO_LOGPROBS where none are asked for.
+        option_B: A column for each option, by its name; see `COLUMNS`.
+    """
+
+    seed_B: npt.NDArray[np.uint64]
+    num_logprobs_B: Int64
+    option_B: Mapping[str, npt.NDArray[Any]]
+
+    @classmethod
+    def neutral(cls, num_rows: int, vocabulary_size: int) -> SamplingTable:
+        """A table of rows that draw from the model's own distribution."""
+        return cls(
+            seed_B=np.zeros(num_rows, np.uint64),
+            num_logprobs_B=np.full(num_rows, NO_LOGPROBS, np.int64),
+            option_B={
+                name: np.full(num_rows, column.value(None, vocabulary_size), column.dtype)
+                for name, column in COLUMNS.items()
+            },
+        )
+
+    def put(self, row: int, sampling: Sampling, vocabulary_size: int) -> None:
+        """Write one request's options into `row`."""
+        self.seed_B[row] = sampling.seed
+        num_logprobs = sampling.num_logprobs
+        self.num_logprobs_B[row] = NO_LOGPROBS if num_logprobs is None else num_logprobs
+        for name, column in COLUMNS.items():
+            self.option_B[name][row] = column.value(getattr(sampling, name), vocabulary_size)
+
+    def take(self, rows: Int64 | Bool | slice) -> SamplingTable:
+        """A table with `rows` only."""
+        return SamplingTable(
+            self.seed_B[rows],
+            self.num_logprobs_B[rows],
+            {name: column_B[rows] for name, column_B in self.option_B.items()},
+        )
+
+    def __getitem__(self, option: str) -> npt.NDArray[Any]:
+        return self.option_B[option]
+
+    @property
+    def greedy_B(self) -> Bool:  # noqa: N802
+        """Rows that take the most probable id."""
+        greedy_B: Bool = self["temperature"] == 0
+        return greedy_B
+
+    @property
+    def divisor_B(self) -> Float32:  # noqa: N802
+        """What divides the logits: the temperature, and 1 for greedy rows."""
+        return np.where(self.greedy_B, np.float32(1), self["temperature"])
+
+    def truncates_B(self, vocabulary_size: int) -> Bool:  # noqa: N802
+        """Rows that leave out improbable ids; greedy rows need not, their best id always stays."""
+        leaves_out_B: Bool = self["top_k"] < vocabulary_size
+        leaves_out_B = leaves_out_B | (self["top_p"] < 1) | (self["min_p"] > 0)
+        return leaves_out_B & ~self.greedy_B
+
+    @property
+    def penalises(self) -> bool:
+        """Whether some row's draws depend on what its text holds."""
+        names = ("repetition_penalty", "presence_penalty", "frequency_penalty")
+        return any((self[name] != COLUMNS[name].neutral).any() for name in names)

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+
+from service.engine.limits import EngineLimits
+from service.engine.request import Request
+from service.engine.rows.bursts import Bursts
+from service.engine.rows.prompts import Job
+from service.engine.rows.scheduler import Scheduler
+from service.engine.stream import TokenStream
+from service.rows.row import Row
+from service.runtime.reference.fake import FakeStep
+from service.runtime.reference.stepwise import StepwiseDecoder
+from service.runtime.sampling import Sampling
+
+_STEP_S = 0.001
+
+
+class TimedDecoder(StepwiseDecoder):
+    """A step takes a millisecond, whatever is in it."""
+
+    def __init__(self, capacity: int):
+        super().__init__(FakeStep(), capacity=capacity)
+        self.now_s = 0.0
+
+    def burst(self, burst):
+        """Time passes."""
+        self.now_s += _STEP_S * len(burst.forced_KB)
+        return super().burst(burst)
+
+
+class House:
+    """A scheduler, a decoder, and the requests in them."""
+
+    def __init__(self, *prompt_sizes: int, may_ride: bool = False):
+        decoder = TimedDecoder(capacity=4)
+        self.scheduler = Scheduler(4)
+        self.jobs: dict[int, Job] = {}
+        limits = EngineLimits(target_burst_s=0.020, max_burst_steps=100)
+        self.bursts = Bursts(decoder, limits, lambda: decoder.now_s)
+        self.decoder = decoder
+        self.may_ride = may_ride
+        for size in prompt_sizes:
+            self.add(size)
+
+    def add(self, size: int) -> None:
+        """A request with a prompt of that size."""
+        request_id = len(self.jobs)
+        request = Request(np.ones(size, np.int64), 10_000, Sampling(seed=0), timeout_s=60)
+        stream = TokenStream(request_id, lambda _: None, lambda _: None)
+        self.jobs[request_id] = Job(request, stream, 60.0, row=None)
+        self.scheduler.add(
+            request_id, client="", num_to_read=size, num_to_write=10_000, may_ride=self.may_ride
+        )
+        self.scheduler.admit()
+        row = Row.start(self.decoder.row_shape)
+        self.decoder.load(request_id, row, request.sampling)
+
+    def run(self) -> tuple[bool, int, int]:
+        """One burst: whether it reads, its rows and its steps."""
+        plan = self.bursts.plan(self.scheduler, self.jobs)
+        assert plan is not None
+        result = self.bursts.run(plan)
+        for share, job, num_steps in zip(plan.shares, plan.jobs, result.num_steps_B, strict=True):
+            self.scheduler.settle(share, num_steps=int(num_steps), ended=False)
+            num_read = min(int(num_steps), job.num_to_read)
+            job.num_read += num_read
+            job.stream.num_sent += int(num_steps) - num_read
+        return plan.reading, len(plan.shares), int(plan.num_steps_B.max())
+
+
+def test_readers_and_writers_take_turns():
+    """Each kind is as long as its own steps allow."""
+    house = House(1, 500)
+
+    found = [house.run() for _ in range(8)]
+
+    assert [True, False] * 4 == [reading for reading, _, _ in found]
+    assert [2, 1, 1, 1] == [rows for _, rows, _ in found[:4]]
+    assert [20, 20] == [steps for _, _, steps in found[-2:]]
+
+
+def test_a_prompt_shorter_than_a_burst_is_read_among_the_writers():
+    """One burst instead of two, and nobody has to wait for it."""
+    house = House(1, may_ride=True)
+    for _ in range(9):
+        house.run()
+    assert (False, 1, 20) == house.run()
+    house.add(8)
+
+    # Two rows are thought to take twice as long, until they are seen not to.
+    assert (False, 2, 10) == house.run()
+    assert 2 == house.jobs[1].stream.num_sent
+
+
+def test_the_first_words_come_soon():
+    """As long as nobody reads, a quarter of a burst; then whole ones, for newcomers too."""
+    house = House(1)
+    house.run()
+    house.run()
+    house.jobs[0].stream.num_sent = 0
+
+    assert (False, 1, 5) == house.run()
+    assert (False, 1, 20) == house.run()
+
+
+def test_speed_is_what_bursts_did_lately():
+    """Tokens/s, for telling when to come again."""
+    house = House(1)
+    for _ in range(60):
+        house.run()
+
+    assert house.bursts.tokens_per_s == pytest.approx(1 / _STEP_S, rel=0.01)
+
+
+def test_nobody_is_no_burst():
+    """None, not an empty one."""
+    house = House()
+
+    assert house.bursts.plan(house.scheduler, house.jobs) is None

@@ -1,0 +1,297 @@
+"""The whole engine on the burst decoder, in any order of events, against each request alone.
+
+The engine's thread is replaced by a rule, so that whatever fails is found again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import hypothesis
+import numpy as np
+from hypothesis import stateful
+from hypothesis import strategies as st
+
+from service.engine.errors import Draining, TimedOut
+from service.engine.limits import EngineLimits
+from service.engine.request import Chunk, Failed, Finished, Request
+from service.engine.rows.prefix_cache import PrefixCache
+from service.engine.stream import TokenStream
+from service.engine.worker import Engine
+from service.rows.row import Row
+from service.runtime.burst import BurstDecoder
+from service.runtime.decoder import SAMPLED, Burst
+from service.runtime.reference.stepwise import StepwiseDecoder
+from service.runtime.step import StepGraph
+from tests import tiny_model
+from tests.service.runtime.test_batch_invariance import _bits, _samplings
+from tests.service.runtime.test_burst import burst_decoder, exp
+
+_GRAPH = tiny_model.step_graph()
+_END_ID = 2
+_CAPACITY = 3
+_LIMITS = EngineLimits(max_unread_tokens=6, max_burst_steps=5, event_s=0)
+_CACHE_BYTES = 20_000
+# Prompts that begin alike, or are alike: what the cache and single flight are about.
+_PROMPTS = [[5], [5, 6], [5, 6, 7, 8], [5, 6, 7, 8, 9, 10, 11, 12, 13], [5, 6, 7, 9, 9], [20] * 12]
+
+
+class Clock:
+    """Each look at it takes as long as the test wants: that makes bursts long and short."""
+
+    def __init__(self):
+        self.now_s = 1000.0
+        self.tick_s = 0.001
+
+    def __call__(self):
+        """Now."""
+        self.now_s += self.tick_s
+        return self.now_s
+
+
+class SteppedEngine(Engine):
+    """Runs when told to."""
+
+    def start_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In place of `start`: no thread."""
+        self._loop = loop
+
+    def end(self) -> None:
+        """What the thread does when it is told to stop."""
+        self._stopping = lambda: Draining("the end")
+        self._run()
+
+    def check_integrity(self) -> None:
+        """Every request is where it should be, and nowhere else."""
+        self._scheduler.check_integrity()
+        # Every request is in one of the counters: a drain waits until they are all zero.
+        assert self.status.num_requests >= len(self._jobs)
+        for request_id, job in self._jobs.items():
+            queued = request_id in self._scheduler
+            assert queued != (request_id in self._prompts._flights._key_followed)
+            assert not (job.waiting and self._scheduler.is_parked(request_id))
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is left of any request."""
+        flights = self._prompts._flights
+        return not (
+            self._jobs
+            or self._scheduler._jobs
+            or self._inbox.num_requests
+            or self._inbox.num_commands
+            or flights._followers
+            or flights._key_led
+            or flights._key_followed
+        )
+
+
+@dataclass(eq=False)
+class Text:
+    """A request that was submitted, and what came of it."""
+
+    request: Request
+    stream: TokenStream
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    ended: Finished | Failed | None = None
+
+
+class EngineMachine(stateful.RuleBasedStateMachine):
+    """Submit, burst, read or not (park), cancel, run out of time, go on from a row, finish."""
+
+    _decoders: dict[int, BurstDecoder] = {}  # noqa: RUF012
+    _step = StepGraph(_GRAPH)
+    num_threads = 1
+
+    def __init__(self):
+        super().__init__()
+        if self.num_threads not in self._decoders:
+            self._decoders[self.num_threads] = burst_decoder(
+                _GRAPH, capacity=_CAPACITY, num_threads=self.num_threads, end_id=_END_ID
+            )
+        self.clock = Clock()
+        self.cache = PrefixCache(_CACHE_BYTES, min_tokens=2)
+        decoder = self._decoders[self.num_threads]
+        self.engine = SteppedEngine("test", decoder, _LIMITS, self.cache, self.clock)
+        self.loop = asyncio.new_event_loop()
+        self.engine.start_on(self.loop)
+        self.texts: list[Text] = []
+        self.rows: list[Row] = []
+
+    def teardown(self):
+        """Everything that is still there ends; every text is what it is alone."""
+        try:
+            for _ in range(2000):
+                for text in self.texts:
+                    self._read(text, 1000)
+                if not self.engine.run_once() and all(text.ended for text in self.texts):
+                    break
+            self.engine.run_once()
+            assert all(text.ended for text in self.texts), "a request without an end"
+            assert self.engine.is_empty
+            self.engine.end()
+            self._deliver()
+        finally:
+            self.loop.close()
+
+    def _deliver(self):
+        self.loop.run_until_complete(asyncio.sleep(0))
+
+    @stateful.rule(
+        prompt=st.sampled_from(_PROMPTS),
+        max_tokens=st.integers(0, 20),
+        sampling=_samplings,
+        client=st.sampled_from("abc"),
+        salt=st.sampled_from(["", "", "", "key"]),
+        keep=st.booleans(),
+        timeout_s=st.sampled_from([600.0, 600.0, 600.0, 0.05]),
+    )
+    def submit(self, prompt, max_tokens, sampling, client, salt, keep, timeout_s):
+        """A new text."""
+        self._submit(
+            Request(
+                prompt_T=np.array(prompt),
+                max_tokens=max_tokens,
+                sampling=sampling,
+                timeout_s=timeout_s,
+                return_row=keep,
+                client=client,
+                cache_salt=salt,
+            )
+        )
+
+    @stateful.precondition(lambda self: self.rows)
+    @stateful.rule(
+        data=st.data(),
+        prompt=st.sampled_from([[], *_PROMPTS]),
+        max_tokens=st.integers(1, 20),
+        sampling=_samplings,
+    )
+    def go_on(self, data, prompt, max_tokens, sampling):
+        """Another turn of a text that was finished."""
+        row = data.draw(st.sampled_from(self.rows))
+        request = Request(
+            prompt_T=np.array(prompt, np.int64),
+            max_tokens=max_tokens,
+            sampling=sampling,
+            timeout_s=600.0,
+            past=row,
+            return_row=True,
+        )
+        self._submit(request)
+
+    def _submit(self, request: Request):
+        self.texts.append(Text(request, self.engine.submit(request)))
+
+    @stateful.rule(number=st.integers(1, 6))
+    def run_engine(self, number):
+        """Some rounds of the engine."""
+        for _ in range(number):
+            self.engine.run_once()
+            self._deliver()
+
+    @stateful.rule(tick_s=st.sampled_from([0.00001, 0.002, 0.02]))
+    def change_speed(self, tick_s):
+        """Bursts take longer or shorter from now on."""
+        self.clock.tick_s = tick_s
+
+    @stateful.precondition(lambda self: self.texts)
+    @stateful.rule(data=st.data(), number=st.integers(1, 4))
+    def read(self, data, number):
+        """A reader takes some events."""
+        self._read(data.draw(st.sampled_from(self.texts)), number)
+
+    @stateful.rule()
+    def read_all(self):
+        """Every reader catches up."""
+        for text in self.texts:
+            self._read(text, 1000)
+
+    @stateful.precondition(lambda self: any(not text.ended for text in self.texts))
+    @stateful.rule(data=st.data())
+    def cancel(self, data):
+        """A reader leaves."""
+        text = data.draw(st.sampled_from([text for text in self.texts if not text.ended]))
+        text.stream.close()
+        self.texts.remove(text)
+        self._compare(text, complete=False)
+
+    def _read(self, text: Text, number: int):
+        for _ in range(number):
+            self._deliver()
+            if text.ended or not text.stream._events:
+                return
+            event = self.loop.run_until_complete(text.stream.next())
+            if isinstance(event, Chunk):
+                text.tokens += event.token_N.tolist()
+                if event.logprobs is not None and text.request.sampling.num_logprobs is not None:
+                    text.logprobs += event.logprobs.chosen_N.tolist()
+            else:
+                self._end(text, event)
+
+    def _end(self, text: Text, event: Finished | Failed):
+        text.ended = event
+        if isinstance(event, Failed):
+            assert isinstance(event.error, TimedOut)
+            assert text.request.timeout_s < 1
+            self._compare(text, complete=False)
+        else:
+            row = self._compare(text, complete=True)
+            reached = len(text.tokens) == text.request.max_tokens
+            ends = bool(text.tokens) and text.tokens[-1] == _END_ID
+            assert event.reason == ("eos" if ends else "length")
+            assert reached or ends
+            assert (event.row is not None) == text.request.return_row
+            if event.row is not None:
+                assert _bits(event.row) == _bits(row)
+                self.rows.append(event.row)
+
+    def _compare(self, text: Text, *, complete: bool) -> Row:
+        """With the same request alone, step by step, in numpy."""
+        request = text.request
+        alone = StepwiseDecoder(self._step, capacity=1, end_id=_END_ID, exp=exp)
+        start = Row.start(alone.row_shape)
+        alone.load(0, request.past or start, request.sampling)
+        num_tokens = len(text.tokens)
+        forced = [*request.prompt_T.tolist(), *[SAMPLED] * num_tokens]
+        if not forced:
+            return request.past or start
+        result = alone.burst(
+            Burst(
+                np.array([0]),
+                np.array(forced)[:, None],
+                np.array([len(forced)]),
+                np.array([True]),
+            )
+        )
+        first = len(request.prompt_T)
+        assert text.tokens == result.token_KB[first:, 0].tolist()
+        if request.sampling.num_logprobs is not None and num_tokens:
+            assert result.logprobs is not None
+            assert text.logprobs == result.logprobs.chosen_KB[first:, 0].tolist()
+        assert not complete or text.stream.num_sent == num_tokens
+        return alone.save(0)
+
+    @stateful.invariant()
+    def nothing_is_lost_or_unbounded(self):
+        """Rows are in one place each; readers who do not read hold little."""
+        self.engine.check_integrity()
+        assert self.cache.num_bytes <= _CACHE_BYTES
+        for text in self.texts:
+            unread = text.stream.num_unread
+            assert unread < _LIMITS.max_unread_tokens + _LIMITS.max_burst_steps
+
+
+class EngineMachineOnTwoThreads(EngineMachine):
+    """The same, with onnxruntime's thread pool."""
+
+    num_threads = 2
+
+
+TestOneThread = EngineMachine.TestCase
+TestTwoThreads = EngineMachineOnTwoThreads.TestCase
+TestOneThread.settings = TestTwoThreads.settings = hypothesis.settings(
+    max_examples=60, stateful_step_count=30, deadline=None
+)

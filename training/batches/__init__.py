@@ -1,0 +1,1 @@
+"""A text as ids on disk, and as parallel columns cut into windows."""

@@ -1,0 +1,1 @@
+"""From a checkpoint to a version in the store: candidate, gates, manifest, model card."""

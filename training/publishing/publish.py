@@ -1,0 +1,166 @@
+"""Putting a candidate into the model store: all of a version, or nothing of it.
+
+The folder is written by the store under a temporary name, flushed, and renamed into place; a
+version that exists is never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+
+from service.artifacts.errors import ArtifactError
+from service.artifacts.graph import check_step_graph
+from service.artifacts.manifest import (
+    MANIFEST_FILE,
+    Corpus,
+    FileEntry,
+    Inventions,
+    Manifest,
+    Provenance,
+    StateTensor,
+)
+from service.artifacts.store import Artifact, ModelStore, sha256_of
+from service.runtime.sampling import Sampling, SamplingOptions
+from training.errors import PublishError
+from training.export.step_graph import able_to_write, sizes_of
+from training.models.language_model import LanguageModel
+from training.publishing.candidate import Candidate
+from training.publishing.model_card import model_card
+from training.runs.checkpoints import Checkpoint
+from training.runs.code_version import code_version
+from training.runs.curves import CURVES_FILE, draw_curves
+from training.runs.metrics import History
+
+_MODEL, _TOKENIZER, _README = "model.onnx", "tokenizer.json", "README.md"
+
+
+def choose_version(store: ModelStore, name: str, asked: int | None) -> int:
+    """The asked-for version, or the lowest number above all published ones.
+
+    Raises:
+        PublishError: the asked-for version exists.
+    """
+    next_free = max(store.versions(name), default=0) + 1
+    if asked is not None and store.folder(name, asked).exists():
+        raise PublishError(
+            f"{store.folder(name, asked)} exists, and a version is never overwritten; "
+            f"the next free one is {next_free}"
+        )
+    return next_free if asked is None else asked
+
+
+def publish(
+    store: ModelStore,
+    version: int,
+    checkpoint: Checkpoint,
+    candidate: Candidate,
+    history: History,
+    samples: Mapping[Sampling, str],
+    inventions: Inventions | None = None,
+) -> Artifact:
+    """Write and verify one version.
+
+    Args:
+        store: Where to.
+        version: Must not exist yet.
+        checkpoint: What the candidate was built from.
+        candidate: The graph, and its figures.
+        history: For the loss curves.
+        samples: What the candidate writes, for the README.
+        inventions: The same in figures, if it is a model of items.
+
+    Raises:
+        PublishError: the version exists, or the written folder does not pass the service's checks.
+        CheckpointError: there are no metrics to draw the curves from.
+    """
+    config = checkpoint.identity.config
+    try:
+        with store.publishing(config.name, version) as folder:
+            (folder / _MODEL).write_bytes(candidate.graph.SerializeToString())
+            (folder / _TOKENIZER).write_text(checkpoint.identity.tokenizer_json, encoding="utf-8")
+            draw_curves(history, f"{config.name}, version {version}", folder / CURVES_FILE)
+            manifest = _manifest(folder, version, checkpoint, candidate, inventions)
+            card = model_card(manifest, samples, CURVES_FILE)
+            (folder / _README).write_text(card, encoding="utf-8")
+            manifest = _with_files(manifest, folder)
+            (folder / MANIFEST_FILE).write_text(
+                manifest.model_dump_json(indent=2) + "\n", encoding="utf-8"
+            )
+            check_step_graph(folder / _MODEL, (folder / _MODEL).read_bytes(), manifest)
+        return store.verify(config.name, version)
+    except ArtifactError as error:
+        raise PublishError(str(error)) from error
+
+
+def _with_files(manifest: Manifest, folder: Path) -> Manifest:
+    """The manifest with size and checksum of everything that now lies in the folder."""
+    entries = {
+        path.name: FileEntry(sha256=sha256_of(path), num_bytes=path.stat().st_size)
+        for path in sorted(folder.iterdir())
+    }
+    return Manifest.model_validate(manifest.model_dump() | {"files": entries})
+
+
+def _manifest(
+    folder: Path,
+    version: int,
+    checkpoint: Checkpoint,
+    candidate: Candidate,
+    inventions: Inventions | None,
+) -> Manifest:
+    identity = checkpoint.identity
+    tokenizer = identity.tokenizer
+    model = able_to_write(checkpoint.model())
+    draft = Manifest.model_construct(
+        name=identity.config.name,
+        version=version,
+        description=identity.config.description,
+        architecture=identity.config.model.architecture,
+        sizes=sizes_of(identity.config.model),
+        precision=candidate.precision,
+        vocabulary_size=tokenizer.vocabulary_size,
+        state=tuple(
+            StateTensor(name=name, width=width) for name, width in model.state_widths.items()
+        ),
+        special_ids=tokenizer.special_ids,
+        defaults=SamplingOptions(temperature=identity.config.publish.default_temperature),
+        provenance=_provenance(checkpoint, model),
+        evaluations=candidate.evaluations,
+        inventions=inventions,
+        parity=candidate.parity,
+        files={},
+    )
+    return _with_files(draft, folder)
+
+
+def _provenance(checkpoint: Checkpoint, model: LanguageModel) -> Provenance:
+    identity = checkpoint.identity
+    config = identity.config.model_dump(mode="json", exclude_none=True)
+    # Where files lay on this machine is nobody's business.
+    for section in (config["corpus"], config.get("vectors", {})):
+        if "path" in section:
+            section["path"] = Path(section["path"]).name
+    return Provenance(
+        corpus=Corpus(
+            name=identity.corpus.name,
+            source=identity.corpus.source,
+            licence=identity.corpus.licence,
+            sha256=identity.corpus.sha256,
+            num_characters=identity.corpus.num_characters,
+        ),
+        config=config,
+        seed=identity.config.training.seed,
+        code_version=identity.code_version or code_version(),
+        torch_version=identity.torch_version or torch.__version__,
+        precision=identity.precision,
+        num_parameters=model.num_parameters(),
+        num_steps=checkpoint.position.step,
+        wall_time_s=round(checkpoint.position.wall_time_s, 1),
+        num_processes=len(checkpoint.random_states),
+        calibrated_temperature=checkpoint.temperature,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,1 @@
+"""Which training is a good one: sweeps, learning rates, gradients, runs side by side."""
