@@ -34,11 +34,6 @@ class EnginePool:
         by_load = min(self.engines, key=lambda e: (not e.alive, e.num_requests))
         return by_load.submit(request)
 
-    def drain(self) -> None:
-        """Take no more requests; those that are in go on."""
-        for engine in self.engines:
-            engine.drain()
-
     async def stop(self) -> None:
         """End the threads; requests that still run fail."""
         await asyncio.gather(*(engine.stop() for engine in self.engines))

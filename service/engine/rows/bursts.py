@@ -9,7 +9,7 @@ import numpy as np
 
 from service.engine.limits import EngineLimits
 from service.engine.rows.burst_length import BurstLength
-from service.engine.rows.prompts import Job
+from service.engine.rows.job import Job
 from service.engine.rows.scheduler import Scheduler, Share
 from service.rows.arrays import Int64
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Decoder
@@ -69,7 +69,7 @@ class Bursts:
         jobs = plan.jobs
         forced_KB = np.full((int(plan.num_steps_B.max()), len(jobs)), SAMPLED, np.int64)
         for b, job in enumerate(jobs):
-            if job.num_to_read > 0:
+            if job.progress.num_to_read > 0:
                 id_T = job.next_to_read(plan.num_steps_B[b])
                 forced_KB[: len(id_T), b] = id_T
         slot_B = np.array([share.slot for share in plan.shares])

@@ -2,43 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from service.engine.request import Request
 from service.engine.rows.flights import Flights
+from service.engine.rows.job import Job
 from service.engine.rows.prefix_cache import PrefixCache
-from service.engine.stream import TokenStream
-from service.rows.arrays import Int64
 from service.rows.row import Row
-
-
-@dataclass(slots=True)
-class Job:
-    """A request in the engine, and how far its prompt was read.
-
-    Attributes:
-        row: The row, while the request has no slot; None is the start.
-        num_read: Tokens of the prompt that are behind it.
-        num_shared: Where its prompt parts from another one, if the row there should be kept.
-        waiting: Whether it has never had a slot.
-    """
-
-    request: Request
-    stream: TokenStream
-    deadline_s: float
-    row: Row | None
-    num_read: int = 0
-    num_shared: int = 0
-    waiting: bool = True
-
-    @property
-    def num_to_read(self) -> int:
-        """Tokens of the prompt that are not yet read."""
-        return len(self.request.prompt_T) - self.num_read
-
-    def next_to_read(self, num_tokens: int) -> Int64:
-        """The next tokens of the prompt."""
-        return self.request.prompt_T[self.num_read : self.num_read + num_tokens]
 
 
 class Prompts:
@@ -62,16 +29,16 @@ class Prompts:
         if request.past is not None:  # a session's row is its own
             return True
         found = self.cache.find(request.cache_salt, request.prompt_T)
-        job.row, job.num_read = found.row, found.num_read
-        least = self.cache.min_tokens
-        if self.cache.keeps and job.num_to_read >= least:
+        progress, least = job.progress, self.cache.min_tokens
+        job.row, progress.num_read = found.row, found.num_read
+        if self.cache.keeps and progress.num_to_read >= least:
             key = f"{request.cache_salt}\n".encode() + request.prompt_T.tobytes()
             if not self._flights.join(key, request_id):
                 return False
             if found.num_shared - found.num_read >= least:
-                job.num_shared = found.num_shared
-        job.stream.num_cached = job.num_read
-        self.num_tokens_saved += job.num_read
+                progress.pause_at = found.num_shared
+        job.stream.num_cached = found.num_read
+        self.num_tokens_saved += found.num_read
         return True
 
     def wants_row_at_end(self, job: Job) -> bool:
@@ -81,13 +48,14 @@ class Prompts:
 
     def is_worth_keeping(self, job: Job) -> bool:
         """Whether other prompts may go on from where this one is."""
-        is_at_place = job.num_to_read == 0 or job.num_read == job.num_shared
-        is_long = job.num_read >= self.cache.min_tokens
+        progress = job.progress
+        is_at_place = progress.num_read in {progress.num_prompt, progress.pause_at}
+        is_long = progress.num_read >= self.cache.min_tokens
         return is_at_place and is_long and self.wants_row_at_end(job)
 
     def keep(self, job: Job, row: Row) -> None:
         """Remember the row of what was read of a prompt."""
-        self.cache.put(job.request.cache_salt, job.request.prompt_T[: job.num_read], row)
+        self.cache.put(job.request.cache_salt, job.request.prompt_T[: job.progress.num_read], row)
 
     def leave(self, request_id: int) -> list[int]:
         """A request has read its prompt, or is gone; returns those who have waited for it."""

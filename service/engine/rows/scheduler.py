@@ -20,19 +20,19 @@ import heapq
 from collections import deque
 from dataclasses import dataclass
 
+from service.engine.rows.progress import Progress
+
 
 @dataclass(slots=True)
-class _Job:
+class _Place:
     client: str
-    num_to_read: int
-    num_to_write: int
-    num_to_pause: int
+    progress: Progress
     may_ride: bool
     slot: int | None = None
 
     def reads(self, most_to_ride: int) -> bool:
         """Whether it takes part in the bursts of those that read."""
-        return self.num_to_read > (most_to_ride if self.may_ride else 0)
+        return self.progress.num_to_read > (most_to_ride if self.may_ride else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Scheduler:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self._jobs: dict[int, _Job] = {}
+        self._places: dict[int, _Place] = {}
         # By client, in order; a client that has none there is not in it.
         self._waiting: dict[str, deque[int]] = {}
         self._running: dict[str, list[int]] = {}
@@ -70,16 +70,11 @@ class Scheduler:
         self._free = list(range(capacity))
 
     def __contains__(self, request_id: int) -> bool:
-        return request_id in self._jobs
-
-    @property
-    def num_waiting(self) -> int:
-        """Requests without a slot that want one."""
-        return sum(map(len, list(self._waiting.values())))
+        return request_id in self._places
 
     @property
     def num_returning(self) -> int:
-        """Those of them that had a slot before."""
+        """Requests without a slot that want one and had one before."""
         return len(self._returning)
 
     @property
@@ -97,9 +92,7 @@ class Scheduler:
         request_id: int,
         *,
         client: str,
-        num_to_read: int,
-        num_to_write: int,
-        num_to_pause: int = 0,
+        progress: Progress,
         may_ride: bool = False,
     ) -> None:
         """A new request, at the end of its client's queue.
@@ -107,14 +100,12 @@ class Scheduler:
         Args:
             request_id: Its name.
             client: Whose it is.
-            num_to_read: Tokens of its prompt.
-            num_to_write: Tokens after that.
-            num_to_pause: If given, a burst ends after so many tokens of the prompt.
+            progress: What it has to do; every burst is booked in it.
             may_ride: Whether a burst may go on from reading to writing; otherwise one ends there.
         """
-        if request_id in self._jobs:
+        if request_id in self._places:
             raise ValueError(f"request {request_id} is here already")
-        self._jobs[request_id] = _Job(client, num_to_read, num_to_write, num_to_pause, may_ride)
+        self._places[request_id] = _Place(client, progress, may_ride)
         self._waiting.setdefault(client, deque()).append(request_id)
 
     def admit(self) -> Admission:
@@ -146,22 +137,18 @@ class Scheduler:
         shares = []
         for request_ids in self._running.values():
             for request_id in request_ids:
-                job = self._jobs[request_id]
-                if reading == job.reads(most_to_ride):
-                    most_steps = job.num_to_pause or job.num_to_read
-                    if not reading:
-                        most_steps = job.num_to_read + job.num_to_write
-                    shares.append(Share(request_id, self._slot(job), most_steps))
+                place = self._places[request_id]
+                if reading == place.reads(most_to_ride):
+                    progress = place.progress
+                    most_steps = progress.num_to_pause if reading else progress.num_left
+                    shares.append(Share(request_id, self._slot(place), most_steps))
         return sorted(shares, key=lambda share: share.slot)
 
     def settle(self, share: Share, *, num_steps: int, ended: bool) -> bool:
         """Book what a row did in the burst; returns whether its request is now complete."""
-        job = self._jobs[share.request_id]
-        num_read = min(num_steps, job.num_to_read)
-        job.num_to_read -= num_read
-        job.num_to_pause = max(0, job.num_to_pause - num_read)
-        job.num_to_write -= num_steps - num_read
-        return ended or job.num_to_read + job.num_to_write == 0
+        progress = self._places[share.request_id].progress
+        progress.book(num_steps)
+        return ended or progress.num_left == 0
 
     def park(self, request_id: int) -> None:
         """Take a running request out of its slot until `resume`."""
@@ -172,7 +159,7 @@ class Scheduler:
         """Put a parked request at the head of its client's queue: it has waited already."""
         self._returning.add(request_id)
         self._parked.remove(request_id)
-        self._waiting.setdefault(self._jobs[request_id].client, deque()).appendleft(request_id)
+        self._waiting.setdefault(self._places[request_id].client, deque()).appendleft(request_id)
 
     def is_parked(self, request_id: int) -> bool:
         """Whether a request is parked."""
@@ -180,28 +167,28 @@ class Scheduler:
 
     def remove(self, request_id: int) -> None:
         """Forget a request, wherever it is; its slot is free at once."""
-        job = self._jobs[request_id]
-        if job.slot is not None:
+        place = self._places[request_id]
+        if place.slot is not None:
             self._release(request_id)
         elif request_id in self._parked:
             self._parked.remove(request_id)
         else:
-            self._waiting[job.client].remove(request_id)
+            self._waiting[place.client].remove(request_id)
             self._returning.discard(request_id)
-            self._forget_if_empty(job.client)
-        del self._jobs[request_id]
+            self._forget_if_empty(place.client)
+        del self._places[request_id]
 
     def check_integrity(self) -> None:
         """Raise AssertionError unless every slot and every request is in exactly one place."""
         running = [n for request_ids in self._running.values() for n in request_ids]
         waiting = [n for queue in self._waiting.values() for n in queue]
-        slots = [self._slot(self._jobs[request_id]) for request_id in running]
+        slots = [self._slot(self._places[request_id]) for request_id in running]
         if not self._returning.issubset(waiting):
             raise AssertionError(f"returning {sorted(self._returning)}, waiting {waiting}")
         if sorted(slots + self._free) != list(range(self.capacity)):
             raise AssertionError(f"slots {sorted(slots)} + free {sorted(self._free)}")
-        if sorted([*running, *waiting, *self._parked]) != sorted(self._jobs):
-            raise AssertionError(f"requests {sorted(self._jobs)}, {running}, {waiting}")
+        if sorted([*running, *waiting, *self._parked]) != sorted(self._places):
+            raise AssertionError(f"requests {sorted(self._places)}, {running}, {waiting}")
 
     def _poorest(self) -> str:
         """Of the clients that wait, the one with the fewest slots; the oldest request decides."""
@@ -214,19 +201,19 @@ class Scheduler:
         """The client's next request gets the lowest free slot."""
         request_id = self._waiting[client].popleft()
         self._forget_if_empty(client)
-        slot = self._jobs[request_id].slot = heapq.heappop(self._free)
+        slot = self._places[request_id].slot = heapq.heappop(self._free)
         self._running.setdefault(client, []).append(request_id)
         self._returning.discard(request_id)
         return request_id, slot
 
     def _release(self, request_id: int) -> int:
-        job = self._jobs[request_id]
-        slot = self._slot(job)
+        place = self._places[request_id]
+        slot = self._slot(place)
         heapq.heappush(self._free, slot)
-        job.slot = None
-        self._running[job.client].remove(request_id)
-        if not self._running[job.client]:
-            del self._running[job.client]
+        place.slot = None
+        self._running[place.client].remove(request_id)
+        if not self._running[place.client]:
+            del self._running[place.client]
         return slot
 
     def _forget_if_empty(self, client: str) -> None:
@@ -234,7 +221,7 @@ class Scheduler:
             del self._waiting[client]
 
     @staticmethod
-    def _slot(job: _Job) -> int:
-        if job.slot is None:
+    def _slot(place: _Place) -> int:
+        if place.slot is None:
             raise AssertionError("a running request has no slot")
-        return job.slot
+        return place.slot

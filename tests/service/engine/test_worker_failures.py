@@ -104,7 +104,7 @@ async def test_an_engine_whose_scheduler_breaks_leaves_nobody_waiting(method, mo
         def breaks(*args, **kwargs):
             raise RuntimeError("broken")
 
-        monkeypatch.setattr(engine._scheduler, method, breaks)
+        monkeypatch.setattr(engine._rows.scheduler, method, breaks)
         streams += [engine.submit(request_of([2], 5)) for _ in range(3)]
         if method == "remove":
             streams[1].close()

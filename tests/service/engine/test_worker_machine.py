@@ -64,21 +64,22 @@ class SteppedEngine(Engine):
 
     def check_integrity(self) -> None:
         """Every request is where it should be, and nowhere else."""
-        self._scheduler.check_integrity()
+        rows = self._rows
+        rows.scheduler.check_integrity()
         # Every request is in one of the counters: a drain waits until they are all zero.
-        assert self.status.num_requests >= len(self._jobs)
-        for request_id, job in self._jobs.items():
-            queued = request_id in self._scheduler
-            assert queued != (request_id in self._prompts._flights._key_followed)
-            assert not (job.waiting and self._scheduler.is_parked(request_id))
+        assert self.status.num_requests >= len(rows.jobs)
+        for request_id, job in rows.jobs.items():
+            queued = request_id in rows.scheduler
+            assert queued != (request_id in rows.prompts._flights._key_followed)
+            assert not (job.waiting and rows.scheduler.is_parked(request_id))
 
     @property
     def is_empty(self) -> bool:
         """Nothing is left of any request."""
-        flights = self._prompts._flights
+        flights = self._rows.prompts._flights
         return not (
-            self._jobs
-            or self._scheduler._jobs
+            self._rows.jobs
+            or self._rows.scheduler._places
             or self._inbox.num_requests
             or self._inbox.num_commands
             or flights._followers

@@ -48,7 +48,7 @@ def test_a_dead_engine_is_told_by_both(app: FastAPI, monkeypatch: pytest.MonkeyP
     def breaks(*_: object) -> None:
         raise MemoryError("no more")
 
-    monkeypatch.setattr(engine._decoder, "load", breaks)
+    monkeypatch.setattr(engine._rows._decoder, "load", breaks)
     with TestClient(app) as client:
         stream = client.post("/generate", json={"stream": True})
         while engine.status.alive:
@@ -98,4 +98,4 @@ def test_engines_share_the_rows(store: Path, max_rows: int, capacities: list[int
     app = create_app(Settings(model_store=store, max_rows=max_rows, num_engines=2))
 
     [model] = app.state.service.generator.models
-    assert capacities == [engine._decoder.capacity for engine in model.engine.engines]
+    assert capacities == [engine._rows._decoder.capacity for engine in model.engine.engines]

@@ -4,7 +4,7 @@ import pytest
 from service.engine.limits import EngineLimits
 from service.engine.request import Request
 from service.engine.rows.bursts import Bursts
-from service.engine.rows.prompts import Job
+from service.engine.rows.job import Job
 from service.engine.rows.scheduler import Scheduler
 from service.engine.stream import TokenStream
 from service.rows.row import Row
@@ -47,10 +47,8 @@ class House:
         request_id = len(self.jobs)
         request = Request(np.ones(size, np.int64), 10_000, Sampling(seed=0), timeout_s=60)
         stream = TokenStream(request_id, lambda _: None, lambda _: None)
-        self.jobs[request_id] = Job(request, stream, 60.0, row=None)
-        self.scheduler.add(
-            request_id, client="", num_to_read=size, num_to_write=10_000, may_ride=self.may_ride
-        )
+        job = self.jobs[request_id] = Job.of(request, stream)
+        self.scheduler.add(request_id, client="", progress=job.progress, may_ride=self.may_ride)
         self.scheduler.admit()
         row = Row.start(self.decoder.row_shape)
         self.decoder.load(request_id, row, request.sampling)
@@ -61,9 +59,8 @@ class House:
         assert plan is not None
         result = self.bursts.run(plan)
         for share, job, num_steps in zip(plan.shares, plan.jobs, result.num_steps_B, strict=True):
+            num_read = min(int(num_steps), job.progress.num_to_read)
             self.scheduler.settle(share, num_steps=int(num_steps), ended=False)
-            num_read = min(int(num_steps), job.num_to_read)
-            job.num_read += num_read
             job.stream.num_sent += int(num_steps) - num_read
         return plan.reading, len(plan.shares), int(plan.num_steps_B.max())
 

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import settings, stateful
 from hypothesis import strategies as st
 
+from service.engine.rows.progress import Progress
 from service.engine.rows.scheduler import Scheduler
 
 
@@ -9,7 +10,7 @@ def _scheduler(capacity, *jobs, clients=None):
     scheduler = Scheduler(capacity)
     for request_id, (num_to_read, num_to_write) in enumerate(jobs):
         client = clients[request_id] if clients else "a"
-        scheduler.add(request_id, client=client, num_to_read=num_to_read, num_to_write=num_to_write)
+        scheduler.add(request_id, client=client, progress=Progress(num_to_read, num_to_write))
     return scheduler
 
 
@@ -22,7 +23,7 @@ def test_first_come_first_served():
     scheduler = _scheduler(2, (1, 1), (1, 1), (1, 1))
 
     assert [(0, 0), (1, 1)] == scheduler.admit().admitted
-    assert (2, 1, 0) == (scheduler.num_running, scheduler.num_waiting, scheduler.num_parked)
+    assert (2, 0) == (scheduler.num_running, scheduler.num_parked)
 
 
 def test_a_slot_is_free_at_once_for_the_next():
@@ -42,8 +43,8 @@ def test_a_newcomer_gets_its_share_at_once():
 
     admission = scheduler.admit()
     assert ([(0, 0), (4, 1), (1, 2)], []) == (admission.admitted, admission.displaced)
-    scheduler.add(5, client="b", num_to_read=0, num_to_write=9)
-    scheduler.add(6, client="c", num_to_read=0, num_to_write=9)
+    scheduler.add(5, client="b", progress=Progress(0, 9))
+    scheduler.add(6, client="c", progress=Progress(0, 9))
     admission = scheduler.admit()
     assert ([(6, 2)], [(1, 2)]) == (admission.admitted, admission.displaced)
     assert scheduler.num_returning == 1
@@ -78,10 +79,10 @@ def test_rows_that_read_and_rows_that_write_have_bursts_of_their_own():
 def test_a_short_prompt_rides_with_the_writers():
     """It is read and goes on in one burst; a long one, or one that must pause, is read apart."""
     scheduler = Scheduler(4)
-    scheduler.add(0, client="a", num_to_read=0, num_to_write=9)
-    scheduler.add(1, client="a", num_to_read=4, num_to_write=9, may_ride=True)
-    scheduler.add(2, client="a", num_to_read=5, num_to_write=9, may_ride=True)
-    scheduler.add(3, client="a", num_to_read=4, num_to_write=9)
+    scheduler.add(0, client="a", progress=Progress(0, 9))
+    scheduler.add(1, client="a", progress=Progress(4, 9), may_ride=True)
+    scheduler.add(2, client="a", progress=Progress(5, 9), may_ride=True)
+    scheduler.add(3, client="a", progress=Progress(4, 9))
     scheduler.admit()
 
     reading = scheduler.plan(reading=True, most_to_ride=4)
@@ -97,7 +98,7 @@ def test_a_short_prompt_rides_with_the_writers():
 def test_reading_pauses_where_it_was_told_to():
     """A burst ends there, and the next goes on."""
     scheduler = Scheduler(1)
-    scheduler.add(0, client="", num_to_read=10, num_to_write=1, num_to_pause=4)
+    scheduler.add(0, client="", progress=Progress(10, 1, pause_at=4))
     scheduler.admit()
     assert [(0, 4)] == _plan(scheduler, reading=True)
     scheduler.settle(scheduler.plan(reading=True)[0], num_steps=3, ended=False)
@@ -128,7 +129,7 @@ def test_a_parked_request_comes_back_before_those_who_wait():
     assert (True, []) == (scheduler.is_parked(0), scheduler.plan(reading=True))
     assert [(1, 0)] == scheduler.admit().admitted
     scheduler.resume(0)
-    scheduler.add(2, client="a", num_to_read=1, num_to_write=1)
+    scheduler.add(2, client="a", progress=Progress(1, 1))
     scheduler.remove(1)
 
     assert [(0, 0)] == scheduler.admit().admitted
@@ -138,7 +139,7 @@ def test_a_parked_request_comes_back_before_those_who_wait():
 def test_a_request_cannot_come_twice():
     """The engine's names are unique."""
     with pytest.raises(ValueError, match="request 0 is here already"):
-        _scheduler(1, (1, 1)).add(0, client="", num_to_read=1, num_to_write=1)
+        _scheduler(1, (1, 1)).add(0, client="", progress=Progress(1, 1))
 
 
 def test_integrity_finds_a_slot_in_two_places():
@@ -200,8 +201,7 @@ class SchedulerMachine(stateful.RuleBasedStateMachine):
         self.scheduler.add(
             self.next_id,
             client=client,
-            num_to_read=num_to_read,
-            num_to_write=num_to_write,
+            progress=Progress(num_to_read, num_to_write),
             may_ride=may_ride,
         )
         self.rides[self.next_id] = may_ride
@@ -295,9 +295,8 @@ class SchedulerMachine(stateful.RuleBasedStateMachine):
         """Slots and requests are conserved, and nothing completes twice."""
         self.scheduler.check_integrity()
         assert len(self.completed) == len(set(self.completed))
-        assert (len(self.running), sum(map(len, self.waiting.values())), len(self.parked)) == (
+        assert (len(self.running), len(self.parked)) == (
             self.scheduler.num_running,
-            self.scheduler.num_waiting,
             self.scheduler.num_parked,
         )
 

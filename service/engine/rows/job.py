@@ -1,0 +1,39 @@
+"""A request in the engine, and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.engine.request import Request
+from service.engine.rows.progress import Progress
+from service.engine.stream import TokenStream
+from service.rows.arrays import Int64
+from service.rows.row import Row
+
+
+@dataclass(slots=True)
+class Job:
+    """A request in the engine, and how far it is.
+
+    Attributes:
+        progress: Shared with the scheduler, which books every burst in it.
+        row: The row, while the request has no slot; None is the start.
+        waiting: Whether it has never had a slot.
+    """
+
+    request: Request
+    stream: TokenStream
+    progress: Progress
+    row: Row | None
+    waiting: bool = True
+
+    @classmethod
+    def of(cls, request: Request, stream: TokenStream) -> Job:
+        """A request that has just come in."""
+        progress = Progress(len(request.prompt_T), request.max_tokens)
+        return cls(request, stream, progress, row=request.past)
+
+    def next_to_read(self, num_tokens: int) -> Int64:
+        """The next tokens of the prompt."""
+        num_read = self.progress.num_read
+        return self.request.prompt_T[num_read : num_read + num_tokens]
