@@ -50,7 +50,7 @@ class Engine:
         self._inbox = Inbox(
             max_requests=limits.max_waiting_requests, max_tokens=limits.max_waiting_tokens
         )
-        self._rows = Rows(decoder, limits, cache or PrefixCache(max_bytes=0), clock, ears=self)
+        self._rows = Rows(decoder, limits, cache or PrefixCache(max_bytes=0), clock, listener=self)
         self._deadlines = Deadlines()
         self._outbox: list[tuple[TokenStream, Event]] = []
         self._request_ids = itertools.count()

@@ -1,6 +1,6 @@
 """The rows of one model: each round, some of them read or write a few tokens.
 
-Runs in the engine's thread. What happens to requests is told to an `Ears`.
+Runs in the engine's thread. What happens to requests is told to an `Listener`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from service.runtime.decoder import BurstResult, Decoder
 _log = logging.getLogger(__name__)
 
 
-class Ears(Protocol):
+class Listener(Protocol):
     """Who hears what happens to requests."""
 
     def started(self, request_id: int) -> None:
@@ -44,7 +44,7 @@ class Rows:
         limits: Bounds.
         cache: Rows of prompts that were read before.
         clock: Seconds, monotonic.
-        ears: Who hears what happens to requests.
+        listener: Who hears what happens to requests.
 
     Attributes:
         jobs: The requests that are here, by their ids.
@@ -56,7 +56,7 @@ class Rows:
         limits: EngineLimits,
         cache: PrefixCache,
         clock: Callable[[], float],
-        ears: Ears,
+        listener: Listener,
     ) -> None:
         self.jobs: dict[int, Job] = {}
         self.scheduler = Scheduler(decoder.capacity)
@@ -64,7 +64,7 @@ class Rows:
         self.bursts = Bursts(decoder, limits, clock)
         self._decoder = decoder
         self._max_unread_tokens = limits.max_unread_tokens
-        self._ears = ears
+        self._ears = listener
 
     def add(self, request_id: int, job: Job) -> None:
         """A new request."""

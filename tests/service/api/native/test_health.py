@@ -63,7 +63,7 @@ def test_a_dead_engine_is_told_by_both(app: FastAPI, monkeypatch: pytest.MonkeyP
 
 def test_a_silent_engine_is_alive_but_not_ready(app: FastAPI, monkeypatch: pytest.MonkeyPatch):
     """It may be in a long burst; a restart would lose its rows."""
-    decoder = engine_of(app)._decoder
+    decoder = engine_of(app)._rows._decoder
     burst, gate = decoder.burst, threading.Event()
 
     def waits(plan):
