@@ -15,6 +15,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ import numpy as np
 from benchmarks.bare import BURST_STEPS, BareBurst, BareBursts, BareStep, Model
 from benchmarks.machine import describe_machine, headline
 from benchmarks.ratios import print_ratios
+from service.app import engine_limits
 from service.artifacts.store import ModelStore
-from service.engine.limits import EngineLimits
 from service.engine.pool import EnginePool
 from service.engine.request import Chunk, Request
 from service.engine.rows.prefix_cache import PrefixCache
@@ -34,6 +35,7 @@ from service.rows.row import Row
 from service.runtime.cores import usable_cores
 from service.runtime.decoder import SAMPLED, Burst
 from service.runtime.sampling import Sampling
+from service.settings import Settings
 
 Contestant = Callable[[float], float]
 """Works for about so many seconds; returns tokens/s, or whatever its group is about."""
@@ -54,6 +56,7 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     },
     "10 log-probabilities": {"num_logprobs": 10},
 }
+_LIMITS = replace(engine_limits(Settings()), event_s=0.0)  # no event loop tells of tokens here
 _NUM_ROWS = 64
 _MAX_TOKENS = 256
 _LONG_PROMPT = 1000
@@ -251,7 +254,7 @@ def _pool(loop: asyncio.Runner, model: Model, num_rows: int, threads: Sequence[i
     capacity = -(-num_rows // len(threads))
     pool = EnginePool(
         [
-            Engine(f"{n}", model.decoder(capacity, num_threads), EngineLimits(), cache)
+            Engine(f"{n}", model.decoder(capacity, num_threads), _LIMITS, cache)
             for n, num_threads in enumerate(threads)
         ]
     )

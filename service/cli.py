@@ -47,7 +47,8 @@ def serve(settings: Settings) -> int:
     # Here and not above: a healthcheck every few seconds should not import a server.
     import uvicorn
 
-    from service.app import CannotServe, create_app
+    from service.app import create_app
+    from service.models.errors import CannotServe
     from service.server import Server
 
     logs.configure(settings.log_format, settings.log_level)
@@ -72,7 +73,7 @@ def serve(settings: Settings) -> int:
         config,
         state,
         grace_period_s=settings.grace_period_s,
-        on_started=lambda: _greet(settings, [model.ref for model in state.generator.models]),
+        on_started=lambda: _greet(settings, [model.ref for model in state.inference.models]),
     )
     server.run()
     return 0 if server.started else 1

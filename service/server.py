@@ -70,7 +70,7 @@ class Server(uvicorn.Server):
 
     async def _drain(self) -> None:
         _log.info("shutting down: running texts have %g s to finish", self._grace_period_s)
-        engines = [model.engine for model in self._state.generator.models]
+        engines = [model.engine for model in self._state.inference.models]
         started_s = time.monotonic()
         while any(engine.status.num_requests for engine in engines):
             if time.monotonic() - started_s >= self._grace_period_s:

@@ -6,11 +6,12 @@ import hashlib
 
 from fastapi import Request
 
-from service.inference.start import Client
+from service.inference.identity import Identity
 
 
-def client_of(request: Request) -> Client:
+def identity_of(request: Request) -> Identity:
     """By address; where API keys are used (by a proxy, say), each has its own cached prompts."""
     address = request.client.host if request.client else ""
     key = request.headers.get("authorization", "")
-    return Client(name=address, salt=hashlib.sha256(key.encode()).hexdigest() if key else "")
+    cache_salt = hashlib.sha256(key.encode()).hexdigest() if key else ""
+    return Identity(client=address, cache_salt=cache_salt)

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from service.engine.errors import Draining
-from service.inference.start import Generator
+from service.inference.start import Inference
 
 
 @dataclass(slots=True)
@@ -16,13 +16,13 @@ class ServiceState:
     """The running service.
 
     Attributes:
-        generator: The use case.
+        inference: The use cases.
         heartbeat_timeout_s: An engine silent for longer is not ready.
         write_timeout_s: A client that takes nothing for this long is disconnected.
         draining: The server is going down; no new work.
     """
 
-    generator: Generator
+    inference: Inference
     heartbeat_timeout_s: float
     write_timeout_s: float
     draining: bool = False

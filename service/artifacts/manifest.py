@@ -7,11 +7,13 @@ a server that ignores half of a manifest would be guessing.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from service.artifacts.reference import Reference
 from service.runtime.sampling import SamplingOptions
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -58,6 +60,10 @@ class SpecialIds(_Part):
     end: Annotated[int, Field(ge=0)] | None = None
     unknown: Annotated[int, Field(ge=0)] | None = None
     start_before_prompt: bool = False
+
+    def opening(self, ids: Sequence[int]) -> list[int]:
+        """What is read at the beginning of a text whose prompt has these ids; never nothing."""
+        return [*ids] if ids and not self.start_before_prompt else [self.start, *ids]
 
     @property
     def never_sampled(self) -> tuple[int, ...]:
@@ -184,6 +190,11 @@ class Manifest(_Part):
     evaluations: tuple[Evaluation, ...]
     inventions: Inventions | None = None
     parity: Parity
+
+    @property
+    def ref(self) -> str:
+        """`name@version`."""
+        return str(Reference(self.name, self.version))
 
     @property
     def state_width(self) -> int:

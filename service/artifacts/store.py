@@ -33,8 +33,8 @@ class Artifact:
 
     @property
     def ref(self) -> str:
-        """`name@version`, as the HTTP interface names it."""
-        return f"{self.manifest.name}@{self.manifest.version}"
+        """`name@version`."""
+        return self.manifest.ref
 
     def read(self, file: str) -> bytes:
         """The bytes of one listed file, checked: what is used is what was verified.
@@ -101,7 +101,7 @@ class ModelStore:
         if (manifest.name, manifest.version) != (name, version):
             raise ManifestError(
                 folder / MANIFEST_FILE,
-                f"says it is {manifest.name}@{manifest.version} but lies in {name}/{version}",
+                f"says it is {manifest.ref} but lies in {name}/{version}",
             )
         artifact = Artifact(folder, manifest)
         for file in manifest.files:

@@ -19,12 +19,12 @@ class EngineLimits:
         event_s: With many rows a burst lasts so long for each; see `BurstLength`.
     """
 
-    max_waiting_requests: int = 1024
-    max_waiting_tokens: int = 4_000_000
-    max_unread_tokens: int = 1024
-    target_burst_s: float = 0.015
-    max_burst_steps: int = 128
-    event_s: float = 0.0
+    max_waiting_requests: int
+    max_waiting_tokens: int
+    max_unread_tokens: int
+    target_burst_s: float
+    max_burst_steps: int
+    event_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A running generation: the engine's events in, text out, the session committed at the end."""
+"""A text that is being written: engine events in, text out, the session committed at the end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from service.engine.request import Chunk, Failed, Finished, Request, TokenLogprobs
 from service.engine.stream import TokenStream
+from service.inference.reading import read_row
 from service.inference.text import Piece, TextAssembler
 from service.inference.turn import Turn, counted_as_generated
 from service.models.registry import ServedModel
@@ -73,8 +74,8 @@ class _Written:
     num_infos_reported: int = 0
 
 
-class Generation:
-    """One generation. Read `deltas` to their end, and call `close` in any case.
+class RunningText:
+    """A text that is being written. Read `deltas` to their end, and call `close` in any case.
 
     Attributes:
         id: For the response and the logs.
@@ -226,25 +227,6 @@ class Generation:
                     )
                 ),
             )
-
-
-async def read_row(stream: TokenStream) -> Row:
-    """Wait for a request that only reads; returns the row at its end.
-
-    Raises:
-        EngineError: It has failed.
-    """
-    try:
-        event = await stream.next()
-    finally:
-        stream.close()
-    match event:
-        case Finished(row=Row() as row):
-            return row
-        case Failed(error):
-            raise error
-        case _:
-            raise AssertionError(f"a request that only reads got {event}")
 
 
 def _parts(chunk: Chunk, most: int | None) -> Iterator[tuple[Int64, TokenLogprobs | None]]:

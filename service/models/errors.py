@@ -1,6 +1,7 @@
 """Why a model cannot be had.
 
 ModelUnknown       no model of that name is served
+CannotServe        there is nothing to serve, or not what is wanted
 """
 
 from __future__ import annotations
@@ -14,3 +15,7 @@ class ModelUnknown(Exception):
     """
 
     param = "model"
+
+
+class CannotServe(Exception):
+    """There is nothing to serve, or not what the settings name; the message says why."""

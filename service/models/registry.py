@@ -22,7 +22,7 @@ class ServedModel:
     @property
     def ref(self) -> str:
         """`name@version`."""
-        return f"{self.manifest.name}@{self.manifest.version}"
+        return self.manifest.ref
 
 
 class ModelRegistry:

@@ -70,6 +70,9 @@ class SamplingOptions(BaseModel):
         return SamplingOptions(**chosen)
 
 
+NO_OPTIONS = SamplingOptions()
+
+
 class Sampling(SamplingOptions):
     """How one request draws its tokens; without options, from the model's own distribution.
 

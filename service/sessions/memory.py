@@ -26,10 +26,10 @@ class SessionLimits:
         max_bytes: The same for their memory.
     """
 
-    idle_ttl_s: float = 3600.0
-    max_age_s: float = 7 * 24 * 3600.0
-    max_sessions: int = 10_000
-    max_bytes: int = 256 << 20
+    idle_ttl_s: float
+    max_age_s: float
+    max_sessions: int
+    max_bytes: int
 
 
 class MemorySessionStore:

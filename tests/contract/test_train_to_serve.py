@@ -90,7 +90,7 @@ def test_the_server_writes_what_the_published_graph_writes(client: TestClient, s
         capacity=1,
         never_drawn=[artifact.manifest.special_ids.unknown or 0],
     )
-    tokenizer = next(iter(client.app.state.service.generator.models)).tokenizer  # type: ignore[attr-defined]
+    tokenizer = next(iter(client.app.state.service.inference.models)).tokenizer  # type: ignore[attr-defined]
     prompt = tokenizer.encode("The ")
     decoder.load(0, Row.start(decoder.row_shape), Sampling(seed=5))
     forced_KB = np.array([[*prompt, *[SAMPLED] * 40]]).T

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
-from service.api.identity import client_of
+from service.api.identity import identity_of
 from service.api.native.schemas import (
     Candidate,
     GenerateEvent,
@@ -22,8 +22,9 @@ from service.api.native.schemas import (
 )
 from service.api.sse import EventStream
 from service.api.state import State, accepts_work
-from service.inference.running import Delta, Generation, TokenInfo
-from service.inference.start import Client, Options
+from service.inference.identity import Identity
+from service.inference.request import TextRequest
+from service.inference.running import Delta, RunningText, TokenInfo
 
 router = APIRouter(tags=["generate"])
 
@@ -40,7 +41,6 @@ _STREAM_EXAMPLE = (
     "/generate",
     summary="Generate text",
     response_model=GenerateResponse,
-    response_model_exclude_unset=True,
     dependencies=[Depends(accepts_work)],
     responses={
         200: {
@@ -53,60 +53,70 @@ _STREAM_EXAMPLE = (
 async def generate(body: GenerateRequest, request: Request, state: State) -> Any:
     """Read the prompt, write up to `max_tokens` tokens.
 
-    The same request with the same seed gives the same text, whatever else the server is doing.
+    The same request with the same seed gives the same running, whatever else the server is doing.
     """
-    generation = await state.generator.start(_options(body, client_of(request)))
-    request.state.log |= {"model": generation.model.ref, "generation": generation.id}
+    running = await state.inference.start(_asked(body, identity_of(request)))
+    request.state.log |= {"model": running.model.ref, "generation": running.id}
     if body.stream:
         return EventStream(
-            _events(generation),
-            close=partial(_close, generation, request),
+            _events(running),
+            close=partial(_close, running, request),
             write_timeout_s=state.write_timeout_s,
         )
     try:
-        whole = await unless_client_leaves(request.receive, generation.collect())
+        whole = await unless_client_leaves(request.receive, running.collect())
     finally:
-        await _close(generation, request)
-    return _response(generation, whole)
+        await _close(running, request)
+    return _response(running, whole)
 
 
-async def _events(generation: Generation) -> AsyncIterator[dict[str, Any]]:
-    async for delta in generation.deltas():
-        yield _event(generation, delta)
+async def _events(running: RunningText) -> AsyncIterator[dict[str, Any]]:
+    async for delta in running.deltas():
+        yield _event(running, delta)
 
 
-async def _close(generation: Generation, request: Request) -> None:
-    usage = generation.usage
+async def _close(running: RunningText, request: Request) -> None:
+    usage = running.usage
     request.state.log |= {
         "prompt_tokens": usage.prompt_tokens,
         "cached_tokens": usage.cached_tokens,
         "completion_tokens": usage.completion_tokens,
-        "finish_reason": generation.finish_reason or "none",
+        "finish_reason": running.finish_reason or "none",
     }
-    await generation.close()
+    await running.close()
 
 
-def _options(body: GenerateRequest, client: Client) -> Options:
-    fields = body.model_dump(exclude={"stream", "stop"})
-    stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
-    return Options(**fields, stop=stop, client=client)
+def _asked(body: GenerateRequest, identity: Identity) -> TextRequest:
+    return TextRequest(
+        prompt=body.prompt,
+        max_tokens=body.max_tokens,
+        options=body.merged(),
+        seed=body.seed,
+        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+        logprobs=body.logprobs,
+        stream_every=body.stream_every,
+        timeout_s=body.timeout_s,
+        session=body.session,
+        model=body.model,
+        identity=identity,
+    )
 
 
-def _response(generation: Generation, whole: Delta) -> Response:
+def _response(running: RunningText, whole: Delta) -> Response:
     body = GenerateResponse(
-        id=generation.id,
-        model=generation.model.ref,
-        session=_session_id(generation),
+        id=running.id,
+        model=running.model.ref,
+        session=_session_id(running),
         text=whole.text,
         finish_reason=whole.finish_reason or "length",
-        seed=generation.seed,
-        usage=_usage(generation),
+        seed=running.seed,
+        usage=_usage(running),
         **({} if whole.tokens is None else {"logprobs": _logprobs(whole.tokens)}),
     )
     return Response(body.model_dump_json(exclude_unset=True), media_type="application/json")
 
 
-def _event(generation: Generation, delta: Delta) -> dict[str, Any]:
+def _event(running: RunningText, delta: Delta) -> dict[str, Any]:
     """A `GenerateEvent`, made without validating what we know: there are thousands a second."""
     fields: dict[str, Any] = {"text": delta.text, "num_tokens": delta.num_tokens}
     if delta.tokens is not None:
@@ -114,21 +124,21 @@ def _event(generation: Generation, delta: Delta) -> dict[str, Any]:
     if delta.finish_reason is not None:
         fields |= {
             "finish_reason": delta.finish_reason,
-            "id": generation.id,
-            "model": generation.model.ref,
-            "session": _session_id(generation),
-            "seed": generation.seed,
-            "usage": _usage(generation).model_dump(),
+            "id": running.id,
+            "model": running.model.ref,
+            "session": _session_id(running),
+            "seed": running.seed,
+            "usage": _usage(running).model_dump(),
         }
     return fields
 
 
-def _session_id(generation: Generation) -> str | None:
-    return generation.turn.session.id if generation.turn else None
+def _session_id(running: RunningText) -> str | None:
+    return running.turn.session.id if running.turn else None
 
 
-def _usage(generation: Generation) -> Usage:
-    return Usage(**asdict(generation.usage))
+def _usage(running: RunningText) -> Usage:
+    return Usage(**asdict(running.usage))
 
 
 def _logprobs(tokens: tuple[TokenInfo, ...]) -> list[TokenLogprob]:

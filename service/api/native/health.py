@@ -59,7 +59,7 @@ async def ready(state: State) -> JSONResponse:
 
 
 def _engines(state: ServiceState) -> dict[str, EngineStatus]:
-    return {model.ref: model.engine.status for model in state.generator.models}
+    return {model.ref: model.engine.status for model in state.inference.models}
 
 
 def _report(state: ServiceState, code: str | None = None, reason: str = "") -> JSONResponse:
@@ -78,7 +78,7 @@ def _report(state: ServiceState, code: str | None = None, reason: str = "") -> J
             )
             for name, engine in _engines(state).items()
         },
-        broken=state.generator.models.broken,
+        broken=state.inference.models.broken,
         error=ErrorBody(code=code, message=reason) if code else None,
     )
     return JSONResponse(report.model_dump(exclude_none=code is None), 503 if code else 200)

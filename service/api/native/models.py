@@ -43,7 +43,7 @@ class ModelList(BaseModel):
 @router.get("", summary="List the models")
 async def list_models(state: State) -> ModelList:
     """Every model that is served."""
-    registry = state.generator.models
+    registry = state.inference.models
     summaries = [_summary(model, default=model is registry.default) for model in registry]
     return ModelList(models=summaries, broken=registry.broken)
 
@@ -51,7 +51,7 @@ async def list_models(state: State) -> ModelList:
 @router.get("/{name}", summary="Look at a model", responses=responses(404))
 async def get_model(name: str, state: State) -> Manifest:
     """The whole manifest of `name`, or `name@version`."""
-    return state.generator.models.resolve(name).manifest
+    return state.inference.models.resolve(name).manifest
 
 
 def _summary(model: ServedModel, *, default: bool) -> ModelSummary:

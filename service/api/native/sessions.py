@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
-from service.api.identity import client_of
+from service.api.identity import identity_of
 from service.api.native.schemas import CreateSessionRequest, SessionList, SessionResponse
 from service.api.state import State, accepts_work
 from service.sessions.session import Session
@@ -27,17 +27,17 @@ async def create_session(
 ) -> SessionResponse:
     """A new session that has read `prompt`."""
     body = body or CreateSessionRequest()
-    creating = state.generator.create_session(
-        prompt=body.prompt, model=body.model, seed=body.seed, client=client_of(request)
+    creating = state.inference.create_session(
+        prompt=body.prompt, model=body.model, seed=body.seed, identity=identity_of(request)
     )
     session = await unless_client_leaves(request.receive, creating)
-    return _response(session, state.generator.sessions)
+    return _response(session, state.inference.sessions)
 
 
 @router.get("", summary="List the sessions")
 async def list_sessions(state: State) -> SessionList:
     """All live sessions, the most recently used first."""
-    store = state.generator.sessions
+    store = state.inference.sessions
     return SessionList(sessions=[_response(s, store) for s in await store.list_all()])
 
 
@@ -48,7 +48,7 @@ async def list_sessions(state: State) -> SessionList:
 )
 async def get_session(session_id: str, state: State) -> SessionResponse:
     """One session; looking does not count as use."""
-    store = state.generator.sessions
+    store = state.inference.sessions
     return _response(await store.get(session_id), store)
 
 
@@ -60,7 +60,7 @@ async def get_session(session_id: str, state: State) -> SessionResponse:
 )
 async def delete_session(session_id: str, state: State) -> Response:
     """End a session; a turn that runs on it fails with `session_gone`."""
-    await state.generator.sessions.delete(session_id)
+    await state.inference.sessions.delete(session_id)
     return Response(status_code=204)
 
 

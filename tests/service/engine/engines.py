@@ -6,7 +6,6 @@ import threading
 
 import numpy as np
 
-from service.engine.limits import EngineLimits
 from service.engine.request import Chunk, Request
 from service.engine.worker import Engine
 from service.rows.row import Row
@@ -14,6 +13,7 @@ from service.runtime.decoder import SAMPLED, Burst
 from service.runtime.reference.fake import FakeStep
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.sampling import Sampling
+from tests.service.limits import engine_limits
 
 FOREVER = 100_000
 
@@ -67,7 +67,7 @@ async def running_engine(decoder=None, clock=None, cache=None, **limits):
     """An engine with its thread, on four rows of the fake model unless told otherwise."""
     decoder = decoder or StepwiseDecoder(FakeStep(), capacity=4)
     options = {"clock": clock} if clock else {}
-    engine = Engine("test", decoder, EngineLimits(**limits), cache, **options)
+    engine = Engine("test", decoder, engine_limits(**limits), cache, **options)
     engine.start()
     try:
         yield engine

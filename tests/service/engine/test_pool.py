@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from service.engine.errors import Draining, EngineFailed, Overloaded
-from service.engine.limits import EngineLimits
 from service.engine.pool import EnginePool
 from service.engine.request import Chunk, Request
 from service.engine.rows.prefix_cache import PrefixCache
@@ -13,6 +12,7 @@ from service.engine.worker import Engine
 from service.runtime.reference.fake import FakeStep
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.sampling import Sampling
+from tests.service.limits import engine_limits
 
 
 class _Broken(StepwiseDecoder):
@@ -25,7 +25,7 @@ class _Broken(StepwiseDecoder):
 @contextlib.asynccontextmanager
 async def _running(*decoders, **limits):
     cache = PrefixCache(1 << 20)
-    pool = EnginePool([Engine("test", d, EngineLimits(**limits), cache) for d in decoders])
+    pool = EnginePool([Engine("test", d, engine_limits(**limits), cache) for d in decoders])
     pool.start()
     try:
         yield pool
@@ -95,6 +95,7 @@ async def test_all_are_drained_and_all_may_be_full():
             pool.submit(_request([1], 100_000))
         with pytest.raises(Overloaded):
             pool.submit(_request([1], 100_000))
-        pool.drain()
+        for engine in pool.engines:
+            engine.drain()
         with pytest.raises(Draining):
             pool.submit(_request([1]))

@@ -9,7 +9,6 @@ from service.engine.errors import (
     EngineFailed,
     NotFinite,
 )
-from service.engine.limits import EngineLimits
 from service.engine.request import Failed
 from service.engine.worker import Engine
 from service.runtime.reference.fake import FakeStep
@@ -23,6 +22,7 @@ from tests.service.engine.engines import (
     running_engine,
     until,
 )
+from tests.service.limits import engine_limits
 
 
 class _Failing(FakeStep):
@@ -150,7 +150,7 @@ def test_an_engine_outlives_its_event_loop(caplog):
     decoder = GatedDecoder(capacity=1)
 
     async def leave_early():
-        engine = Engine("test", decoder, EngineLimits())
+        engine = Engine("test", decoder, engine_limits())
         engine.start()
         engine.submit(request_of([1], 5))
         await decoder.entered()

@@ -14,7 +14,6 @@ from hypothesis import stateful
 from hypothesis import strategies as st
 
 from service.engine.errors import Draining, TimedOut
-from service.engine.limits import EngineLimits
 from service.engine.request import Chunk, Failed, Finished, Request
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.stream import TokenStream
@@ -25,13 +24,14 @@ from service.runtime.decoder import SAMPLED, Burst
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.step import StepGraph
 from tests import tiny_model
+from tests.service.limits import engine_limits
 from tests.service.runtime.test_batch_invariance import _bits, _samplings
 from tests.service.runtime.test_burst import burst_decoder, exp
 
 _GRAPH = tiny_model.step_graph()
 _END_ID = 2
 _CAPACITY = 3
-_LIMITS = EngineLimits(max_unread_tokens=6, max_burst_steps=5, event_s=0)
+_LIMITS = engine_limits(max_unread_tokens=6, max_burst_steps=5, event_s=0)
 _CACHE_BYTES = 20_000
 # Prompts that begin alike, or are alike: what the cache and single flight are about.
 _PROMPTS = [[5], [5, 6], [5, 6, 7, 8], [5, 6, 7, 8, 9, 10, 11, 12, 13], [5, 6, 7, 9, 9], [20] * 12]

@@ -5,7 +5,8 @@ import pytest
 
 from service.engine.errors import EngineError
 from service.engine.request import Chunk, Failed, TokenLogprobs
-from service.inference.running import _parts, read_row
+from service.inference.reading import read_row
+from service.inference.running import _parts
 
 
 class _OneEvent:

@@ -6,26 +6,27 @@ import pytest
 from service.artifacts.store import ModelStore
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.errors import EngineError
-from service.engine.limits import EngineLimits
 from service.engine.pool import EnginePool
 from service.engine.request import Request
 from service.engine.worker import Engine
 from service.inference.errors import InvalidOption
-from service.inference.running import read_row
-from service.inference.start import GenerationLimits, Generator, Options
+from service.inference.reading import read_row
+from service.inference.request import RequestLimits, TextRequest
+from service.inference.start import Inference
 from service.inference.turn import counted_as_generated
 from service.models.errors import ModelUnknown
 from service.models.registry import ModelRegistry, ServedModel
 from service.runtime.reference.stepwise import StepwiseDecoder
-from service.runtime.sampling import Sampling
+from service.runtime.sampling import Sampling, SamplingOptions
 from service.runtime.step import StepGraph
 from service.sessions.errors import SessionBusy
-from service.sessions.memory import MemorySessionStore, SessionLimits
+from service.sessions.memory import MemorySessionStore
 from tests import tiny_model
+from tests.service.limits import engine_limits, session_limits
 
 
 @pytest.fixture
-async def generator(tmp_path):
+async def inference(tmp_path):
     """Three tiny models in engines of their own; "pairs" has tokens of two letters."""
     served = []
     for seed, name in enumerate(["tiny", "other", "pairs"]):
@@ -42,24 +43,29 @@ async def generator(tmp_path):
             artifact.read("tokenizer.json"),
             tiny_model.VOCABULARY_SIZE,
         )
-        engine = EnginePool([Engine(name, decoder, EngineLimits())])
+        engine = EnginePool([Engine(name, decoder, engine_limits())])
         engine.start()
         served.append(ServedModel(artifact.manifest, tokenizer, engine))
-    yield Generator(
+    yield Inference(
         ModelRegistry(served, "tiny", {}),
-        MemorySessionStore(SessionLimits()),
-        GenerationLimits(max_tokens=500, max_prompt_tokens=50, max_timeout_s=60),
+        MemorySessionStore(session_limits()),
+        RequestLimits(
+            default_max_tokens=256, max_tokens=500, max_prompt_tokens=50, max_timeout_s=60
+        ),
     )
     for model in served:
         await model.engine.stop()
 
 
-async def _generate(generator, prompt="", max_tokens=20, **options):
-    generation = await generator.start(Options(prompt, max_tokens, seed=7, **options))
+async def _generate(inference, prompt="", max_tokens=20, **options):
+    sampled = {name: options.pop(name) for name in {*SamplingOptions.model_fields} & {*options}}
+    running = await inference.start(
+        TextRequest(prompt, max_tokens, SamplingOptions(**sampled), seed=7, **options)
+    )
     try:
-        return await generation.collect()
+        return await running.collect()
     finally:
-        await generation.close()
+        await running.close()
 
 
 def _bits(row):
@@ -72,94 +78,94 @@ _PENALTIES = {"repetition_penalty": 1.3, "presence_penalty": 0.5, "frequency_pen
 
 
 @pytest.mark.parametrize("options", [{}, _PENALTIES], ids=["plain", "penalties"])
-async def test_two_turns_are_one_run(generator, options):
+async def test_two_turns_are_one_run(inference, options):
     """The texts and the rows, bit for bit."""
     [split, whole] = [
-        await generator.create_session(prompt="Ro", model=None, seed=1) for _ in range(2)
+        await inference.create_session(prompt="Ro", model=None, seed=1) for _ in range(2)
     ]
 
-    first = await _generate(generator, max_tokens=15, session=split.id, **options)
-    second = await _generate(generator, max_tokens=25, session=split.id, **options)
-    both = await _generate(generator, max_tokens=40, session=whole.id, **options)
+    first = await _generate(inference, max_tokens=15, session=split.id, **options)
+    second = await _generate(inference, max_tokens=25, session=split.id, **options)
+    both = await _generate(inference, max_tokens=40, session=whole.id, **options)
 
     assert both.text == first.text + second.text
-    rows = [(await generator.sessions.get(s.id)).row for s in (split, whole)]
+    rows = [(await inference.sessions.get(s.id)).row for s in (split, whole)]
     assert _bits(rows[0]) == _bits(rows[1])
 
 
-async def test_a_turn_that_stopped_is_a_run_that_ended_there(generator):
+async def test_a_turn_that_stopped_is_a_run_that_ended_there(inference):
     """After a stop string the session is where the shown text ends, with all its counts."""
     [stopped, exact] = [
-        await generator.create_session(prompt="Ro", model=None, seed=1) for _ in range(2)
+        await inference.create_session(prompt="Ro", model=None, seed=1) for _ in range(2)
     ]
-    text = (await _generate(generator, "Ro", max_tokens=40, **_PENALTIES)).text
+    text = (await _generate(inference, "Ro", max_tokens=40, **_PENALTIES)).text
     stop = text[20:23]
     cut = text.index(stop)
 
     delta = await _generate(
-        generator, max_tokens=40, session=stopped.id, stop=(stop,), **_PENALTIES
+        inference, max_tokens=40, session=stopped.id, stop=(stop,), **_PENALTIES
     )
     if cut:
-        await _generate(generator, max_tokens=cut, session=exact.id, **_PENALTIES)
+        await _generate(inference, max_tokens=cut, session=exact.id, **_PENALTIES)
 
     assert ("stop", text[:cut]) == (delta.finish_reason, delta.text)
-    rows = [(await generator.sessions.get(s.id)).row for s in (stopped, exact)]
+    rows = [(await inference.sessions.get(s.id)).row for s in (stopped, exact)]
     assert _bits(rows[0]) == _bits(rows[1])
 
 
-async def test_a_stop_inside_a_token_leaves_the_shown_half(generator):
+async def test_a_stop_inside_a_token_leaves_the_shown_half(inference):
     """The session has read the shown text: whole tokens, and the rest encoded anew."""
-    model = generator.models.resolve("pairs")
-    generation = await generator.start(
-        Options("ro", 60, seed=7, top_k=60, model="pairs", logprobs=0)
+    model = inference.models.resolve("pairs")
+    running = await inference.start(
+        TextRequest("ro", 60, SamplingOptions(top_k=60), seed=7, model="pairs", logprobs=0)
     )
-    tokens = [info.chosen.token for info in (await generation.collect()).tokens]
+    tokens = [info.chosen.token for info in (await running.collect()).tokens]
     n = next(n for n, token in enumerate(tokens[:-1]) if n and len(token) == 2)
     text, stop = "".join(tokens), tokens[n][1] + tokens[n + 1]
     cut = sum(map(len, tokens[:n])) + 1
     assert cut == text.index(stop)
 
-    session = await generator.create_session(prompt="ro", model="pairs", seed=7)
-    delta = await _generate(generator, max_tokens=60, session=session.id, stop=(stop,), top_k=60)
+    session = await inference.create_session(prompt="ro", model="pairs", seed=7)
+    delta = await _generate(inference, max_tokens=60, session=session.id, stop=(stop,), top_k=60)
 
     assert ("stop", text[:cut]) == (delta.finish_reason, delta.text)
     whole = [id for token in [*tokens[:n], tokens[n][0]] for id in model.tokenizer.encode(token)]
     ids = np.array([*model.tokenizer.encode("ro"), *whole])
     request = Request(ids, 0, Sampling(seed=7), timeout_s=60, return_row=True)
     row = counted_as_generated(await read_row(model.engine.submit(request)), None, np.array(whole))
-    assert _bits(row) == _bits((await generator.sessions.get(session.id)).row)
+    assert _bits(row) == _bits((await inference.sessions.get(session.id)).row)
 
 
-async def test_a_stop_before_any_text_leaves_the_session_where_it_was(generator):
+async def test_a_stop_before_any_text_leaves_the_session_where_it_was(inference):
     """Nothing was read and nothing shown."""
-    session = await generator.create_session(prompt="Ro", model=None, seed=7)
-    text = (await _generate(generator, "Ro", max_tokens=3)).text
+    session = await inference.create_session(prompt="Ro", model=None, seed=7)
+    text = (await _generate(inference, "Ro", max_tokens=3)).text
 
-    delta = await _generate(generator, session=session.id, stop=(text,))
+    delta = await _generate(inference, session=session.id, stop=(text,))
 
     assert ("stop", "") == (delta.finish_reason, delta.text)
-    assert _bits(session.row) == _bits((await generator.sessions.get(session.id)).row)
+    assert _bits(session.row) == _bits((await inference.sessions.get(session.id)).row)
 
 
-async def test_a_turn_that_is_left_changes_nothing(generator):
+async def test_a_turn_that_is_left_changes_nothing(inference):
     """The session is as it was, and free for the next turn."""
-    session = await generator.create_session(prompt="Ro", model=None, seed=1)
-    generation = await generator.start(Options("meo", 400, session=session.id))
+    session = await inference.create_session(prompt="Ro", model=None, seed=1)
+    running = await inference.start(TextRequest("meo", 400, session=session.id))
     with pytest.raises(SessionBusy):
-        await generator.start(Options(session=session.id))
-    await generation.close()
+        await inference.start(TextRequest(session=session.id))
+    await running.close()
 
-    assert session == await generator.sessions.get(session.id)
-    await _generate(generator, session=session.id)
+    assert session == await inference.sessions.get(session.id)
+    await _generate(inference, session=session.id)
 
 
-async def test_a_turn_over_its_time_changes_nothing(generator):
+async def test_a_turn_over_its_time_changes_nothing(inference):
     """It fails, and the session is as it was."""
-    session = await generator.create_session(prompt="Ro", model=None, seed=1)
+    session = await inference.create_session(prompt="Ro", model=None, seed=1)
     with pytest.raises(EngineError):
-        await _generate(generator, max_tokens=500, session=session.id, timeout_s=1e-9)
+        await _generate(inference, max_tokens=500, session=session.id, timeout_s=1e-9)
 
-    assert session == await generator.sessions.get(session.id)
+    assert session == await inference.sessions.get(session.id)
 
 
 @pytest.mark.parametrize(
@@ -172,39 +178,39 @@ async def test_a_turn_over_its_time_changes_nothing(generator):
     ],
     ids=["max_tokens", "timeout_s", "prompt", "giant"],
 )
-async def test_what_is_out_of_range_is_named(generator, options, param):
+async def test_what_is_out_of_range_is_named(inference, options, param):
     """Before anything starts; the session is free."""
-    session = await generator.create_session(prompt="", model=None, seed=None)
+    session = await inference.create_session(prompt="", model=None, seed=None)
     with pytest.raises(InvalidOption) as caught:
-        await generator.start(Options(session=session.id, **options))
+        await inference.start(TextRequest(session=session.id, **options))
 
     assert param == caught.value.param
-    await _generate(generator, session=session.id)
+    await _generate(inference, session=session.id)
 
 
-async def test_a_prompt_that_cannot_fit_is_not_even_tokenised(generator, monkeypatch):
+async def test_a_prompt_that_cannot_fit_is_not_even_tokenised(inference, monkeypatch):
     """Tokenising 10 million characters takes seconds; their number is enough to refuse them."""
     monkeypatch.setattr(Tokenizer, "encode", lambda *_: pytest.fail("tokenised"))
 
     with pytest.raises(InvalidOption):
-        await generator.start(Options("a" * 10_000_000))
+        await inference.start(TextRequest("a" * 10_000_000))
 
 
-async def test_a_session_belongs_to_its_model(generator):
+async def test_a_session_belongs_to_its_model(inference):
     """Another model, or none of that name, is refused."""
-    session = await generator.create_session(prompt="Ro", model="other@1", seed=None)
+    session = await inference.create_session(prompt="Ro", model="other@1", seed=None)
     with pytest.raises(InvalidOption, match=r"belongs to other@1"):
-        await generator.start(Options(session=session.id, model="tiny"))
+        await inference.start(TextRequest(session=session.id, model="tiny"))
     with pytest.raises(ModelUnknown):
-        await generator.start(Options(model="absent"))
+        await inference.start(TextRequest(model="absent"))
 
-    assert "other@1" == (await generator.sessions.get(session.id)).model
-    await _generate(generator, session=session.id, model="other")
+    assert "other@1" == (await inference.sessions.get(session.id)).model
+    await _generate(inference, session=session.id, model="other")
 
 
-async def test_log_probabilities_are_those_of_the_shown_tokens(generator):
+async def test_log_probabilities_are_those_of_the_shown_tokens(inference):
     """One entry for each, with as many candidates as were asked for."""
-    delta = await _generate(generator, "Ro", max_tokens=12, logprobs=3, stream_every=1)
+    delta = await _generate(inference, "Ro", max_tokens=12, logprobs=3, stream_every=1)
 
     assert delta.text == "".join(info.chosen.token for info in delta.tokens)
     assert {3} == {len(info.top) for info in delta.tokens}

@@ -4,7 +4,8 @@ import pytest
 
 from service.rows.row import Row, RowShape
 from service.sessions.errors import SessionBusy, SessionGone, SessionUnknown
-from service.sessions.memory import MemorySessionStore, SessionLimits
+from service.sessions.memory import MemorySessionStore
+from tests.service.limits import session_limits
 
 _ROW = Row.start(RowShape(2, 3))
 
@@ -27,7 +28,7 @@ def clock():
 
 
 def _store(clock, **limits):
-    return MemorySessionStore(SessionLimits(**limits), clock)
+    return MemorySessionStore(session_limits(**limits), clock)
 
 
 async def _create(store, row=None):

@@ -23,7 +23,7 @@ def app(store: Path) -> FastAPI:
 
 def engine_of(app: FastAPI):
     """The engine of its one model."""
-    [engine] = next(iter(app.state.service.generator.models)).engine.engines
+    [engine] = next(iter(app.state.service.inference.models)).engine.engines
     return engine
 
 
@@ -97,5 +97,5 @@ def test_engines_share_the_rows(store: Path, max_rows: int, capacities: list[int
     """No more texts than the setting says, however many engines there are."""
     app = create_app(Settings(model_store=store, max_rows=max_rows, num_engines=2))
 
-    [model] = app.state.service.generator.models
+    [model] = app.state.service.inference.models
     assert capacities == [engine._rows._decoder.capacity for engine in model.engine.engines]

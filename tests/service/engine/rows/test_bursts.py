@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from service.engine.limits import EngineLimits
 from service.engine.request import Request
 from service.engine.rows.bursts import Bursts
 from service.engine.rows.job import Job
@@ -11,6 +10,7 @@ from service.rows.row import Row
 from service.runtime.reference.fake import FakeStep
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.sampling import Sampling
+from tests.service.limits import engine_limits
 
 _STEP_S = 0.001
 
@@ -35,7 +35,7 @@ class House:
         decoder = TimedDecoder(capacity=4)
         self.scheduler = Scheduler(4)
         self.jobs: dict[int, Job] = {}
-        limits = EngineLimits(target_burst_s=0.020, max_burst_steps=100)
+        limits = engine_limits(target_burst_s=0.020, max_burst_steps=100)
         self.bursts = Bursts(decoder, limits, lambda: decoder.now_s)
         self.decoder = decoder
         self.may_ride = may_ride

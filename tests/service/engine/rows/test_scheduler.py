@@ -165,7 +165,7 @@ def test_integrity_finds_a_running_request_without_a_slot():
     """And one that runs nowhere."""
     scheduler = _scheduler(1, (1, 1))
     scheduler.admit()
-    scheduler._jobs[0].slot = None
+    scheduler._places[0].slot = None
 
     with pytest.raises(AssertionError, match="no slot"):
         scheduler.check_integrity()

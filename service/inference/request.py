@@ -1,0 +1,76 @@
+"""What a client asks for, and how much of it this server allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.inference.errors import InvalidOption
+from service.inference.identity import ANYBODY, Identity
+from service.runtime.sampling import NO_OPTIONS, SamplingOptions
+
+
+@dataclass(frozen=True, slots=True)
+class TextRequest:
+    """A text to write; None takes the session's, the model's, or the server's default.
+
+    Attributes:
+        prompt: Text to read first.
+        max_tokens: Tokens to write.
+        options: How they are drawn.
+        seed: What they are drawn with.
+        stop: Strings that end the text; they are not part of it.
+        logprobs: Report each token's log-probability, and this many of the best; None: no.
+        stream_every: Most tokens of one delta.
+        timeout_s: Time for all of it.
+        session: Session to continue.
+        model: `name` or `name@version`.
+        identity: Who asks.
+    """
+
+    prompt: str = ""
+    max_tokens: int | None = None
+    options: SamplingOptions = NO_OPTIONS
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    stream_every: int | None = None
+    timeout_s: float | None = None
+    session: str | None = None
+    model: str | None = None
+    identity: Identity = ANYBODY
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """What one request may ask of this server; times in seconds."""
+
+    default_max_tokens: int
+    max_tokens: int
+    max_prompt_tokens: int
+    max_timeout_s: float
+
+    def num_tokens(self, asked: int | None) -> int:
+        """How many tokens a request may write.
+
+        Raises:
+            InvalidOption: It asks for more than it may.
+        """
+        if asked is None:
+            return min(self.default_max_tokens, self.max_tokens)
+        if asked > self.max_tokens:
+            raise InvalidOption("max_tokens", f"max_tokens must be at most {self.max_tokens} here")
+        return asked
+
+    def timeout_s(self, asked_s: float | None) -> float:
+        """How much time a request has.
+
+        Raises:
+            InvalidOption: It asks for more than it may.
+        """
+        if asked_s is None:
+            return self.max_timeout_s
+        if asked_s > self.max_timeout_s:
+            raise InvalidOption(
+                "timeout_s", f"timeout_s must be at most {self.max_timeout_s:g} here"
+            )
+        return asked_s

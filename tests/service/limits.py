@@ -1,0 +1,19 @@
+"""The limits of a server with default settings, with changes."""
+
+from dataclasses import replace
+from typing import Any
+
+from service import app
+from service.engine.limits import EngineLimits
+from service.sessions.memory import SessionLimits
+from service.settings import Settings
+
+
+def engine_limits(**changes: Any) -> EngineLimits:
+    """Of an engine; events cost nothing, so that bursts are as long as they should be."""
+    return replace(app.engine_limits(Settings()), **{"event_s": 0.0, **changes})
+
+
+def session_limits(**changes: Any) -> SessionLimits:
+    """Of a session store."""
+    return replace(app.session_limits(Settings()), **changes)
