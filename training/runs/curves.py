@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from training.errors import CheckpointError
+from training.pictures import PALE_BLUE, RED, picture
 from training.runs.metrics import METRICS_FILE, History, read_history
 from training.runs.records import EvaluationRecord, RunRecord, StepRecord
 
 CURVES_FILE = "curves.png"
-_TRAIN, _VALIDATION = "#8da9c4", "#b3402e"
+_TRAIN, _VALIDATION = PALE_BLUE, RED
 
 
 def draw_curves(history: History, title: str, path: Path) -> None:
@@ -24,52 +23,49 @@ def draw_curves(history: History, title: str, path: Path) -> None:
     """
     if not history.steps or not history.evaluations:
         raise CheckpointError("there are no metrics to draw: metrics.jsonl has no evaluation")
-    # Figure and canvas directly: pyplot would keep every figure alive in a global list.
-    figure = Figure(figsize=(7.5, 4.2), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    with picture(path) as plots:
+        axes = next(plots)
+        epochs = np.asarray([step.epoch for step in history.steps])
+        losses = np.asarray([step.loss for step in history.steps])
+        smooth_epochs, smooth_losses = _smoothed(epochs, losses)
+        axes.plot(epochs, losses, color=_TRAIN, alpha=0.25, linewidth=0.6)
+        axes.plot(
+            smooth_epochs,
+            smooth_losses,
+            color=_TRAIN,
+            linewidth=1.8,
+            label="training (with dropout)",
+        )
+        seen = [evaluation.epoch for evaluation in history.evaluations]
+        validation = [evaluation.validation_loss for evaluation in history.evaluations]
+        axes.plot(
+            seen,
+            validation,
+            color=_VALIDATION,
+            marker="o",
+            markersize=4,
+            linewidth=1.5,
+            label="validation",
+        )
+        best = int(np.argmin(validation))
+        axes.plot(seen[best], validation[best], marker="*", markersize=15, color=_VALIDATION)
+        axes.annotate(
+            f"best {validation[best]:.3f}",
+            (seen[best], validation[best]),
+            xytext=(0, 14),
+            textcoords="offset points",
+            ha="right",
+            color=_VALIDATION,
+        )
 
-    epochs = np.asarray([step.epoch for step in history.steps])
-    losses = np.asarray([step.loss for step in history.steps])
-    smooth_epochs, smooth_losses = _smoothed(epochs, losses)
-    axes.plot(epochs, losses, color=_TRAIN, alpha=0.25, linewidth=0.6)
-    axes.plot(
-        smooth_epochs, smooth_losses, color=_TRAIN, linewidth=1.8, label="training (with dropout)"
-    )
-    seen = [evaluation.epoch for evaluation in history.evaluations]
-    validation = [evaluation.validation_loss for evaluation in history.evaluations]
-    axes.plot(
-        seen,
-        validation,
-        color=_VALIDATION,
-        marker="o",
-        markersize=4,
-        linewidth=1.5,
-        label="validation",
-    )
-    best = int(np.argmin(validation))
-    axes.plot(seen[best], validation[best], marker="*", markersize=15, color=_VALIDATION)
-    axes.annotate(
-        f"best {validation[best]:.3f}",
-        (seen[best], validation[best]),
-        xytext=(0, 14),
-        textcoords="offset points",
-        ha="right",
-        color=_VALIDATION,
-    )
-
-    # The first steps fall from ln V; they would press all the rest into a line.
-    upper = float(np.quantile(smooth_losses, 0.97))
-    lower = min(float(smooth_losses.min()), min(validation))
-    margin = 0.08 * max(upper - lower, 0.05)
-    axes.set_ylim(lower - margin, max(upper, max(validation)) + margin)
-    axes.set_xlim(0.0, float(epochs[-1]) * 1.02)
-    axes.set(title=title, xlabel="epoch", ylabel="nats per token")
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    # No creation date inside of the file: the same run gives the same bytes.
-    figure.savefig(path, metadata={"Software": None})
+        # The first steps fall from ln V; they would press all the rest into a line.
+        upper = float(np.quantile(smooth_losses, 0.97))
+        lower = min(float(smooth_losses.min()), min(validation))
+        margin = 0.08 * max(upper - lower, 0.05)
+        axes.set_ylim(lower - margin, max(upper, max(validation)) + margin)
+        axes.set_xlim(0.0, float(epochs[-1]) * 1.02)
+        axes.set(title=title, xlabel="epoch", ylabel="nats per token")
+        axes.legend(frameon=False)
 
 
 def _smoothed(

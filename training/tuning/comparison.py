@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from rich.table import Table
 from rich.text import Text
 
 from training.config.train import TRAINING_SECTIONS
 from training.corpora.load import at_path
 from training.errors import CheckpointError
+from training.pictures import COLOURS, picture
 from training.runs.checkpoints import Checkpoint
 from training.runs.metrics import METRICS_FILE, History, read_history
 from training.runs.run_folder import RunFolder
 
 Axis = Literal["epoch", "step", "minutes"]
-_COLOURS = ("#1f6f8b", "#b3402e", "#6a994e", "#7b5ea7", "#c98a1b", "#444444")
+_COLOURS = COLOURS[:6]
 NOT_COMPARABLE = "losses per token of different texts or tokenizers cannot be compared"
 
 
@@ -90,25 +89,21 @@ def comparison_table(runs: Sequence[Run]) -> Table:
 
 def draw_comparison(runs: Sequence[Run], axis: Axis, path: Path) -> None:
     """Validation losses over epochs, steps or minutes."""
-    figure = Figure(figsize=(7.5, 4.2), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for n, run in enumerate(runs):
-        seen = [
-            {"epoch": e.epoch, "step": e.step, "minutes": e.wall_time_s / 60}[axis]
-            for e in run.history.evaluations
-        ]
-        losses = [e.validation_loss for e in run.history.evaluations]
-        colour = _COLOURS[n % len(_COLOURS)]
-        label = f"{run.name}: {min(losses):.4f}"
-        axes.plot(seen, losses, color=colour, marker="o", markersize=3, label=label)
-    is_one_text = all(run.measured_on == runs[0].measured_on for run in runs)
-    title = "validation loss" if is_one_text else f"validation loss: {NOT_COMPARABLE}"
-    axes.set(title=title, xlabel=axis, ylabel="nats per token")
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(path, metadata={"Software": None})
+    with picture(path) as plots:
+        axes = next(plots)
+        for n, run in enumerate(runs):
+            seen = [
+                {"epoch": e.epoch, "step": e.step, "minutes": e.wall_time_s / 60}[axis]
+                for e in run.history.evaluations
+            ]
+            losses = [e.validation_loss for e in run.history.evaluations]
+            colour = _COLOURS[n % len(_COLOURS)]
+            label = f"{run.name}: {min(losses):.4f}"
+            axes.plot(seen, losses, color=colour, marker="o", markersize=3, label=label)
+        is_one_text = all(run.measured_on == runs[0].measured_on for run in runs)
+        title = "validation loss" if is_one_text else f"validation loss: {NOT_COMPARABLE}"
+        axes.set(title=title, xlabel=axis, ylabel="nats per token")
+        axes.legend(frameon=False)
 
 
 def _figures(runs: Sequence[Run], are_alike: Sequence[bool]) -> dict[str, list[str]]:

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.config.model import Architecture, ModelConfig
 from training.models.build import new_layer
+from training.pictures import BLUE, GREEN, RED, picture
 
 ARCHITECTURES: tuple[Architecture, ...] = ("tanh-rnn", "gru", "lstm")
-_COLOURS = {"tanh-rnn": "#b3402e", "gru": "#6a994e", "lstm": "#1f6f8b"}
+_COLOURS = {"tanh-rnn": RED, "gru": GREEN, "lstm": BLUE}
 _NUM_SEQUENCES = 32
 
 
@@ -54,20 +53,16 @@ def half_life(norm_T: NDArray[np.float64]) -> int | None:
 
 def draw_gradient_norms(norms: Mapping[Architecture, NDArray[np.float64]], path: Path) -> None:
     """All in one picture, relative to the gradient of the last input."""
-    figure = Figure(figsize=(7.5, 4.2), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for name, norm_T in norms.items():
-        relative_T = norm_T / norm_T[0]
-        axes.plot(relative_T, color=_COLOURS.get(name), linewidth=1.8, label=name)
-    axes.set(
-        title="how far a gradient reaches back",
-        xlabel="distance in steps",
-        ylabel="norm, relative to the last step",
-        yscale="log",
-        ylim=(1e-12, 10),
-    )
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(path, metadata={"Software": None})
+    with picture(path) as plots:
+        axes = next(plots)
+        for name, norm_T in norms.items():
+            relative_T = norm_T / norm_T[0]
+            axes.plot(relative_T, color=_COLOURS.get(name), linewidth=1.8, label=name)
+        axes.set(
+            title="how far a gradient reaches back",
+            xlabel="distance in steps",
+            ylabel="norm, relative to the last step",
+            yscale="log",
+            ylim=(1e-12, 10),
+        )
+        axes.legend(frameon=False)

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from training.errors import DivergedError
 from training.loop.trainer import Trainer
+from training.pictures import PALE_BLUE, RED, picture
 
 _SMOOTHING = 0.9
 _EXPLODED = 1.5
@@ -95,18 +94,16 @@ def advice(finding: Finding) -> str:
 
 def draw_finding(finding: Finding, title: str, path: Path) -> None:
     """The loss over the rate, both places marked."""
-    figure = Figure(figsize=(7.5, 4.2), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    rates = [point.learning_rate for point in finding.points]
-    axes.plot(rates, [point.loss for point in finding.points], color="#8da9c4", linewidth=1.8)
-    for rate, name in ((finding.steepest, "steepest"), (finding.lowest, "lowest")):
-        axes.axvline(rate, color="#b3402e", linestyle=":", label=f"{name}: {rate:.2g}")
-    axes.set(title=title, xlabel="learning rate", ylabel="nats per token, smoothed", xscale="log")
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
-    figure.savefig(path, metadata={"Software": None})
+    with picture(path) as plots:
+        axes = next(plots)
+        rates = [point.learning_rate for point in finding.points]
+        axes.plot(rates, [point.loss for point in finding.points], color=PALE_BLUE, linewidth=1.8)
+        for rate, name in ((finding.steepest, "steepest"), (finding.lowest, "lowest")):
+            axes.axvline(rate, color=RED, linestyle=":", label=f"{name}: {rate:.2g}")
+        axes.set(
+            title=title, xlabel="learning rate", ylabel="nats per token, smoothed", xscale="log"
+        )
+        axes.legend(frameon=False)
 
 
 def _lowest(points: Sequence[Point]) -> float:

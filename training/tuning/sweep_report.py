@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import optuna
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
@@ -18,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
 from training.errors import ConfigError, DivergedError
+from training.pictures import BLUE, RED, picture
 from training.tuning.sweep import REFUSED, num_ended
 
 REPORT_FILE = "report.md"
@@ -100,28 +99,23 @@ def draw_sweep(study: optuna.Study, path: Path) -> None:
     num_columns = min(3, len(names))
     num_rows = math.ceil(len(names) / num_columns)
     size = (0.8 + 3.2 * num_columns, 0.5 + 2.8 * num_rows)
-    figure = Figure(figsize=size, dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
     completed = _completed(study)
     losses = [trial.value or 0.0 for trial in completed]
     order = [trial.number for trial in completed]
-    for number, name in enumerate(names):
-        axes = figure.add_subplot(num_rows, num_columns, number + 1)
-        values = [trial.params[name] for trial in completed]
-        distribution = completed[0].distributions[name]
-        if isinstance(distribution, CategoricalDistribution):
-            values = [str(value) for value in values]
-        elif isinstance(distribution, FloatDistribution | IntDistribution) and distribution.log:
-            axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.scatter(values, losses, c=order, cmap="Blues", edgecolors="#1f6f8b", vmin=-5)
-        axes.scatter(values[:1], losses[:1], marker="*", s=160, color="#b3402e")
-        axes.set(xlabel=name, ylabel="validation loss" if number % num_columns == 0 else "")
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, metadata={"Software": None})
+    with picture(path, size, (num_rows, num_columns)) as plots:
+        for number, (name, axes) in enumerate(zip(names, plots, strict=False)):
+            values = [trial.params[name] for trial in completed]
+            distribution = completed[0].distributions[name]
+            if isinstance(distribution, CategoricalDistribution):
+                values = [str(value) for value in values]
+            elif isinstance(distribution, FloatDistribution | IntDistribution) and distribution.log:
+                axes.set_xscale("log")
+                axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                axes.xaxis.set_major_formatter("{x:g}")
+                axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.scatter(values, losses, c=order, cmap="Blues", edgecolors=BLUE, vmin=-5)
+            axes.scatter(values[:1], losses[:1], marker="*", s=160, color=RED)
+            axes.set(xlabel=name, ylabel="validation loss" if number % num_columns == 0 else "")
 
 
 def _completed(study: optuna.Study) -> list[FrozenTrial]:

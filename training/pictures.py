@@ -1,0 +1,51 @@
+"""Pictures: one look for all, and the same bytes for the same numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+BLUE, RED, GREEN, VIOLET, ORANGE, GREY, PALE_BLUE = COLOURS = (
+    "#1f6f8b",
+    "#b3402e",
+    "#6a994e",
+    "#7b5ea7",
+    "#c98a1b",
+    "#444444",
+    "#8da9c4",
+)
+"""For lines, in this order; pale blue for what is behind them."""
+
+
+@contextmanager
+def picture(
+    path: Path, size: tuple[float, float] = (7.5, 4.2), grid: tuple[int, int] = (1, 1)
+) -> Iterator[Iterator[Axes]]:
+    """A picture that is written at the end of the block.
+
+    Args:
+        path: Where to; the suffix says the format.
+        size: Width and height in inches.
+        grid: Rows and columns of plots.
+
+    Yields:
+        The plots, row by row, each made when it is asked for.
+    """
+    # Figure and canvas directly: pyplot would keep every figure alive in a global list.
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    yield (_plot(figure, grid, number) for number in range(1, grid[0] * grid[1] + 1))
+    # No creation date inside of the file.
+    figure.savefig(path, metadata={"Software": None})
+
+
+def _plot(figure: Figure, grid: tuple[int, int], number: int) -> Axes:
+    axes = figure.add_subplot(*grid, number)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
