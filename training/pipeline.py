@@ -34,7 +34,6 @@ from training.runs.run_folder import RunFolder, require_same_text
 from training.runs.tensorboard import TensorBoardLog
 from training.served.inventions import inventions
 from training.served.step_model import StepModel
-from training.served.writing import write
 from training.tables import figures_table
 
 TENSORBOARD_FOLDER = "tensorboard"
@@ -191,7 +190,7 @@ def _card_samples(model: StepModel, sample: SampleConfig) -> dict[Sampling, str]
     """What the published graph writes, at several temperatures."""
     temperatures = sorted({*_CARD_TEMPERATURES, sample.temperature})
     samplings = [Sampling(seed=1, temperature=temperature) for temperature in temperatures]
-    texts = write(model, sample.prompt, sample.num_tokens, samplings)
+    texts = model.write(sample.prompt, sample.num_tokens, samplings)
     return dict(zip(samplings, texts, strict=True))
 
 

@@ -26,9 +26,9 @@ from training.pipeline import (
 from training.publishing.candidate import step_model
 from training.runs.checkpoints import Checkpoint
 from training.runs.run_folder import RunFolder
+from training.served.beam_search import beam_search
 from training.served.step_model import StepModel, find_published, read_as_trained
 from training.served.surprise import surprises
-from training.served.writing import beam_search, write
 from training.tables import losses_table, surprises_table
 
 _OF_DRAWS = ("temperature", "top_k", "top_p", "min_p")
@@ -147,7 +147,7 @@ def _drawn(
         Sampling(seed=seed, **chosen)
         for seed in range(options.seed, options.seed + (options.num_samples or 1))
     ]
-    written = write(model, prompt, num_tokens, samplings)
+    written = model.write(prompt, num_tokens, samplings)
     return {f"seed {s.seed}": text for s, text in zip(samplings, written, strict=True)}
 
 

@@ -6,26 +6,56 @@
   reports this one; it is higher, since each window begins without a past.
 - `estimated_loss`: like stateful, but in parallel columns that each begin cold. Cheap, slightly
   higher than stateful; only used to compare moments of one run with each other.
+
+Whatever reads windows of a text can be measured: a model in torch, or a step graph in the runtime
+that serves (`served.reader`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from training.batches.columns import Columns, Window
 from training.batches.token_files import Ids
 from training.errors import CorpusError
-from training.models.language_model import LanguageModel
 
 COLD_WINDOW = 256
 _COLD_ROWS = 64
 _ESTIMATE_COLUMNS = 32
 _PASS_WINDOW = 512
+
+State = TypeVar("State")
+State_co = TypeVar("State_co", covariant=True)
+
+
+class Read(Protocol[State_co]):
+    """What reading a window gives: the cross-entropy of each target, and the state after it."""
+
+    @property
+    def nats_TB(self) -> Tensor:  # noqa: N802
+        """Float[T, B]."""
+
+    @property
+    def state(self) -> State_co:
+        """To go on from."""
+
+
+class Reader(Protocol[State]):
+    """What can be measured."""
+
+    def zero_state(self, num_rows: int, /) -> State:
+        """The state before the first token of so many texts."""
+
+    def read(self, ids_TB: Tensor, targets_TB: Tensor, state: State, /) -> Read[State]:
+        """Read a window and be told what came next, int64[T, B] both."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +76,12 @@ class Loss:
         return math.exp(self.nats)
 
 
-def stateful_loss(model: LanguageModel, ids: Ids) -> Loss:
+def stateful_loss(model: Reader[State], ids: Ids) -> Loss:
     """One pass over ids, int64[N]: N - 1 predictions."""
     return _carried_loss(model, Columns(ids, batch_size=1, window=_PASS_WINDOW))
 
 
-def estimated_loss(model: LanguageModel, ids: Ids, part: tuple[int, int] = (0, 1)) -> Loss:
+def estimated_loss(model: Reader[State], ids: Ids, part: tuple[int, int] = (0, 1)) -> Loss:
     """Parallel columns over ids, int64[N]; see the module docstring for how it differs.
 
     Args:
@@ -67,7 +97,7 @@ def estimated_loss(model: LanguageModel, ids: Ids, part: tuple[int, int] = (0, 1
     return _carried_loss(model, Columns(ids, columns, _PASS_WINDOW, part))
 
 
-def cold_loss(model: LanguageModel, ids: Ids, window: int = COLD_WINDOW) -> Loss:
+def cold_loss(model: Reader[State], ids: Ids, window: int = COLD_WINDOW) -> Loss:
     """Non-overlapping windows of ids, int64[N], each from the zero state.
 
     The last, shorter piece is left out, so that every window has the same amount of past.
@@ -96,18 +126,16 @@ def cold_batches(ids: Ids, window: int = COLD_WINDOW) -> Iterator[Window]:
         )
 
 
-def _carried_loss(model: LanguageModel, columns: Columns) -> Loss:
+def _carried_loss(model: Reader[State], columns: Columns) -> Loss:
     return _mean_loss(model, columns, carry=True)
 
 
-def _mean_loss(model: LanguageModel, windows: Iterable[Window], *, carry: bool) -> Loss:
-    """Sum in float64 over windows; the model is put back into the mode that it was in."""
-    was_training = model.training
-    model.eval()
+def _mean_loss(model: Reader[State], windows: Iterable[Window], *, carry: bool) -> Loss:
+    """Sum in float64 over windows."""
     total = 0.0
     num_tokens = 0
-    state = None
-    with torch.inference_mode():
+    state: State | None = None
+    with _evaluating(model):
         for window in windows:
             if state is None or not carry:
                 state = model.zero_state(window.inputs_TB.shape[1])
@@ -115,5 +143,17 @@ def _mean_loss(model: LanguageModel, windows: Iterable[Window], *, carry: bool) 
             state = reading.state
             total += float(reading.nats_TB.sum(dtype=torch.float64))
             num_tokens += window.num_tokens
-    model.train(was_training)
     return Loss(total / num_tokens, num_tokens)
+
+
+@contextmanager
+def _evaluating(model: object) -> Iterator[None]:
+    """Without gradients; a model in torch without dropout, and afterwards in the mode of before."""
+    with torch.inference_mode():
+        if not isinstance(model, nn.Module):
+            yield
+            return
+        was_training = model.training
+        model.eval()
+        yield
+        model.train(was_training)

@@ -14,7 +14,7 @@ from training.config.optimisation import OptimisationConfig
 from training.errors import CheckpointError, ConfigError, DivergedError
 from training.evaluation.losses import estimated_loss
 from training.loop.optimiser import build_optimiser
-from training.loop.sampling import generate
+from training.loop.sampling import sample_text
 from training.loop.schedule import Cycles
 from training.loop.vectors import Vectors
 from training.loop.workers import ALONE, Workers
@@ -149,7 +149,8 @@ class Trainer:
         """
         if not isinstance(self.model, RecurrentLanguageModel):
             return ""
-        return generate(self.model, self._tokenizer, self.identity.config.sample, self._config.seed)
+        sample, seed = self.identity.config.sample, self._config.seed
+        return sample_text(self.model, self._tokenizer, sample, seed)
 
     def checkpoint(self, position: Position) -> Checkpoint:
         """All that `restore` needs."""

@@ -11,13 +11,13 @@ from service.artifacts.manifest import Evaluation, Parity
 from training.batches.token_files import Ids, TokenFiles
 from training.corpora.corpus import Corpus, HeldOutPart
 from training.errors import ExportError, QualityGateError
-from training.evaluation.losses import Loss
+from training.evaluation.losses import Loss, cold_loss, stateful_loss
 from training.export.parity import check_parity
 from training.export.quantisation import quantise
 from training.export.step_graph import able_to_write, export_step, metadata_of
 from training.runs.checkpoints import Checkpoint
 from training.runs.code_version import code_version
-from training.served.losses import cold_loss, load_step, stateful_loss
+from training.served.reader import StepReader
 from training.served.step_model import StepModel
 
 
@@ -113,7 +113,9 @@ def build_candidate(
         evaluations = _evaluate(float_graph, "float32", published)
         return Candidate(float_graph, "float32", parity, evaluations)
     graph = quantise(float_graph)
-    before, after = (stateful_loss(load_step(g), validation.ids) for g in (float_graph, graph))
+    before, after = (
+        stateful_loss(StepReader.of_graph(g), validation.ids) for g in (float_graph, graph)
+    )
     check_quality(before, after, config.publish.max_perplexity_increase)
     # One pass over a long text takes minutes: not twice over the same.
     known = (before, after) if test is None else (None, None)
@@ -144,10 +146,10 @@ def _evaluate(
     held_out: HeldOut,
     stateful: Loss | None = None,
 ) -> tuple[Evaluation, ...]:
-    step = load_step(graph)
+    reader = StepReader.of_graph(graph)
     losses: dict[Literal["stateful", "cold-256"], Loss] = {
-        "stateful": stateful or stateful_loss(step, held_out.ids),
-        "cold-256": cold_loss(step, held_out.ids),
+        "stateful": stateful or stateful_loss(reader, held_out.ids),
+        "cold-256": cold_loss(reader, held_out.ids),
     }
     return tuple(
         Evaluation(

@@ -8,7 +8,6 @@ from service.artifacts.manifest import Inventions
 from service.runtime.sampling import Sampling
 from training.corpora.corpus import Texts
 from training.served.step_model import StepModel
-from training.served.writing import write
 
 NUM_TEXTS = 1000
 MAX_CHARACTERS = 2000
@@ -55,4 +54,4 @@ def _written(model: StepModel, max_characters: int, temperature: float) -> Itera
     for first in range(0, NUM_TEXTS, _ROWS):
         seeds = range(first, first + _ROWS)
         samplings = [Sampling(seed=seed, temperature=temperature) for seed in seeds]
-        yield from write(model, "", num_tokens, samplings)
+        yield from model.write("", num_tokens, samplings)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 
 from service.artifacts.errors import ArtifactError
 from service.artifacts.graph import check_step_graph
+from service.artifacts.reference import Reference
 from service.artifacts.store import Artifact, ModelStore
 from service.runtime.burst import BurstDecoder
+from service.runtime.sampling import Sampling
 from service.runtime.step import StepGraph
 from training.config.files import checked
 from training.config.text import CleaningConfig, CorpusConfig
@@ -22,6 +22,7 @@ from training.corpora.cleaning import cleaner
 from training.corpora.load import at_path, is_of_format, records_of_file
 from training.corpora.plain import read_pieces
 from training.errors import ConfigError, PublishError
+from training.served.writing import write
 from training.tokenization.tokenizer import TextTokenizer
 
 
@@ -67,6 +68,11 @@ class StepModel:
             never_drawn=ids.never_sampled,
         )
 
+    def write(self, prompt: str, num_tokens: int, samplings: Sequence[Sampling]) -> list[str]:
+        """What the server writes; see `writing.write`."""
+        decoder = self.decoder(len(samplings))
+        return write(decoder, self.tokenizer, prompt, num_tokens, samplings)
+
     def step(self) -> StepGraph:
         """One run for each token."""
         return StepGraph(
@@ -75,14 +81,6 @@ class StepModel:
             state_names=self.state_names,
         )
 
-    def prompt_ids(self, prompt: str) -> NDArray[np.int64]:
-        """What is read before the first token is written, int64[T], T >= 1."""
-        ids = self.tokenizer.special_ids
-        prompt_T = self.tokenizer.encode(prompt)
-        if len(prompt_T) == 0 or ids.start_before_prompt:
-            prompt_T = np.concatenate([np.array([ids.start]), prompt_T])
-        return prompt_T
-
 
 def find_published(store: ModelStore, ref: str) -> Artifact:
     """`name@version`, or the newest version of `name`.
@@ -90,16 +88,16 @@ def find_published(store: ModelStore, ref: str) -> Artifact:
     Raises:
         PublishError: there is no such model, or it is damaged.
     """
-    name, _, version = ref.partition("@")
-    versions = store.versions(name) if name in store.names() else []
-    wanted = int(version) if version.isdecimal() else max(versions, default=0)
-    if wanted not in versions or (version and not version.isdecimal()):
-        known = [f"{name}@{number}" for name in store.names() for number in store.versions(name)]
-        raise PublishError(
-            f"no model {ref!r} in the store; there are: {', '.join(known) or 'none'}"
-        )
     try:
-        return store.verify(name, wanted)
+        wanted = Reference.parse(ref)
+        version = wanted.version or max(store.versions(wanted.name), default=0)
+        if version not in store.versions(wanted.name):
+            raise ValueError(f"no model {ref!r} in the store")
+    except ValueError as error:
+        known = [str(Reference(n, version)) for n in store.names() for version in store.versions(n)]
+        raise PublishError(f"{error}; there are: {', '.join(known) or 'none'}") from error
+    try:
+        return store.verify(wanted.name, version)
     except ArtifactError as error:
         raise PublishError(str(error)) from error
 

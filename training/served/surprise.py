@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.losses import Loss
-from training.served.losses import cross_entropy
+from training.served.reader import cross_entropy
 from training.served.step_model import StepModel
 
 _CONTEXT_TOKENS = 24

@@ -51,6 +51,10 @@ class TextTokenizer:
         """Ids of a text, int64[N]; special tokens written in it are just text."""
         return np.concatenate([np.zeros(0, np.int64), *self._encoded(text)])
 
+    def prompt_ids(self, prompt: str) -> NDArray[np.int64]:
+        """What is read at the beginning of a text before it is written on, int64[T], T >= 1."""
+        return np.array(self.special_ids.opening(self.encode(prompt).tolist()))
+
     def encode_all(self, texts: Iterable[str], *, are_items: bool) -> Iterator[NDArray[np.int64]]:
         """Ids of texts that follow each other; items each between start and end.
 

@@ -16,11 +16,11 @@ from onnx import TensorProto, helper, numpy_helper
 from service.runtime.step import StepGraph
 from tests.training.tiny import TinyRun
 from training.errors import ExportError, QualityGateError
-from training.evaluation.losses import Loss
+from training.evaluation.losses import Loss, stateful_loss
 from training.export.quantisation import quantise, quantise_weight
 from training.models import step as step_module
 from training.publishing.candidate import Candidate, build_graph, check_quality
-from training.served.losses import load_step, stateful_loss
+from training.served.reader import StepReader
 
 
 def one_product(weight_KN: NDArray[np.float32]) -> onnx.ModelProto:
@@ -160,7 +160,7 @@ def test_unfolded_embedding_is_quantised_too(
     assert table.dims[1] == 8
     ids = tiny_run.tokens.validation
     folded = next(e for e in tiny_candidate.evaluations if e.method == "stateful")
-    loss = stateful_loss(load_step(graph), ids)
+    loss = stateful_loss(StepReader.of_graph(graph), ids)
     assert loss.nats == pytest.approx(folded.nats_per_token, rel=0.02)
 
 

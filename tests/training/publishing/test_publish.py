@@ -22,7 +22,8 @@ from training.runs.metrics import METRICS_FILE, read_history
 def publish_tiny(store: ModelStore, version: int, run: TinyRun, candidate: Candidate) -> Path:
     """Publish, and return the folder."""
     history = read_history(run.folder.path / METRICS_FILE)
-    samples = {Sampling(seed=1): "To be", Sampling(seed=1, temperature=0.5): "``` or not"}
+    temperatures = {1.0: "To be", 0.5: "``` or not"}
+    samples = {Sampling(seed=1, temperature=t): text for t, text in temperatures.items()}
     return publish(store, version, run.checkpoint, candidate, history, samples).folder
 
 

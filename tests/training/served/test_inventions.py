@@ -11,7 +11,6 @@ from training.cli import main
 from training.corpora.corpus import Texts
 from training.served.inventions import inventions
 from training.served.step_model import StepModel
-from training.served.writing import write
 
 
 def test_texts_are_counted_as_they_are_written(tmp_path: Path) -> None:
@@ -19,7 +18,7 @@ def test_texts_are_counted_as_they_are_written(tmp_path: Path) -> None:
     publish(tmp_path, end="e", start_before_prompt=True)
     model = StepModel.of_artifact(ModelStore(tmp_path).verify("tiny", 1))
     samplings = [Sampling(seed=seed, temperature=1.0) for seed in range(1000)]
-    written = write(model, "", 200, samplings)
+    written = model.write("", 200, samplings)
     lengths = sorted(map(len, written))
     longest = lengths[len(lengths) * 3 // 4]
     assert 0 < longest < lengths[-1], "some must be too long"

@@ -18,9 +18,9 @@ from tests.tiny_model import VOCABULARY_SIZE, publish, step_graph
 from tests.training.tiny import TinyRun
 from training.config.text import TokenizerConfig
 from training.publishing.candidate import step_model
+from training.served.beam_search import beam_search
 from training.served.step_model import StepModel
 from training.served.surprise import surprises
-from training.served.writing import beam_search, write
 from training.tokenization.build import build_tokenizer
 
 
@@ -35,7 +35,7 @@ def test_it_writes_what_the_server_writes(tmp_path: Path, prompt: str) -> None:
     """For the same seed and options, each beside the others; the end included."""
     model = published(tmp_path, end="e", start_before_prompt=True)
     samplings = [Sampling(seed=seed, temperature=0.7, top_k=20) for seed in range(8)]
-    texts = write(model, prompt, 150, samplings)
+    texts = model.write(prompt, 150, samplings)
     with TestClient(create_app(Settings(model_store=tmp_path))) as client:
         for seed, text in enumerate(texts):
             ask = {"prompt": prompt, "max_tokens": 150, "temperature": 0.7, "top_k": 20}
@@ -59,7 +59,7 @@ def test_a_wide_beam_finds_the_best_text_of_all(tmp_path: Path) -> None:
     assert special.unknown is not None
     step = model.step()
     state = step.zero_state(1)
-    for token in model.prompt_ids("On"):
+    for token in model.tokenizer.prompt_ids("On"):
         logits, state = step(np.array([token]), state)
     [first_V] = log_probabilities(logits, special.unknown)
     vocabulary = np.arange(step.vocabulary_size)
@@ -81,7 +81,7 @@ def test_a_wide_beam_finds_the_best_text_of_all(tmp_path: Path) -> None:
 def test_more_beams_find_no_worse_texts(tiny_run: TinyRun) -> None:
     """One beam is greedy; scores are in order; nothing unknown is written."""
     model = step_model(tiny_run.checkpoint)
-    greedy = write(model, "The ", 20, [Sampling(seed=0, temperature=0.0)])
+    greedy = model.write("The ", 20, [Sampling(seed=0, temperature=0.0)])
     one = beam_search(model, "The ", 20, num_beams=1, length_penalty=0.6)
     assert [found.text for found in one] == greedy
     many = beam_search(model, "The ", 20, num_beams=8, length_penalty=0.6)
