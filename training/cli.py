@@ -1,4 +1,4 @@
-"""`lstm-train`: `commands/arguments.py` says what can be written, the rest of `commands/` does it.
+"""`lstm-train`: one verb for each function in `commands/`.
 
 Exit status: 0 done, 1 a `TrainingError` (its message is printed), 2 wrong command line, 130 stopped
 by Ctrl-C.
@@ -6,32 +6,87 @@ by Ctrl-C.
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
+from cyclopts import App, CycloptsError, Parameter
+from pydantic import ValidationError
 from rich.console import Console
 from rich.text import Text
 
+from service import __version__
 from training.commands import look, make, tune
-from training.commands.arguments import argument_parser
-from training.commands.status import FAILED, INTERRUPTED
+from training.commands.arguments import Process, option_name
+from training.commands.status import DONE, FAILED, INTERRUPTED, MISUSED
 from training.errors import TrainingError
 from training.loop.memory import keep_freed_memory
 from training.loop.workers import joined_workers
 
+_EXAMPLES = """\
+Examples:
+  lstm-train run training/configs/shakespeare.toml       one published model, start to end
+  lstm-train run --text my.txt --name mine               a text of your own, no config needed
+  lstm-train run --resume --run-dir runs/mine            go on after Ctrl-C, kill or power cut
+  lstm-train sample --run-dir runs/mine --prompt "Once"  look at what it writes
+  lstm-train evaluate --model mine --text other.txt      how well it knows another text
+  lstm-train --install-completion                        let the shell complete verbs and options
+"""
+
+
+def command_line() -> App:
+    """The verbs and what each of them can be told."""
+    app = App(
+        name="lstm-train",
+        help="Train a recurrent language model and publish it into a model store.",
+        help_epilogue=_EXAMPLES,
+        help_format="plaintext",
+        version=f"lstm-train {__version__}",
+        # Without --no-resume and the like; a default of nothing is not worth showing.
+        default_parameter=Parameter(negative=(), show_default=lambda value: value or None),
+        error_formatter=_complaint,
+        error_console=Console(stderr=True, soft_wrap=True),
+    )
+    for verb in (
+        make.run,
+        make.train,
+        look.evaluate,
+        look.sample,
+        make.export,
+        make.publish,
+        tune.compare,
+        tune.find_lr,
+        tune.sweep,
+        tune.gradients,
+    ):
+        app.command(verb, help_epilogue="", sort_key=len(list(app)))
+    app.register_install_completion_command(help="Let the shell complete verbs and options.")
+    return app
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the words of a command line say; returns the exit status."""
-    options = argument_parser().parse_args(arguments)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
+    app = command_line()
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if not words:
+        app.help_print(console=app.error_console)
+        return MISUSED
+    try:
+        verb, bound, _ = app.parse_args(words, exit_on_error=False, print_error=True)
+    except CycloptsError:
+        return MISUSED
+    if "process" not in bound.signature.parameters:  # --help, --version, --install-completion
+        verb(*bound.args, **bound.kwargs)
+        return DONE
+    process = bound.arguments.get("process", Process())
+    if process.threads is not None:
+        torch.set_num_threads(process.threads)
     keep_freed_memory()
     try:
         with joined_workers() as workers:
-            options.workers = workers
-            return _VERBS[options.command](options, Console(quiet=not workers.is_first))
+            here = {"workers": workers, "console": Console(quiet=not workers.is_first)}
+            bound.arguments["process"] = process.model_copy(update=here)
+            return int(verb(*bound.args, **bound.kwargs))
     except (TrainingError, OSError) as error:
         Console(stderr=True).print(Text(f"lstm-train: {error}"), soft_wrap=True)
         return FAILED
@@ -40,18 +95,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-_VERBS: dict[str, Callable[[argparse.Namespace, Console], int]] = {
-    "run": make.run,
-    "train": make.train,
-    "export": make.export,
-    "publish": make.publish,
-    "evaluate": look.evaluate,
-    "sample": look.sample,
-    "compare": tune.compare,
-    "find-lr": tune.find_lr,
-    "sweep": tune.sweep,
-    "gradients": tune.gradients,
-}
+def _complaint(error: CycloptsError) -> Text:
+    """What is wrong with a command line, in one line, and where to read more."""
+    verb = " ".join(["lstm-train", *(error.command_chain or ())])
+    if isinstance(error.__cause__, ValidationError):
+        fault = error.__cause__.errors(include_url=False)[0]
+        message = str(fault["msg"]).removeprefix("Value error, ")
+        where = "".join(f"{option_name(str(field))}: " for field in fault["loc"][:1])
+        return Text(f"lstm-train: {where}{message}; see {verb} --help")
+    message = getattr(error, "exception_message", "") or str(error)
+    return Text(f"lstm-train: {message.rstrip('.')}; see {verb} --help")
 
 
 if __name__ == "__main__":

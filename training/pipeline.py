@@ -41,38 +41,52 @@ _CARD_TEMPERATURES = (0.5, 0.8, 1.0)
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """Where a run lies, and where to report."""
+class WhatToTrain:
+    """A run: what is trained, on which text, and where it lies.
 
+    Attributes:
+        config: None for a run that is resumed: its checkpoint has the config.
+        corpus: The text.
+        run_folder: Where the run lies.
+        resume: Whether to go on with the run that lies there.
+    """
+
+    config: TrainConfig | None
+    corpus: Corpus
     run_folder: RunFolder
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a training reports, and who works on it."""
+
     console: Console
     tensorboard: bool = False
     workers: Workers = ALONE
 
 
-def train_model(
-    config: TrainConfig | None, corpus: Corpus, workplace: Workplace, *, resume: bool
-) -> Outcome:
-    """Train until done or interrupted; `config` may be None when resuming.
+def train_model(what: WhatToTrain, desk: Desk) -> Outcome:
+    """Train until done or interrupted.
 
     Raises:
         TrainingError: see `errors`.
     """
-    folder = workplace.run_folder
+    folder, corpus = what.run_folder, what.corpus
     checkpoint: Checkpoint | None = None
-    if resume:
-        checkpoint = folder.resume(config, corpus)
+    if what.resume:
+        checkpoint = folder.resume(what.config, corpus)
         identity = checkpoint.identity
-        _warn_of_another_program(identity, workplace.console)
+        _warn_of_another_program(identity, desk.console)
+    elif what.config is None:
+        raise ValueError("a new run needs a config")
     else:
-        if config is None:
-            raise ValueError("a new run needs a config")
-        identity = folder.begin(config, corpus)
-    observers = _observers(workplace, identity)
+        identity = folder.begin(what.config, corpus)
+    observers = _observers(desk, folder, identity)
     try:
         with Interruption() as interruption:
             tokens = folder.tokens(identity, corpus)
-            workplace.workers.first_goes_ahead(lambda: (tokens.train, tokens.validation))
+            desk.workers.first_goes_ahead(lambda: (tokens.train, tokens.validation))
             outcome = train(
                 identity,
                 tokens,
@@ -80,20 +94,20 @@ def train_model(
                 observers,
                 interruption,
                 checkpoint,
-                workplace.workers,
-                None if resume else _vectors(identity, workplace.console),
+                desk.workers,
+                None if what.resume else _vectors(identity, desk.console),
             )
     finally:
         observers.finished()
     history = read_history(folder.path / METRICS_FILE)
-    if history.evaluations and workplace.workers.is_first:
-        workplace.console.print(evaluation_table(history))
+    if history.evaluations and desk.workers.is_first:
+        desk.console.print(evaluation_table(history))
         if outcome.is_complete:
             # The best moment may be of before a resume, and the config of after it. A run that
             # goes on with restarts is calibrated again, at its end.
             best = Checkpoint.load(folder.best).with_config(identity.config)
             if identity.config.training.calibrate:
-                best = _calibrated(best, tokens, workplace.console)
+                best = _calibrated(best, tokens, desk.console)
             best.save(folder.best)
     return outcome
 
@@ -128,7 +142,8 @@ def evaluate_checkpoint(
 def publish_checkpoint(
     checkpoint: Checkpoint,
     corpus: Corpus,
-    workplace: Workplace,
+    run_folder: RunFolder,
+    console: Console,
     store: ModelStore,
     version: int | None,
 ) -> Artifact:
@@ -141,11 +156,11 @@ def publish_checkpoint(
     require_same_text(identity, corpus)
     # Told now, not after minutes of measuring; the store checks it again when it writes.
     chosen = choose_version(store, identity.config.name, version)
-    tokens = workplace.run_folder.tokens(identity, corpus)
+    tokens = run_folder.tokens(identity, corpus)
     if identity.config.training.calibrate and checkpoint.temperature == 1.0:
         # The last moment instead of the best, or one of a run that was not complete.
-        checkpoint = _calibrated(checkpoint, tokens, workplace.console)
-    with workplace.console.status("exporting, comparing with torch, measuring"):
+        checkpoint = _calibrated(checkpoint, tokens, console)
+    with console.status("exporting, comparing with torch, measuring"):
         validation = HeldOut.of("validation", corpus, tokens)
         test = None if corpus.test is None else HeldOut.of("test", corpus, tokens)
         candidate = build_candidate(checkpoint, validation, test)
@@ -154,10 +169,10 @@ def publish_checkpoint(
         asked = identity.config.publish.default_temperature
         temperature = 1.0 if asked is None else asked
         invented = inventions(model, corpus.train, temperature) if corpus.has_items else None
-        history = read_history(workplace.run_folder.path / METRICS_FILE)
+        history = read_history(run_folder.path / METRICS_FILE)
         artifact = publish(store, chosen, checkpoint, candidate, history, samples, invented)
-    workplace.console.print(figures_table(artifact))
-    workplace.console.print(f"published {artifact.ref} in {artifact.folder}", highlight=False)
+    console.print(figures_table(artifact))
+    console.print(f"published {artifact.ref} in {artifact.folder}", highlight=False)
     return artifact
 
 
@@ -205,15 +220,15 @@ def corpus_of(identity: RunIdentity, data_folder: Path | None, text: Path | None
     return load_corpus(source, data_folder, config.cleaning)
 
 
-def _observers(workplace: Workplace, identity: RunIdentity) -> Observers:
-    folder = workplace.run_folder.path
-    if not workplace.workers.is_first:
+def _observers(desk: Desk, run_folder: RunFolder, identity: RunIdentity) -> Observers:
+    folder = run_folder.path
+    if not desk.workers.is_first:
         return Observers([])
     observers: list[Observer] = [
         MetricsLog(folder / METRICS_FILE),
         CurvesDrawing(folder, identity.config.name),
-        ProgressDisplay(workplace.console),
+        ProgressDisplay(desk.console),
     ]
-    if workplace.tensorboard:
+    if desk.tensorboard:
         observers.append(TensorBoardLog(folder / TENSORBOARD_FOLDER))
     return Observers(observers)

@@ -36,7 +36,7 @@ class SamplingOptions(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = Field(
         None,
         description="Divides the logits; 0 takes the most probable token. "
-        "The model's default, or 1, if null.",
+        "The model's default, or 1, where none is given.",
     )
     top_k: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Draw among the k most probable tokens only; ties go to the lower id."

@@ -15,7 +15,7 @@ from service.settings import Settings
 from tests.training.tiny import sentences
 from training.config.files import parse_config
 from training.corpora.load import load_corpus
-from training.pipeline import Workplace, publish_checkpoint, train_model
+from training.pipeline import Desk, WhatToTrain, publish_checkpoint, train_model
 from training.runs.checkpoints import Checkpoint
 from training.runs.run_folder import RunFolder
 
@@ -69,10 +69,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
             source="test",
         )
         corpus = load_corpus(config.corpus)
-        workplace = Workplace(RunFolder(folder / "runs" / name), Console(file=StringIO()))
-        train_model(config, corpus, workplace, resume=False)
-        checkpoint = Checkpoint.load(workplace.run_folder.best)
-        publish_checkpoint(checkpoint, corpus, workplace, ModelStore(folder / "store"), None)
+        run_folder, console = RunFolder(folder / "runs" / name), Console(file=StringIO())
+        train_model(WhatToTrain(config, corpus, run_folder), Desk(console))
+        checkpoint, store = Checkpoint.load(run_folder.best), ModelStore(folder / "store")
+        publish_checkpoint(checkpoint, corpus, run_folder, console, store, None)
     return folder / "store"
 
 

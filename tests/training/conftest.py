@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.training.tiny import TinyRun, sentences, tiny_config
 from training.corpora.load import load_corpus
-from training.pipeline import Workplace, train_model
+from training.pipeline import Desk, WhatToTrain, train_model
 from training.publishing.candidate import Candidate, build_candidate, build_graph
 from training.runs.run_folder import RunFolder
 
@@ -31,8 +31,8 @@ def tiny_run(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> TinyR
     corpus = load_corpus(config.corpus)
     folder = RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
     screen = StringIO()
-    workplace = Workplace(folder, Console(file=screen, width=100))
-    outcome = train_model(config, corpus, workplace, resume=False)
+    desk = Desk(Console(file=screen, width=100))
+    outcome = train_model(WhatToTrain(config, corpus, folder), desk)
     assert outcome.is_complete
     return TinyRun(config, corpus, folder, screen.getvalue())
 

@@ -25,7 +25,7 @@ from training.corpora.load import at_path, load_corpus
 from training.errors import CheckpointError, CorpusError
 from training.loop.interruption import Interruption
 from training.loop.train import Outcome, train
-from training.pipeline import Workplace, train_model
+from training.pipeline import Desk, WhatToTrain, train_model
 from training.runs.checkpoints import LAST, Checkpoint
 from training.runs.code_version import code_version
 from training.runs.metrics import METRICS_FILE, MetricsLog, read_history
@@ -201,7 +201,8 @@ def test_another_program_is_told(tiny_run: TinyRun, tmp_path: Path) -> None:
         identity = checkpoint.identity.model_copy(update={"code_version": began})
         replace(checkpoint, identity=identity).save(folder.last)
         shown = StringIO()
-        train_model(None, tiny_run.corpus, Workplace(folder, Console(file=shown)), resume=True)
+        what = WhatToTrain(None, tiny_run.corpus, folder, resume=True)
+        train_model(what, Desk(Console(file=shown)))
         told = f"begun by version {began or 'unknown'}, goes on with {code_version()}"
         assert notes == shown.getvalue().count(told)
 

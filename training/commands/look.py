@@ -2,107 +2,172 @@
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from rich.console import Console
+from cyclopts import Parameter
+from pydantic import Field
 from rich.text import Text
 
-from service.artifacts.store import ModelStore
+from service.artifacts.store import Artifact, ModelStore
 from service.runtime.sampling import Sampling, SamplingOptions
-from training.commands.arguments import DEFAULTS
+from training.batches.token_files import Ids
+from training.commands.arguments import (
+    MODEL_STORE,
+    CheckpointOrModel,
+    DataFolder,
+    Flat,
+    Natural,
+    Options,
+    Positive,
+    Process,
+)
+from training.commands.idle import refuse_idle
 from training.commands.make import checkpoint_of
 from training.commands.status import DONE
 from training.config.train import SampleConfig
-from training.corpora.corpus import Corpus
+from training.corpora.corpus import HeldOutPart
 from training.errors import ConfigError, CorpusError
 from training.evaluation.adapting import cache_loss, dynamic_loss
 from training.evaluation.losses import Loss
 from training.export.step_graph import able_to_write
-from training.pipeline import (
-    corpus_of,
-    evaluate_checkpoint,
-)
+from training.models.language_model import LanguageModel
+from training.pipeline import corpus_of, evaluate_checkpoint
 from training.publishing.candidate import step_model
-from training.runs.checkpoints import Checkpoint
 from training.runs.run_folder import RunFolder
 from training.served.beam_search import beam_search
 from training.served.step_model import StepModel, find_published, read_as_trained
 from training.served.surprise import surprises
 from training.tables import losses_table, surprises_table
 
-_OF_DRAWS = ("temperature", "top_k", "top_p", "min_p")
-_OF_CACHE = ("cache_flatness", "cache_weight")
-_IDLE = (
-    ("model", True, "does nothing with --model", ("checkpoint", "data")),
-    (
-        "model",
-        True,
-        "needs a checkpoint: --run-dir, not --model",
-        ("part", "dynamic", "cache", *_OF_CACHE),
-    ),
-    ("run_dir", True, "does nothing with --run-dir", ("places", "store")),
-    ("cache", False, "does nothing without --cache", _OF_CACHE),
-    ("beams", True, "does nothing with --beams", (*_OF_DRAWS, "seed", "num_samples")),
-    ("beams", False, "does nothing without --beams", ("length_penalty",)),
-)
-"""If the first option is named (or, False: is not), the last ones are refused in these words."""
+Rate = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
 
-def evaluate(options: argparse.Namespace, console: Console) -> int:
-    """Measure a checkpoint, or a published model."""
-    options = _checked(options)
-    if options.model is not None:
-        return _evaluate_published(options, console)
-    checkpoint = checkpoint_of(options)
-    corpus = corpus_of(checkpoint.identity, options.data, options.text)
-    with console.status("measuring"):
-        folder = RunFolder(options.run_dir)
-        losses = evaluate_checkpoint(checkpoint, corpus, folder, options.part or "validation")
-        losses |= _adapting_losses(options, checkpoint, corpus)
+class Measures(Options):
+    """What is measured on which text."""
+
+    text: Annotated[
+        Path | None,
+        Parameter(
+            help="with --model: what to measure; with --run-dir: where the corpus lies now",
+            metavar="FILE",
+        ),
+    ] = None
+    part: Annotated[
+        HeldOutPart | None,
+        Parameter(help="with --run-dir: which held-out part of the corpus (default: validation)"),
+    ] = None
+    data: DataFolder = None
+    places: Annotated[
+        Natural | None,
+        Parameter(
+            help="with --model: show so many of the most surprising places (default: 10)",
+            metavar="N",
+        ),
+    ] = None
+    dynamic: Annotated[
+        Rate | None,
+        Parameter(
+            help="with --run-dir: also let it learn from the text as it reads (dynamic "
+            "evaluation), at this learning rate",
+            metavar="LR",
+        ),
+    ] = None
+    cache: Annotated[
+        Positive | None,
+        Parameter(
+            help="with --run-dir: also with a neural cache of the last N tokens", metavar="N"
+        ),
+    ] = None
+    cache_flatness: Annotated[
+        Rate | None, Parameter(help="of --cache (default: 0.3)", metavar="F")
+    ] = None
+    cache_weight: Annotated[
+        Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None,
+        Parameter(help="of --cache (default: 0.1)", metavar="W"),
+    ] = None
+
+
+class Writing(Options):
+    """What is written, and how many times."""
+
+    prompt: Annotated[str | None, Parameter(help="instead of sample.prompt", metavar="TEXT")] = None
+    num_tokens: Annotated[
+        Positive | None, Parameter(help="instead of sample.num_tokens", metavar="N")
+    ] = None
+    seed: Annotated[Natural | None, Parameter(help="default: 0", metavar="N")] = None
+    num_samples: Annotated[
+        Positive | None, Parameter(help="write so many, from seed on (default: 1)", metavar="N")
+    ] = None
+    beams: Annotated[
+        Positive | None,
+        Parameter(help="search for the most probable text instead", metavar="N"),
+    ] = None
+    length_penalty: Annotated[
+        Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None,
+        Parameter(help="of --beams: 0 prefers short texts (default: 0.6)", metavar="A"),
+    ] = None
+
+
+def evaluate(
+    *,
+    of: Annotated[CheckpointOrModel, Flat] = CheckpointOrModel(),
+    measures: Annotated[Measures, Flat] = Measures(),
+    process: Annotated[Process, Flat] = Process(),
+) -> int:
+    """Measure a checkpoint, or a published model on any text."""
+    refuse_idle(of.named | measures.named)
+    if of.model is not None:
+        artifact = find_published(ModelStore(of.store or MODEL_STORE), of.model)
+        return _evaluate_published(artifact, measures, process)
+    run_dir = of.required_run_dir
+    checkpoint = checkpoint_of(run_dir, of.checkpoint or "best")
+    corpus = corpus_of(checkpoint.identity, measures.data, measures.text)
+    part = measures.part or "validation"
+    with process.console.status("measuring"):
+        folder = RunFolder(run_dir)
+        losses = evaluate_checkpoint(checkpoint, corpus, folder, part)
+        ids = folder.tokens(checkpoint.identity, corpus).held_out(part)
+        losses |= _adapting_losses(checkpoint.model(), ids, measures)
     name, step = checkpoint.identity.config.name, checkpoint.position.step
-    title = f"{name}, step {step:,}, {options.part or 'validation'} text"
-    console.print(losses_table(title, losses))
+    process.console.print(losses_table(f"{name}, step {step:,}, {part} text", losses))
     return DONE
 
 
-def _adapting_losses(
-    options: argparse.Namespace, checkpoint: Checkpoint, corpus: Corpus
-) -> dict[str, Loss]:
-    tokens = RunFolder(options.run_dir).tokens(checkpoint.identity, corpus)
-    ids = tokens.held_out(options.part or "validation")
-    model = checkpoint.model()
+def _adapting_losses(model: LanguageModel, ids: Ids, measures: Measures) -> dict[str, Loss]:
     losses = {}
-    if options.dynamic is not None:
-        name = f"dynamic, rate {options.dynamic:g}: adapts to this text"
-        losses[name] = dynamic_loss(model, ids, learning_rate=options.dynamic)
-    if options.cache is not None:
-        name = f"cache of {options.cache:,}: adapts to this text"
-        losses[name] = cache_loss(
+    if (rate := measures.dynamic) is not None:
+        name = f"dynamic, rate {rate:g}: adapts to this text"
+        losses[name] = dynamic_loss(model, ids, learning_rate=rate)
+    if (size := measures.cache) is not None:
+        flatness, weight = measures.cache_flatness, measures.cache_weight
+        losses[f"cache of {size:,}: adapts to this text"] = cache_loss(
             able_to_write(model),
             ids,
-            size=options.cache,
-            flatness=options.cache_flatness,
-            weight=options.cache_weight,
+            size=size,
+            flatness=0.3 if flatness is None else flatness,
+            weight=0.1 if weight is None else weight,
         )
     return losses
 
 
-def _evaluate_published(options: argparse.Namespace, console: Console) -> int:
-    if options.text is None:
+def _evaluate_published(artifact: Artifact, measures: Measures, process: Process) -> int:
+    if measures.text is None:
         raise ConfigError("--model needs --text: which text is to be measured?")
-    artifact = find_published(ModelStore(options.store), options.model)
     model = StepModel.of_artifact(artifact)
     tokenizer = model.tokenizer
-    with console.status("measuring"):
-        texts = list(read_as_trained(artifact, options.text))
+    with process.console.status("measuring"):
+        texts = list(read_as_trained(artifact, measures.text))
         pieces = tokenizer.encode_all(texts, are_items=tokenizer.special_ids.start_before_prompt)
         ids = np.concatenate([np.zeros(0, np.int64), *pieces])
         num_characters = sum(map(len, texts))
         if len(ids) < 2 or num_characters == 0:
-            raise CorpusError(f"{options.text} is too short to be measured")
-        loss, places = surprises(model, ids, options.places)
-    console.print(losses_table(f"{model.name} on {options.text.name}", {"stateful": loss}))
+            raise CorpusError(f"{measures.text} is too short to be measured")
+        num_places = 10 if measures.places is None else measures.places
+        loss, places = surprises(model, ids, num_places)
+    console, title = process.console, f"{model.name} on {measures.text.name}"
+    console.print(losses_table(title, {"stateful": loss}))
     bits = loss.bits * loss.num_tokens / num_characters
     console.print(f"{num_characters:,} characters, {bits:.4f} bits per character", highlight=False)
     if places:
@@ -110,70 +175,50 @@ def _evaluate_published(options: argparse.Namespace, console: Console) -> int:
     return DONE
 
 
-def sample(options: argparse.Namespace, console: Console) -> int:
-    """Let a model write."""
-    options = _checked(options)
-    if options.model is not None:
-        artifact = find_published(ModelStore(options.store), options.model)
+def sample(
+    *,
+    of: Annotated[CheckpointOrModel, Flat] = CheckpointOrModel(),
+    writing: Annotated[Writing, Flat] = Writing(),
+    options: Annotated[SamplingOptions, Flat] = SamplingOptions(),
+    process: Annotated[Process, Flat] = Process(),
+) -> int:
+    """Let a checkpoint or a published model write."""
+    named = {name for name, value in options if value is not None}
+    refuse_idle(of.named | writing.named | named)
+    if of.model is not None:
+        artifact = find_published(ModelStore(of.store or MODEL_STORE), of.model)
         model, sample = StepModel.of_artifact(artifact), SampleConfig()
-        defaults = artifact.manifest.defaults
+        options = options.merged(artifact.manifest.defaults)  # as the server does
     else:
-        checkpoint = checkpoint_of(options)
+        checkpoint = checkpoint_of(of.required_run_dir, of.checkpoint or "best")
         model, sample = step_model(checkpoint), checkpoint.identity.config.sample
-        defaults = SamplingOptions(temperature=sample.temperature)
-    prompt = sample.prompt if options.prompt is None else options.prompt
-    num_tokens = options.num_tokens or sample.num_tokens
-    if options.beams is None:
-        texts = _drawn(options, model, prompt, num_tokens, defaults)
+        options = options.merged(SamplingOptions(temperature=sample.temperature))
+    prompt = sample.prompt if writing.prompt is None else writing.prompt
+    num_tokens = writing.num_tokens or sample.num_tokens
+    if writing.beams is None:
+        texts = _drawn(model, prompt, num_tokens, options, writing)
     else:
-        texts = _searched(options, model, prompt, num_tokens)
+        texts = _searched(model, prompt, num_tokens, writing.beams, writing.length_penalty)
     for title, text in texts.items():
         if len(texts) > 1:
-            console.rule(title)
-        console.print(Text(text), soft_wrap=True)
+            process.console.rule(title)
+        process.console.print(Text(text), soft_wrap=True)
     return DONE
 
 
 def _drawn(
-    options: argparse.Namespace,
-    model: StepModel,
-    prompt: str,
-    num_tokens: int,
-    defaults: SamplingOptions,
+    model: StepModel, prompt: str, num_tokens: int, options: SamplingOptions, writing: Writing
 ) -> dict[str, str]:
-    named = SamplingOptions(**{option: getattr(options, option) for option in _OF_DRAWS})
-    chosen = dict(named.merged(defaults))  # as the server does
-    samplings = [
-        Sampling(seed=seed, **chosen)
-        for seed in range(options.seed, options.seed + (options.num_samples or 1))
-    ]
+    first = writing.seed or 0
+    seeds = range(first, first + (writing.num_samples or 1))
+    samplings = [Sampling(seed=seed, **dict(options)) for seed in seeds]
     written = model.write(prompt, num_tokens, samplings)
-    return {f"seed {s.seed}": text for s, text in zip(samplings, written, strict=True)}
+    return {f"seed {seed}": text for seed, text in zip(seeds, written, strict=True)}
 
 
 def _searched(
-    options: argparse.Namespace, model: StepModel, prompt: str, num_tokens: int
+    model: StepModel, prompt: str, num_tokens: int, num_beams: int, length_penalty: float | None
 ) -> dict[str, str]:
-    found = beam_search(
-        model, prompt, num_tokens, num_beams=options.beams, length_penalty=options.length_penalty
-    )
+    penalty = 0.6 if length_penalty is None else length_penalty
+    found = beam_search(model, prompt, num_tokens, num_beams=num_beams, length_penalty=penalty)
     return {f"log p {text.log_probability:.2f}": text.text for text in found}
-
-
-def _checked(options: argparse.Namespace) -> argparse.Namespace:
-    """The options, with defaults for those that were not named.
-
-    Raises:
-        ConfigError: one was named that does nothing beside the others.
-    """
-    named = {option for option, value in vars(options).items() if value is not None}
-    for other, is_named, complaint, idle in _IDLE:
-        for option in idle:
-            if option in named and (other in named) == is_named:
-                raise ConfigError(f"--{option.replace('_', '-')} {complaint}")
-    return argparse.Namespace(
-        **{
-            option: DEFAULTS.get(option) if value is None else value
-            for option, value in vars(options).items()
-        }
-    )

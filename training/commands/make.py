@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated, Literal
 
 import torch
-from rich.console import Console
+from cyclopts import Parameter
 from rich.text import Text
 
 from service.artifacts.store import ModelStore
+from training.commands.arguments import (
+    MODEL_STORE,
+    ConfigFile,
+    DataFolder,
+    Flat,
+    Moment,
+    Options,
+    Positive,
+    Process,
+    RunCheckpoint,
+    Source,
+    Store,
+    option_name,
+)
 from training.commands.status import DONE, INTERRUPTED
 from training.config.files import load_config, with_overrides
 from training.config.model import ModelConfig
@@ -22,7 +36,8 @@ from training.errors import ConfigError
 from training.export.step_graph import able_to_write
 from training.models.build import build_model
 from training.pipeline import (
-    Workplace,
+    Desk,
+    WhatToTrain,
     corpus_of,
     publish_checkpoint,
     train_model,
@@ -33,25 +48,182 @@ from training.runs.checkpoints import Checkpoint
 from training.runs.run_folder import RunFolder
 
 
-def run(options: argparse.Namespace, console: Console) -> int:
-    """Train and publish."""
-    config, corpus, folder = _what_to_train(options)
-    store = ModelStore(options.store)
-    planned = config or folder.identity().config
+class Training(Options):
+    """How a run is trained, and where it lies."""
+
+    run_dir: Annotated[
+        Path | None,
+        Parameter(help="checkpoints and metrics (default: runs/NAME)", metavar="DIR"),
+    ] = None
+    resume: Annotated[bool, Parameter(help="go on from the last checkpoint")] = False
+    epochs: Annotated[int | None, Parameter(help="instead of training.epochs", metavar="N")] = None
+    seed: Annotated[int | None, Parameter(help="instead of training.seed", metavar="N")] = None
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"] | None,
+        Parameter(help="instead of training.precision"),
+    ] = None
+    tensorboard: Annotated[bool, Parameter(help="write event files into RUN_DIR/tensorboard")] = (
+        False
+    )
+
+
+class Destination(Options):
+    """Where a model is published."""
+
+    store: Store = MODEL_STORE
+    version: Annotated[
+        Positive | None,
+        Parameter(
+            help="default: the next free one; a published version is never overwritten",
+            metavar="N",
+        ),
+    ] = None
+
+
+def run(
+    config: ConfigFile = None,
+    /,
+    *,
+    source: Annotated[Source, Flat] = Source(),
+    training: Annotated[Training, Flat] = Training(),
+    destination: Annotated[Destination, Flat] = Destination(),
+    process: Annotated[Process, Flat] = Process(),
+) -> int:
+    """Train, evaluate, export, quantise and publish."""
+    what = _what_to_train(config, source, training)
+    store, version = ModelStore(destination.store), destination.version
+    planned = what.config or what.run_folder.identity().config
     # What cannot be published is told now, not after the training.
-    choose_version(store, planned.name, options.version)
+    choose_version(store, planned.name, version)
     _require_able_to_write(planned.model)
-    status = _train_in(folder, config, corpus, options, console)
-    if status == DONE and options.workers.is_first:
-        best = Checkpoint.load(folder.best)
-        publish_checkpoint(best, corpus, Workplace(folder, console), store, options.version)
+    status = _train("run", what, training, process)
+    if status == DONE and process.workers.is_first:
+        best = Checkpoint.load(what.run_folder.best)
+        publish_checkpoint(best, what.corpus, what.run_folder, process.console, store, version)
     return status
 
 
-def train(options: argparse.Namespace, console: Console) -> int:
+def train(
+    config: ConfigFile = None,
+    /,
+    *,
+    source: Annotated[Source, Flat] = Source(),
+    training: Annotated[Training, Flat] = Training(),
+    process: Annotated[Process, Flat] = Process(),
+) -> int:
     """Train only."""
-    config, corpus, folder = _what_to_train(options)
-    return _train_in(folder, config, corpus, options, console)
+    return _train("train", _what_to_train(config, source, training), training, process)
+
+
+def export(
+    *,
+    of: Annotated[RunCheckpoint, Flat],
+    output: Annotated[Path, Parameter(help="where to", metavar="FILE")],
+    precision: Annotated[
+        Literal["float32", "int8"], Parameter(help="number format of the weights")
+    ] = "float32",
+    process: Annotated[Process, Flat] = Process(),
+) -> int:
+    """Write the step graph of a checkpoint as an ONNX file."""
+    graph = build_graph(checkpoint_of(of.run_dir, of.checkpoint), precision)
+    output.write_bytes(graph.SerializeToString())
+    size = output.stat().st_size
+    process.console.print(Text(f"{output}: {size:,} bytes"), soft_wrap=True)
+    return DONE
+
+
+def publish(
+    *,
+    of: Annotated[RunCheckpoint, Flat],
+    text: Annotated[
+        Path | None, Parameter(help="where the text lies now, if it was moved", metavar="FILE")
+    ] = None,
+    data: DataFolder = None,
+    destination: Annotated[Destination, Flat] = Destination(),
+    process: Annotated[Process, Flat] = Process(),
+) -> int:
+    """Export, measure, gate and publish a checkpoint."""
+    checkpoint = checkpoint_of(of.run_dir, of.checkpoint)
+    corpus = corpus_of(checkpoint.identity, data, text)
+    folder, store = RunFolder(of.run_dir), ModelStore(destination.store)
+    publish_checkpoint(checkpoint, corpus, folder, process.console, store, destination.version)
+    return DONE
+
+
+def checkpoint_of(run_dir: Path, which: Moment) -> Checkpoint:
+    """A checkpoint of a run.
+
+    Raises:
+        CheckpointError: it is not there.
+    """
+    folder = RunFolder(run_dir)
+    return Checkpoint.load(folder.best if which == "best" else folder.last)
+
+
+def config_and_corpus(config: Path | None, source: Source) -> tuple[TrainConfig, Corpus]:
+    """What a fresh training needs.
+
+    Raises:
+        TrainingError: something is missing or wrong.
+    """
+    if config is not None:
+        wanted = load_config(config)
+        if source.text is not None:
+            corpus_config = at_path(wanted.corpus, source.text.resolve())
+            wanted = wanted.model_copy(update={"corpus": corpus_config})
+        return wanted, load_corpus(wanted.corpus, source.data, wanted.cleaning)
+    if source.text is None:
+        raise ConfigError("nothing to train: give a CONFIG, or --text and --name, or --resume")
+    if source.name is None:
+        raise ConfigError("--text needs --name: what is the model to be called?")
+    corpus = load_corpus(CorpusConfig(path=str(source.text)), source.data)
+    return recipe_for(source.name, source.text, corpus.train.num_characters), corpus
+
+
+def _what_to_train(config: Path | None, source: Source, training: Training) -> WhatToTrain:
+    if training.resume and config is None:
+        return _what_to_resume(source, training)
+    wanted, corpus = config_and_corpus(config, source)
+    wanted = with_overrides(
+        wanted,
+        name=source.name,
+        epochs=training.epochs,
+        seed=training.seed,
+        precision=training.precision,
+    )
+    folder = RunFolder(training.run_dir or Path("runs") / wanted.name)
+    return WhatToTrain(wanted, corpus, folder, resume=training.resume)
+
+
+def _what_to_resume(source: Source, training: Training) -> WhatToTrain:
+    """A run that goes on has its config in its checkpoint."""
+    for field in ("epochs", "seed", "precision"):
+        if field in training.named:
+            raise ConfigError(f"{option_name(field)} cannot be changed when a run is resumed")
+    if training.run_dir is None and source.name is None:
+        raise ConfigError("--resume needs a CONFIG, --run-dir or --name to know which run")
+    folder = RunFolder(training.run_dir or Path("runs") / str(source.name))
+    identity = folder.identity()
+    if source.name not in (None, identity.config.name):
+        raise ConfigError(f"--name {source.name}: the run's model is {identity.config.name!r}")
+    return WhatToTrain(None, corpus_of(identity, source.data, source.text), folder, resume=True)
+
+
+def _train(verb: str, what: WhatToTrain, training: Training, process: Process) -> int:
+    desk = Desk(process.console, training.tensorboard, process.workers)
+    outcome = train_model(what, desk)
+    if not outcome.is_complete:
+        process.console.print(
+            f"stopped after step {outcome.position.step:,}; go on with\n"
+            f"  lstm-train {verb} --resume --run-dir {what.run_folder.path}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        return INTERRUPTED
+    if outcome.stopped_early:
+        best = outcome.position.best_step
+        process.console.print(f"stopped early: nothing better since step {best:,}")
+    return DONE
 
 
 def _require_able_to_write(config: ModelConfig) -> None:
@@ -59,105 +231,3 @@ def _require_able_to_write(config: ModelConfig) -> None:
     vocabulary_size = max(config.adaptive_cutoffs, default=1) + 1
     with torch.device("meta"):
         able_to_write(build_model(config, vocabulary_size))
-
-
-def _train_in(
-    folder: RunFolder,
-    config: TrainConfig | None,
-    corpus: Corpus,
-    options: argparse.Namespace,
-    console: Console,
-) -> int:
-    workplace = Workplace(folder, console, options.tensorboard, options.workers)
-    outcome = train_model(config, corpus, workplace, resume=options.resume)
-    if not outcome.is_complete:
-        console.print(
-            f"stopped after step {outcome.position.step:,}; go on with\n"
-            f"  lstm-train {options.command} --resume --run-dir {folder.path}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        return INTERRUPTED
-    if outcome.stopped_early:
-        console.print(f"stopped early: nothing better since step {outcome.position.best_step:,}")
-    return DONE
-
-
-def _what_to_train(options: argparse.Namespace) -> tuple[TrainConfig | None, Corpus, RunFolder]:
-    """Config, text and run folder; no config where a checkpoint has it."""
-    if options.resume and options.config is None:
-        return _what_to_resume(options)
-    config, corpus = config_and_corpus(options)
-    config = with_overrides(
-        config,
-        name=options.name,
-        epochs=options.epochs,
-        seed=options.seed,
-        precision=options.precision,
-    )
-    return config, corpus, RunFolder(options.run_dir or Path("runs") / config.name)
-
-
-def config_and_corpus(options: argparse.Namespace) -> tuple[TrainConfig, Corpus]:
-    """What a fresh training needs.
-
-    Raises:
-        TrainingError: something is missing or wrong.
-    """
-    if options.config is None and options.text is None:
-        raise ConfigError("nothing to train: give a CONFIG, or --text and --name, or --resume")
-    if options.config is None:
-        if options.name is None:
-            raise ConfigError("--text needs --name: what is the model to be called?")
-        corpus = load_corpus(CorpusConfig(path=str(options.text)), options.data)
-        config = recipe_for(options.name, options.text, corpus.train.num_characters)
-    else:
-        config = load_config(options.config)
-        if options.text is not None:
-            corpus_config = at_path(config.corpus, options.text.resolve())
-            config = config.model_copy(update={"corpus": corpus_config})
-        corpus = load_corpus(config.corpus, options.data, config.cleaning)
-    return config, corpus
-
-
-def _what_to_resume(options: argparse.Namespace) -> tuple[None, Corpus, RunFolder]:
-    """A run that goes on has its config in its checkpoint."""
-    for option in ("epochs", "seed", "precision"):
-        if getattr(options, option) is not None:
-            raise ConfigError(f"--{option} cannot be changed when a run is resumed")
-    if options.run_dir is None and options.name is None:
-        raise ConfigError("--resume needs a CONFIG, --run-dir or --name to know which run")
-    folder = RunFolder(options.run_dir or Path("runs") / options.name)
-    identity = folder.identity()
-    if options.name not in (None, identity.config.name):
-        raise ConfigError(f"--name {options.name}: the run's model is {identity.config.name!r}")
-    return None, corpus_of(identity, options.data, options.text), folder
-
-
-def export(options: argparse.Namespace, console: Console) -> int:
-    """Write the step graph of a checkpoint."""
-    graph = build_graph(checkpoint_of(options), options.precision)
-    options.output.write_bytes(graph.SerializeToString())
-    size = options.output.stat().st_size
-    console.print(Text(f"{options.output}: {size:,} bytes"), soft_wrap=True)
-    return DONE
-
-
-def publish(options: argparse.Namespace, console: Console) -> int:
-    """Publish a checkpoint."""
-    checkpoint = checkpoint_of(options)
-    corpus = corpus_of(checkpoint.identity, options.data, options.text)
-    workplace = Workplace(RunFolder(options.run_dir), console)
-    store = ModelStore(options.store)
-    publish_checkpoint(checkpoint, corpus, workplace, store, options.version)
-    return DONE
-
-
-def checkpoint_of(options: argparse.Namespace) -> Checkpoint:
-    """The checkpoint that is meant.
-
-    Raises:
-        CheckpointError: it is not there.
-    """
-    folder = RunFolder(options.run_dir)
-    return Checkpoint.load(folder.best if options.checkpoint == "best" else folder.last)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
-from rich.console import Console
+from cyclopts import Parameter
 from rich.text import Text
 
+from training.commands.arguments import (
+    ConfigFile,
+    DataFolder,
+    Flat,
+    Options,
+    Picture,
+    Positive,
+    Process,
+    Source,
+)
 from training.commands.make import config_and_corpus
 from training.commands.status import DONE, INTERRUPTED
 from training.config.files import with_overrides
 from training.corpora.load import load_corpus
-from training.errors import ConfigError
 from training.loop.trainer import Trainer
 from training.loop.vectors import vectors_of
 from training.runs.run_folder import RunFolder, new_identity
-from training.tuning.comparison import Run, comparison_table, draw_comparison
+from training.tuning.comparison import Axis, Run, comparison_table, draw_comparison
 from training.tuning.gradient_flow import (
     ARCHITECTURES,
     draw_gradient_norms,
@@ -30,51 +39,114 @@ from training.tuning.sweep_report import trials_table, write_report
 from training.tuning.sweep_space import Sweep
 
 
-def compare(options: argparse.Namespace, console: Console) -> int:
-    """Put runs side by side."""
-    runs = [Run.load(folder) for folder in options.runs]
-    console.print(comparison_table(runs))
-    draw_comparison(runs, options.by, options.output)
-    console.print(Text(f"curves: {options.output}"), soft_wrap=True)
+class Comparison(Options):
+    """What a comparison shows."""
+
+    output: Annotated[Picture, Parameter(help=".png or .pdf")] = Path("compare.png")
+    by: Annotated[Axis, Parameter(help="what the curves go over")] = "epoch"
+
+
+class Search(Options):
+    """How a learning rate is searched for."""
+
+    output: Annotated[Picture, Parameter(help=".png or .pdf")] = Path("find-lr.png")
+    num_steps: Annotated[Positive, Parameter(help="steps of training", metavar="N")] = 150
+
+
+class Trials(Options):
+    """How much a sweep tries."""
+
+    num_trials: Annotated[
+        Positive | None, Parameter(help="instead of the file's num_trials", metavar="N")
+    ] = None
+
+
+class Gradients(Options):
+    """Which layers are looked at."""
+
+    output: Annotated[Picture, Parameter(help=".png or .pdf")] = Path("gradients.png")
+    hidden_size: Annotated[Positive, Parameter(help="width of a layer", metavar="H")] = 128
+    num_steps: Annotated[Positive, Parameter(help="steps of a sequence", metavar="T")] = 200
+
+
+def compare(
+    runs: Annotated[
+        list[Path], Parameter(help="the first is what others stand beside", metavar="RUN_DIR")
+    ],
+    /,
+    *,
+    comparison: Annotated[Comparison, Flat] = Comparison(),
+    process: Annotated[Process, Flat] = Process(),
+) -> int:
+    """Put runs side by side: a table, and a picture of their curves."""
+    loaded = [Run.load(folder) for folder in runs]
+    process.console.print(comparison_table(loaded))
+    draw_comparison(loaded, comparison.by, comparison.output)
+    process.console.print(Text(f"curves: {comparison.output}"), soft_wrap=True)
     return DONE
 
 
-def find_lr(options: argparse.Namespace, console: Console) -> int:
-    """Search for a learning rate."""
-    _require_alone(options)
-    config, corpus = config_and_corpus(options)
-    config = with_overrides(config, name=options.name)
-    with tempfile.TemporaryDirectory() as folder, console.status("raising the learning rate"):
-        identity = new_identity(config, corpus)
+def find_lr(
+    config: ConfigFile = None,
+    /,
+    *,
+    source: Annotated[Source, Flat] = Source(),
+    search: Annotated[Search, Flat] = Search(),
+    process: Annotated[Process, Flat] = Process(),
+) -> int:
+    """Raise the learning rate until the loss explodes, and draw that."""
+    process.require_alone("find-lr")
+    wanted, corpus = config_and_corpus(config, source)
+    wanted = with_overrides(wanted, name=source.name)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        process.console.status("raising the learning rate"),
+    ):
+        identity = new_identity(wanted, corpus)
         tokens = RunFolder(Path(folder)).tokens(identity, corpus)
         trainer = Trainer(identity, tokens, vectors=vectors_of(identity))
-        finding = find_learning_rate(trainer, num_steps=options.num_steps)
-    draw_finding(finding, config.name, options.output)
-    console.print(Text(f"{advice(finding)}\nthe curve: {options.output}"), soft_wrap=True)
+        finding = find_learning_rate(trainer, num_steps=search.num_steps)
+    draw_finding(finding, wanted.name, search.output)
+    process.console.print(Text(f"{advice(finding)}\nthe curve: {search.output}"), soft_wrap=True)
     return DONE
 
 
-def sweep(options: argparse.Namespace, console: Console) -> int:
-    """Search, or go on with a search; then report."""
-    _require_alone(options)
-    wanted = Sweep.load(options.sweep)
-    if options.num_trials is not None:
-        wanted = wanted.with_num_trials(options.num_trials)
-    folder = options.dir or Path("runs") / f"{wanted.base.name}-sweep"
-    corpus = load_corpus(wanted.base.corpus, options.data, wanted.base.cleaning)
+def sweep(
+    sweep: Annotated[Path, Parameter(help="a TOML file: what to search", metavar="SWEEP")],
+    /,
+    *,
+    folder: Annotated[
+        Path | None,
+        Parameter(name="--dir", help="study and report (default: runs/NAME-sweep)", metavar="DIR"),
+    ] = None,
+    trials: Annotated[Trials, Flat] = Trials(),
+    data: DataFolder = None,
+    process: Annotated[Process, Flat] = Process(),
+) -> int:
+    """Search for better hyper-parameters by many short runs."""
+    process.require_alone("sweep")
+    wanted = Sweep.load(sweep)
+    if trials.num_trials is not None:
+        wanted = wanted.with_num_trials(trials.num_trials)
+    folder = folder or Path("runs") / f"{wanted.base.name}-sweep"
+    corpus = load_corpus(wanted.base.corpus, data, wanted.base.cleaning)
     study = open_study(wanted, corpus, folder)
-    is_complete = search(wanted, study, folder, corpus, console)
+    is_complete = search(wanted, study, folder, corpus, process.console)
     if not is_complete:
-        console.print("stopped; the same command goes on", highlight=False)
+        process.console.print("stopped; the same command goes on", highlight=False)
         return INTERRUPTED
     page = write_report(study, folder)
-    console.print(trials_table(study))
-    console.print(Text(f"the report: {page}"), soft_wrap=True)
+    process.console.print(trials_table(study))
+    process.console.print(Text(f"the report: {page}"), soft_wrap=True)
     return DONE
 
 
-def gradients(options: argparse.Namespace, console: Console) -> int:
-    """Draw how far gradients reach back."""
+def gradients(
+    *,
+    options: Annotated[Gradients, Flat] = Gradients(),
+    process: Annotated[Process, Flat] = Process(),
+) -> int:
+    """Draw how far gradients reach back: RNN, GRU and LSTM."""
     norms = {
         name: gradient_norms(name, hidden_size=options.hidden_size, num_steps=options.num_steps)
         for name in ARCHITECTURES
@@ -87,12 +159,6 @@ def gradients(options: argparse.Namespace, console: Console) -> int:
             if half is None
             else f"half of the gradient is gone after {half} steps"
         )
-        console.print(f"{name}: {found}", highlight=False)
-    console.print(Text(f"the picture: {options.output}"), soft_wrap=True)
+        process.console.print(f"{name}: {found}", highlight=False)
+    process.console.print(Text(f"the picture: {options.output}"), soft_wrap=True)
     return DONE
-
-
-def _require_alone(options: argparse.Namespace) -> None:
-    """Refuse to do the same several times side by side."""
-    if options.workers.size > 1:
-        raise ConfigError(f"{options.command} is for one process: start it without torchrun")

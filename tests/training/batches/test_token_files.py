@@ -15,7 +15,7 @@ from training.config.text import CorpusConfig, TokenizerConfig
 from training.config.train import TrainConfig as Config
 from training.corpora.load import load_corpus
 from training.errors import ConfigError, CorpusError
-from training.pipeline import Workplace, train_model
+from training.pipeline import Desk, WhatToTrain, train_model
 from training.runs.run_folder import RunFolder
 
 TINY = ModelConfig(hidden_size=8, embedding_size=8, num_layers=1)
@@ -33,8 +33,8 @@ def train_words(
         training=OptimisationConfig(epochs=1, batch_size=2, window=16, unknown_rate=0.0),
     )
     folder = RunFolder(run_dir)
-    workplace = Workplace(folder, Console(quiet=True))
-    train_model(config, load_corpus(config.corpus), workplace, resume=False)
+    desk = Desk(Console(quiet=True))
+    train_model(WhatToTrain(config, load_corpus(config.corpus), folder), desk)
     return folder
 
 

@@ -20,7 +20,7 @@ from training.evaluation.losses import estimated_loss
 from training.export.parity import check_parity
 from training.export.step_graph import export_step
 from training.models.output import Softmax
-from training.pipeline import Workplace, publish_checkpoint, train_model
+from training.pipeline import Desk, WhatToTrain, publish_checkpoint, train_model
 from training.publishing.candidate import build_candidate
 from training.runs.checkpoints import Checkpoint
 from training.runs.run_folder import RunFolder
@@ -112,8 +112,8 @@ def test_a_run_that_is_to_be_calibrated(tiny_run: TinyRun, tmp_path: Path) -> No
     corpus = load_corpus(config.corpus)
     folder = RunFolder(tmp_path / "run")
     screen = StringIO()
-    workplace = Workplace(folder, Console(file=screen, width=100))
-    train_model(config, corpus, workplace, resume=False)
+    desk, store = Desk(Console(file=screen, width=100)), ModelStore(tmp_path / "m")
+    train_model(WhatToTrain(config, corpus, folder), desk)
 
     checkpoint = Checkpoint.load(folder.best)
     ids = folder.tokens(checkpoint.identity, corpus).validation
@@ -121,12 +121,12 @@ def test_a_run_that_is_to_be_calibrated(tiny_run: TinyRun, tmp_path: Path) -> No
     assert 1.0 != found.temperature == checkpoint.temperature
     assert 1.0 == Checkpoint.load(folder.last).temperature
     assert f"calibrated: logits over {found.temperature:.3f}" in screen.getvalue()
-    artifact = publish_checkpoint(checkpoint, corpus, workplace, ModelStore(tmp_path / "m"), 1)
+    artifact = publish_checkpoint(checkpoint, corpus, folder, desk.console, store, 1)
     assert found.temperature == artifact.manifest.provenance.calibrated_temperature
     card = artifact.read("README.md").decode("utf-8")
     assert f"divided by {found.temperature:.3f}" in card
     last = Checkpoint.load(folder.last)
-    artifact = publish_checkpoint(last, corpus, workplace, ModelStore(tmp_path / "m"), 2)
+    artifact = publish_checkpoint(last, corpus, folder, desk.console, store, 2)
     assert 1.0 != artifact.manifest.provenance.calibrated_temperature, "asked for by the config"
 
 
@@ -137,8 +137,8 @@ def test_calibration_that_is_added_later(tiny_run: TinyRun, tmp_path: Path) -> N
     shutil.copytree(tiny_run.folder.path, folder.path)
     training = tiny_run.config.training.model_copy(update={"calibrate": True})
     config = tiny_run.config.model_copy(update={"training": training})
-    workplace = Workplace(folder, Console(file=StringIO()))
-    train_model(config, corpus, workplace, resume=True)
+    desk = Desk(Console(file=StringIO()))
+    train_model(WhatToTrain(config, corpus, folder, resume=True), desk)
     best = Checkpoint.load(folder.best)
     assert best.temperature != 1.0
     assert best.identity.config.training.calibrate

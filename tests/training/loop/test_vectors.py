@@ -20,7 +20,7 @@ from training.errors import ConfigError, CorpusError
 from training.loop.vectors import Vectors, load_vectors
 from training.models.dropout import Dropout
 from training.models.embedding import TokenEmbedding
-from training.pipeline import Workplace, train_model
+from training.pipeline import Desk, WhatToTrain, train_model
 from training.runs.checkpoints import Checkpoint
 from training.runs.run_folder import RunFolder
 from training.tokenization.build import build_tokenizer
@@ -137,8 +137,8 @@ def test_a_run_begins_with_them(text_file: Path, tmp_path: Path, *, trainable: b
     config = config_with(text_file, path, trainable=trainable)
     screen = StringIO()
     folder = RunFolder(tmp_path / "run")
-    workplace = Workplace(folder, Console(file=screen, width=200))
-    train_model(config, load_corpus(config.corpus), workplace, resume=False)
+    desk = Desk(Console(file=screen, width=200))
+    train_model(WhatToTrain(config, load_corpus(config.corpus), folder), desk)
     # T is found as t.
     assert "word vectors: 3 of 24 tokens (12.5%) begin with one of the file's" in screen.getvalue()
     checkpoint = Checkpoint.load(folder.last)
@@ -146,7 +146,7 @@ def test_a_run_begins_with_them(text_file: Path, tmp_path: Path, *, trainable: b
     row_E = checkpoint.weights["embedding.weight"][vocabulary["e"]]
     assert torch.equal(row_E, torch.full((8,), 0.25)) != trainable
     path.unlink()
-    train_model(None, load_corpus(config.corpus), workplace, resume=True)
+    train_model(WhatToTrain(None, load_corpus(config.corpus), folder, resume=True), desk)
 
 
 def test_frozen_and_tied_exclude_each_other(text_file: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from training.cli import main
 from training.commands import tune
+from training.commands.arguments import Process
 from training.errors import ConfigError
 from training.loop.workers import Workers
 from training.tuning.learning_rate_finder import Finding, Point, advice
@@ -80,10 +81,9 @@ def test_word_vectors_are_used(config_file: Path, capsys: pytest.CaptureFixture[
     assert before != find(config_file, "after.png")
 
 
-@pytest.mark.parametrize("command", ["find-lr", "sweep"])
-def test_one_process_only(command: str) -> None:
+@pytest.mark.parametrize(("command", "verb"), [("find-lr", tune.find_lr), ("sweep", tune.sweep)])
+def test_one_process_only(command: str, verb: Callable[..., int]) -> None:
     """Under torchrun each of them would do the same, in the same files."""
-    options = argparse.Namespace(command=command, workers=Workers(1, 2))
-    verb = {"find-lr": tune.find_lr, "sweep": tune.sweep}[command]
+    process = Process(workers=Workers(1, 2), console=Console(quiet=True))
     with pytest.raises(ConfigError, match=f"{command} is for one process: start it without torch"):
-        verb(options, Console(quiet=True))
+        verb(Path("none.toml"), process=process)
