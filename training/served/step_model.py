@@ -88,16 +88,13 @@ def find_published(store: ModelStore, ref: str) -> Artifact:
     Raises:
         PublishError: there is no such model, or it is damaged.
     """
+    published = [(name, version) for name in store.names() for version in store.versions(name)]
+    matching = [(n, v) for n, v in published if ref in {n, str(Reference(n, v))}]
+    if not matching:
+        known = ", ".join(str(Reference(*each)) for each in published) or "none"
+        raise PublishError(f"no model {ref!r} in the store; there are: {known}")
     try:
-        wanted = Reference.parse(ref)
-        version = wanted.version or max(store.versions(wanted.name), default=0)
-        if version not in store.versions(wanted.name):
-            raise ValueError(f"no model {ref!r} in the store")
-    except ValueError as error:
-        known = [str(Reference(n, version)) for n in store.names() for version in store.versions(n)]
-        raise PublishError(f"{error}; there are: {', '.join(known) or 'none'}") from error
-    try:
-        return store.verify(wanted.name, version)
+        return store.verify(*matching[-1])
     except ArtifactError as error:
         raise PublishError(str(error)) from error
 
