@@ -21,7 +21,7 @@ run: .venv/serving ## install the service (without torch) and serve the bundled 
 	@exec $(BIN)/lstm-serve serve $(ARGS)
 
 test: .venv/complete ## install the rest and run all tests but those that need Docker
-	$(BIN)/pytest -m 'not container and not bench' $(if $(ARGS),$(ARGS),--cov)
+	$(BIN)/pytest -m 'not container' $(if $(ARGS),$(ARGS),--cov)
 	$(if $(ARGS),,$(BIN)/coverage report --include='service/engine/*,service/artifacts/*' --fail-under=98)
 
 lint: .venv/complete ## ruff, mypy --strict and import-linter

@@ -5,41 +5,134 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any
 
 import httpx
-from pydantic import ValidationError
+import shtab
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    CliApp,
+    CliSettingsSource,
+    CliSubCommand,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    get_subcommand,
+)
 
 from service import __version__
 from service.artifacts.errors import ArtifactError
+from service.artifacts.reference import Reference
 from service.artifacts.store import ModelStore
 from service.observability import logs
-from service.settings import ENV_PREFIX, Settings, UnknownSetting, refuse_unknown_environment
+from service.settings import (
+    ENV_PREFIX,
+    AddressSettings,
+    Settings,
+    StoreSettings,
+    UnknownSetting,
+    refuse_unknown_environment,
+)
 
 # Longer than clients and proxies keep idle connections (5 to 60 s): it must not be the server that
 # closes first, or a request that is sent at that moment is lost.
 _KEEP_ALIVE_S = 75
+_EXAMPLES = f"""\
+examples:
+  lstm-serve serve                             the models of ./model_store on port 8000
+  lstm-serve serve --models names --port 9000  one of them, elsewhere
+  LSTM_SERVE_PORT=9000 lstm-serve serve        every option is a variable too: {ENV_PREFIX}...
+  lstm-serve models                            what the store holds
+  lstm-serve --print-completion bash           a script that completes commands and options
+"""
+
+
+class Serve(Settings):
+    """Serve the models of the store until SIGTERM or Ctrl-C."""
+
+
+class Models(StoreSettings):
+    """List the store: every version, its figures, and whether it is whole."""
+
+
+class Healthcheck(AddressSettings):
+    """Ask the server on this machine whether it is ready."""
+
+
+class _CommandLine(BaseSettings):
+    """Serve text from recurrent language models over HTTP."""
+
+    model_config = SettingsConfigDict(
+        cli_prog_name="lstm-serve", cli_kebab_case=True, cli_hide_none_type=True
+    )
+
+    serve: CliSubCommand[Serve] = Field(description="Serve the models of the store.")
+    models: CliSubCommand[Models] = Field(description="List the store.")
+    healthcheck: CliSubCommand[Healthcheck] = Field(description="Ask a server whether it is ready.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment does not say which command it is."""
+        return (init_settings,)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
-    parser = _parser()
-    options = vars(parser.parse_args(arguments))
-    run = options.pop("run")
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
         refuse_unknown_environment()
-        settings = Settings(**{name: value for name, value in options.items() if value is not None})
-        return int(run(settings))
+        source = _source()
+        line = CliApp.run(_CommandLine, cli_args=words, cli_settings_source=source)
+        match get_subcommand(line, is_required=False):
+            case Serve() as settings:
+                return serve(settings)
+            case Models(model_store=root):
+                return models(ModelStore(root))
+            case Healthcheck(host=host, port=port):
+                return healthcheck(host, port)
+            case _:
+                source.root_parser.print_help(sys.stderr)
+                return 2
     except ValidationError as error:
         for fault in error.errors(include_url=False):
-            name = ".".join(str(part) for part in fault["loc"])
+            name = ".".join(str(part) for part in fault["loc"][1:])
             _complain(f"{ENV_PREFIX}{name.upper()} (--{name.replace('_', '-')}): {fault['msg']}")
         return 2
     except UnknownSetting as error:
         _complain(str(error))
         return 2
+
+
+def _source() -> CliSettingsSource[Any]:
+    """The parser that pydantic-settings makes of the settings, with what it cannot know."""
+    source: CliSettingsSource[Any] = CliSettingsSource(
+        _CommandLine,
+        add_argument_method=_add_option,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser = source.root_parser
+    parser.epilog = _EXAMPLES
+    parser.add_argument("--version", action="version", version=f"lstm-serve {__version__}")
+    shtab.add_argument_to(parser, help="print a script for the shell's completion")
+    return source
+
+
+def _add_option(parser: argparse._ActionsContainer, *names: str, **details: Any) -> argparse.Action:
+    """An option of a setting also tells its variable, and does not tell a default of nothing."""
+    setting = names[0].removeprefix("--").replace("-", "_")
+    if setting in Settings.model_fields:
+        shown = str(details["help"]).removesuffix(" (default: ())").removesuffix(" (default: null)")
+        details["help"] = f"{shown} [env {ENV_PREFIX}{setting.upper()}]"
+        if setting == "models":
+            details["metavar"] = "NAME,..."
+    return parser.add_argument(*names, **details)
 
 
 def serve(settings: Settings) -> int:
@@ -79,9 +172,8 @@ def serve(settings: Settings) -> int:
     return 0 if server.started else 1
 
 
-def models(settings: Settings) -> int:
+def models(store: ModelStore) -> int:
     """List the store: every version, its figures, and whether it is whole."""
-    store = ModelStore(settings.model_store)
     lines: list[tuple[str, ...]] = [
         ("MODEL", "PRECISION", "VOCABULARY", "STATE", "NATS/TOKEN", "BITS/CHAR", "STATUS")
     ]
@@ -101,9 +193,9 @@ def models(settings: Settings) -> int:
     return 0 if healthy else 1
 
 
-def healthcheck(settings: Settings) -> int:
+def healthcheck(host: str, port: int) -> int:
     """Ask the server on this machine whether it is ready."""
-    url = f"http://{_reachable(settings.host)}:{settings.port}/health/ready"
+    url = f"http://{_reachable(host)}:{port}/health/ready"
     try:
         response = httpx.get(url, timeout=2)
     except httpx.HTTPError as error:
@@ -113,61 +205,8 @@ def healthcheck(settings: Settings) -> int:
     return 0 if response.status_code == 200 else 1
 
 
-_COMMANDS = {"serve": serve, "models": models, "healthcheck": healthcheck}
-_SETTINGS_OF = {
-    "serve": tuple(Settings.model_fields),
-    "models": ("model_store",),
-    "healthcheck": ("host", "port"),
-}
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lstm-serve", description="Serve text from recurrent language models over HTTP."
-    )
-    parser.add_argument("--version", action="version", version=f"lstm-serve {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, run in _COMMANDS.items():
-        summary = (run.__doc__ or "").strip()
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=f"{summary} Every option can also be set in the environment.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        command.set_defaults(run=run)
-        for setting in _SETTINGS_OF[name]:
-            _add_option(command, setting)
-    return parser
-
-
-def _add_option(parser: argparse.ArgumentParser, name: str) -> None:
-    field = Settings.model_fields[name]
-    default = field.default
-    shown = ",".join(default) if isinstance(default, tuple) else default
-    notes = [f"env {ENV_PREFIX}{name.upper()}"]
-    if shown not in (None, ""):
-        notes.append(f"default {shown:g}" if isinstance(shown, float) else f"default {shown}")
-    parser.add_argument(
-        f"--{name.replace('_', '-')}",
-        metavar=_metavar(field.annotation),
-        help=f"{field.description} [{'; '.join(notes)}]".replace("%", "%%"),
-    )
-
-
-def _metavar(annotation: Any) -> str:
-    """What a value looks like, for the help."""
-    if get_origin(annotation) is Literal:
-        return "{" + ",".join(get_args(annotation)) + "}"
-    if get_origin(annotation) in (Union, UnionType):
-        return _metavar(next(arg for arg in get_args(annotation) if arg is not type(None)))
-    if get_origin(annotation) is Annotated:
-        return _metavar(get_args(annotation)[0])
-    return {int: "N", float: "X", Path: "DIR", str: "TEXT"}.get(annotation, "NAME,...")
-
-
 def _describe(store: ModelStore, name: str, version: int) -> tuple[tuple[str, ...], bool]:
-    ref = f"{name}@{version}"
+    ref = str(Reference(name, version))
     try:
         manifest = store.verify(name, version).manifest
     except ArtifactError as error:

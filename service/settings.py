@@ -19,7 +19,24 @@ class UnknownSetting(ValueError):
     """The environment names a setting that does not exist."""
 
 
-class Settings(BaseSettings):
+class AddressSettings(BaseSettings):
+    """Where the server is."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
+
+
+class StoreSettings(BaseSettings):
+    """Where the models are."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    model_store: Path = Field(Path("model_store"), description="Folder of the published models.")
+
+
+class Settings(StoreSettings, AddressSettings):
     """Everything that can be set, with its default.
 
     Raises:
@@ -27,11 +44,6 @@ class Settings(BaseSettings):
         UnknownSetting: An environment variable with our prefix is none of these.
     """
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
-
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
-    model_store: Path = Field(Path("model_store"), description="Folder of the published models.")
     models: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Models to serve, `name` or `name@version`, by commas; all if empty."
     )

@@ -1,3 +1,5 @@
+import pytest
+
 from service.cli import main
 from tests import tiny_model
 
@@ -28,3 +30,51 @@ def test_a_bad_setting_is_named_on_both_ways_in(capsys):
     """Its variable and its option, exit code 2."""
     assert 2 == main(["serve", "--port", "x"])
     assert "LSTM_SERVE_PORT (--port): " in capsys.readouterr().err
+
+
+def test_the_first_help_shows_examples(capsys):
+    """And the commands, each with a word."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    page = capsys.readouterr().out
+
+    assert "lstm-serve serve --models names --port 9000" in page
+    assert "List the store." in page
+
+
+def test_without_a_command_there_is_help_and_exit_code_2(capsys):
+    """On the channel of errors."""
+    assert 2 == main([])
+    assert "{serve,models,healthcheck}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["bogus"], ["serve", "--prt", "3"], ["models", "--port", "3"], ["serve", "--port"]],
+)
+def test_wrong_command_lines_exit_with_2(words, capsys):
+    """Unknown commands, options, options of another command, missing values."""
+    with pytest.raises(SystemExit) as left:
+        main(words)
+
+    assert 2 == left.value.code
+    assert "lstm-serve" in capsys.readouterr().err
+
+
+def test_an_option_goes_before_the_environment(monkeypatch, capsys, tmp_path):
+    """And the environment before the default."""
+    monkeypatch.setenv("LSTM_SERVE_MODEL_STORE", str(tmp_path / "named"))
+    assert 1 == main(["models"])
+    assert str(tmp_path / "named") in capsys.readouterr().err
+    assert 1 == main(["models", "--model-store", str(tmp_path / "option")])
+    assert str(tmp_path / "option") in capsys.readouterr().err
+
+
+def test_a_shell_can_complete(capsys):
+    """The script knows commands and options."""
+    with pytest.raises(SystemExit):
+        main(["--print-completion", "bash"])
+    script = capsys.readouterr().out
+
+    assert "healthcheck" in script
+    assert "--max-rows" in script
