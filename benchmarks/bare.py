@@ -15,6 +15,8 @@ from service.runtime.burst_graph import build_burst_graph
 from service.runtime.cores import usable_cores
 from service.runtime.decoder import SAMPLED
 from service.runtime.onnx_session import load_session
+from service.runtime.sampler_graph import option_values
+from service.runtime.sampling import SamplingTable
 from service.runtime.step import StepGraph
 
 BURST_STEPS = 16
@@ -90,7 +92,9 @@ class BareBurst:
         step = StepGraph(model.graph.SerializeToString(), state_names=model.state_names)
         logits_BV, state = step(np.zeros(num_rows, np.int64), step.zero_state(num_rows))
         size = (BURST_STEPS, num_rows)
-        options = np.ones((1, num_rows), np.float32)
+        vocabulary_size = logits_BV.shape[1]
+        table = SamplingTable.neutral(num_rows, vocabulary_size)
+        table["temperature"][:] = _TEMPERATURE
         random = np.random.default_rng(0)
         values = {
             "num_steps": np.array(BURST_STEPS),
@@ -104,14 +108,7 @@ class BareBurst:
             "logits": logits_BV,
             "present_VB": np.zeros((0, num_rows), np.bool_),
             "generated_VB": np.zeros((0, num_rows), np.float32),
-            "any_plain": np.array(True),
-            "any_truncated": np.array(False),
-            "any_greedy": np.array(False),
-            "any_penalised": np.array(False),
-            "kind": np.zeros((1, num_rows), np.int64),
-            "temperature": options * np.float32(_TEMPERATURE),
-            "top_k": np.zeros((1, num_rows), np.int64),
-            **dict.fromkeys(("top_p", "min_p", "repetition", "presence", "frequency"), options),
+            **option_values(table, vocabulary_size),
         }
         names = [f"state.{name}" for name in model.state_names]
         values |= dict(zip(names, state, strict=True))

@@ -60,7 +60,7 @@ def test_probe_tells_what_an_lstm_does_here() -> None:
 def test_probe_starts_no_threads() -> None:
     """They would be there before training makes its threads flush denormals."""
     program = (
-        "import os, torch; from training import precision; torch.set_num_threads(4); "
+        "import os, torch; from training.models import precision; torch.set_num_threads(4); "
         "before = len(os.listdir('/proc/self/task')); precision._bfloat16_works(); "
         "print(len(os.listdir('/proc/self/task')) - before, torch.get_num_threads())"
     )
