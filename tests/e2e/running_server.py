@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 JSON = {"content-type": "application/json"}
@@ -59,10 +60,14 @@ class RunningServer:
         return next(iter(report["models"].values()))
 
     def wait_until(self, **wanted: int) -> None:
-        """Wait until the engine's counters are as wanted; the test's timeout is the limit."""
-        while wanted != {name: (found := self.engine())[name] for name in wanted}:
+        """Wait until the engine's counters are as wanted."""
+
+        def as_wanted() -> bool:
+            found = self.engine()
             assert found["alive"]
-            time.sleep(0.02)
+            return wanted == {name: found[name] for name in wanted}
+
+        wait_for(as_wanted, f"an engine with {wanted}", timeout_s=60)
 
     def resident_bytes(self) -> int:
         """Resident memory of the process."""
@@ -115,11 +120,12 @@ def read_stream(client: httpx.Client, body: dict[str, Any]) -> list[dict[str, An
 
 
 def _wait_until_ready(server: RunningServer) -> None:
-    while True:
+    def is_ready() -> bool:
         if server.process.poll() is not None:
             raise RuntimeError(server.log.read_text(encoding="utf-8"))
         try:
-            if httpx.get(f"{server.url}/health/ready").status_code == 200:
-                return
+            return httpx.get(f"{server.url}/health/ready").status_code == 200
         except httpx.HTTPError:
-            time.sleep(0.05)
+            return False
+
+    wait_for(is_ready, "a server that is ready", timeout_s=60)

@@ -15,6 +15,7 @@ import pytest
 from service.settings import Settings
 from tests.e2e.running_server import REPOSITORY, RunningServer, read_stream, running_server
 from tests.tiny_model import publish
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -30,6 +31,12 @@ def lstm_serve(*arguments: str, **environment: str) -> subprocess.CompletedProce
         timeout=60,
         check=False,
     )
+
+
+def not_ready(client: httpx.Client) -> httpx.Response | None:
+    """What readiness says once it is false."""
+    response = client.get("/health/ready")
+    return None if response.status_code == 200 else response
 
 
 class Stream(threading.Thread):
@@ -54,13 +61,13 @@ def test_sigterm_lets_a_stream_finish(store: Path, tmp_path: Path):
     with running_server(store, tmp_path) as server, server.client() as client:
         stream = Stream(server, max_tokens=8_000)
         server.terminate()
-        while (ready := client.get("/health/ready")).status_code == 200:
-            pass
+        ready = wait_for(lambda: not_ready(client), "a server that is not ready")
         refused = client.post("/generate", json={"max_tokens": 1})
         no_session = client.post("/sessions")
         live = client.get("/health/live")
         stream.join()
 
+        assert ready is not None
         assert "shutting_down" == ready.json()["error"]["code"]
         assert [(503, "shutting_down")] * 2 == [
             (response.status_code, response.json()["error"]["code"])

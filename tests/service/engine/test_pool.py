@@ -12,6 +12,7 @@ from service.engine.worker import Engine
 from service.runtime.reference.fake import FakeStep
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.sampling import Sampling
+from tests.service.engine.engines import GatedDecoder, until
 from tests.service.limits import engine_limits
 
 
@@ -54,11 +55,16 @@ async def test_requests_are_spread_and_texts_are_the_same():
     requests = [_request([n % 7, 1], 300) for n in range(8)]
     async with _running(_decoder()) as one:
         expected = [(await _read(one.submit(request)))[0] for request in requests]
-    async with _running(_decoder(), _decoder()) as two:
+    gated = [GatedDecoder(capacity=2), GatedDecoder(capacity=2)]
+    async with _running(*gated) as two:
         streams = [two.submit(request) for request in requests]
+        for decoder in gated:
+            await decoder.entered()  # nothing has ended yet, and nothing will before it may
         assert [4, 4] == [engine.num_requests for engine in two.engines]
+        for decoder in gated:
+            decoder.open()
         assert expected == [(await _read(stream))[0] for stream in streams]
-        assert 0 == two.status.num_requests
+        await until(lambda: two.status.num_requests == 0)
 
 
 async def test_a_row_of_one_engine_goes_on_in_another():
@@ -68,7 +74,7 @@ async def test_a_row_of_one_engine_goes_on_in_another():
         first, end = await _read(pool.submit(_request([2] * 20, 9)))
         other = pool.submit(_request([1], 100_000))
         busy.close()
-        await asyncio.sleep(0.05)
+        await until(lambda: [0, 1] == [engine.num_requests for engine in pool.engines])
         second, _ = await _read(pool.submit(_request([], 9, end.row)))
         stream = pool.submit(_request([2] * 20, 18))
         whole, _ = await _read(stream)
@@ -83,8 +89,7 @@ async def test_a_dead_engine_is_told_and_avoided():
     async with _running(_Broken(FakeStep(), capacity=2), _decoder()) as pool:
         _, end = await _read(pool.submit(_request([1])))
         assert isinstance(end.error, EngineFailed)
-        while pool.status.alive:  # noqa: ASYNC110 - the thread tells nobody
-            await asyncio.sleep(0.01)
+        await until(lambda: not pool.status.alive)
         assert [20, 20] == [len((await _read(pool.submit(_request([1]))))[0]) for _ in range(2)]
 
 

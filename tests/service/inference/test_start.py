@@ -26,7 +26,7 @@ from tests.service.limits import engine_limits, session_limits
 
 
 @pytest.fixture
-async def inference(tmp_path):
+def served(tmp_path):
     """Three tiny models in engines of their own; "pairs" has tokens of two letters."""
     served = []
     for seed, name in enumerate(["tiny", "other", "pairs"]):
@@ -44,8 +44,15 @@ async def inference(tmp_path):
             tiny_model.VOCABULARY_SIZE,
         )
         engine = EnginePool([Engine(name, decoder, engine_limits())])
-        engine.start()
         served.append(ServedModel(artifact.manifest, tokenizer, engine))
+    return served
+
+
+@pytest.fixture
+async def inference(served):
+    """The use cases, with the engines running."""
+    for model in served:
+        model.engine.start()
     yield Inference(
         ModelRegistry(served, "tiny", {}),
         MemorySessionStore(session_limits()),

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -51,8 +52,7 @@ def test_a_dead_engine_is_told_by_both(app: FastAPI, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(engine._rows._decoder, "load", breaks)
     with TestClient(app) as client:
         stream = client.post("/generate", json={"stream": True})
-        while engine.status.alive:
-            pass
+        wait_for(lambda: not engine.status.alive, "the engine's death")
         after = client.post("/generate", json={"max_tokens": 1})
 
         assert "event: error" in stream.text
@@ -73,8 +73,9 @@ def test_a_silent_engine_is_alive_but_not_ready(app: FastAPI, monkeypatch: pytes
     monkeypatch.setattr(decoder, "burst", waits)
     with TestClient(app) as client, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(client.post, "/generate", json={"max_tokens": 1})
-        while [(200, None), (503, "engine_stuck")] != probe(client):
-            pass
+        wait_for(
+            lambda: [(200, None), (503, "engine_stuck")] == probe(client), "an engine that is stuck"
+        )
         gate.set()
 
         assert 200 == answer.result().status_code

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
+from tests.waiting import wait_for
 
 
 def create(client: TestClient, **options) -> dict:
@@ -114,8 +115,7 @@ def test_sessions_are_bounded_in_number_and_in_time(store: Path):
         assert {first["id"], third["id"]} == {
             session["id"] for session in client.get("/sessions").json()["sessions"]
         }
-        while client.get("/sessions").json()["sessions"]:
-            pass
+        wait_for(lambda: not client.get("/sessions").json()["sessions"], "sessions to be over")
         expired = client.post("/generate", json={"session": third["id"]})
 
     assert 410 == evicted.status_code

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.runtime.logprobs import logprobs
+from service.runtime.randomness import uniforms
 from service.runtime.reference import sampler
 from service.runtime.sampling import Sampling, SamplingTable
 
@@ -116,26 +117,44 @@ def test_neighbours_change_nothing(rows):
     assert expected == together.tolist()
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-def test_draws_follow_the_distribution(temperature: float):
-    """Chi-square of 20,000 draws with the seed's own numbers."""
-    logits = np.array([0.0, 1.0, 2.0, -1.0, 0.5], np.float32)
-    num_draws = 20_000
+_LOGITS = np.array([0.0, 1.0, 2.0, -1.0, 0.5], np.float32)
+# Of a chi-square distribution with 4 degrees of freedom, one in a thousand is larger.
+_CRITICAL = 18.467
+
+
+def _counts(temperature: float, uniform: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How often each id is drawn with these numbers, and how often it should be."""
+    num_draws = len(uniform)
     table = SamplingTable.neutral(num_draws, 5)
     table["temperature"][:] = temperature
-    uniform = (np.arange(num_draws) + 0.5).astype(np.float32) / num_draws
     tokens = sampler.draw(
-        np.tile(logits, (num_draws, 1)),
+        np.tile(_LOGITS, (num_draws, 1)),
         np.zeros((num_draws, 5), np.bool_),
         np.zeros((num_draws, 5), np.int32),
         table,
         uniform.astype(np.float32),
     )
-    weight = np.exp(logits.astype(np.float64) / temperature)
-    expected = weight / weight.sum() * num_draws
-    found = np.bincount(tokens, minlength=5)
+    weight = np.exp(_LOGITS.astype(np.float64) / temperature)
+    return np.bincount(tokens, minlength=5), weight / weight.sum() * num_draws
 
-    # The numbers are evenly spaced, so every count is right to within rounding.
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("first_seed", [0, 2**40])
+def test_draws_of_seeds_follow_the_distribution(temperature: float, first_seed: int):
+    """Chi-square of 20,000 draws: 200 seeds, 100 positions of each."""
+    seeds = np.arange(first_seed, first_seed + 200, dtype=np.uint64)
+    uniform = uniforms(seeds, np.broadcast_to(np.arange(100)[:, None], (100, 200))).ravel()
+    found, expected = _counts(temperature, uniform)
+
+    assert ((found - expected) ** 2 / expected).sum() < _CRITICAL
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_evenly_spaced_numbers_give_the_distribution_itself(temperature: float):
+    """Every count is right to within rounding."""
+    uniform = (np.arange(20_000) + 0.5).astype(np.float32) / 20_000
+    found, expected = _counts(temperature, uniform)
+
     assert np.abs(found - expected).max() < 3
 
 
