@@ -15,30 +15,25 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.bare import BURST_STEPS, BareBurst, BareBursts, BareStep, Model
+from benchmarks.engines import (
+    Contestant,
+    closed_loop,
+    pool_of,
+    request_of,
+    until_idle,
+)
 from benchmarks.machine import describe_machine, headline
 from benchmarks.ratios import print_ratios
-from service.app import engine_limits
 from service.artifacts.store import ModelStore
-from service.engine.pool import EnginePool
-from service.engine.request import Chunk, Request
-from service.engine.rows.prefix_cache import PrefixCache
-from service.engine.stream import TokenStream
-from service.engine.worker import Engine
 from service.rows.row import Row
 from service.runtime.cores import usable_cores
 from service.runtime.decoder import SAMPLED, Burst
-from service.runtime.sampling import Sampling
-from service.settings import Settings
-
-Contestant = Callable[[float], float]
-"""Works for about so many seconds; returns tokens/s, or whatever its group is about."""
 
 Group = dict[str, Contestant]
 """Contestants by name; ratios are to the first."""
@@ -56,9 +51,7 @@ OPTIONS: Mapping[str, dict[str, Any]] = {
     },
     "10 log-probabilities": {"num_logprobs": 10},
 }
-_LIMITS = replace(engine_limits(Settings()), event_s=0.0)  # no event loop tells of tokens here
 _NUM_ROWS = 64
-_MAX_TOKENS = 256
 _LONG_PROMPT = 1000
 
 
@@ -118,7 +111,7 @@ def _distances(loop: asyncio.Runner, model: Model, num_rows: int) -> Group:
         "bare burst graph": lambda duration_s: _repeat(bare.run, duration_s),
         "decoder": _decoder(model, num_rows, {}),
         "bare burst graphs, one a core": lambda duration_s: _repeat(bares.run, duration_s),
-        "engines, one a core": _engine(loop, model, num_rows, one_a_core),
+        "engines, one a core": closed_loop(loop, model, num_rows, one_a_core),
         "bare step graph (no sampling)": lambda duration_s: _repeat(step.run, duration_s),
     }
 
@@ -133,23 +126,23 @@ def _sampling(model: Model) -> Group:
 def _threads(loop: asyncio.Runner, model: Model) -> Group:
     cores = usable_cores()
     return {
-        f"1 engine, threads: {cores}": _engine(loop, model, _NUM_ROWS, [cores]),
-        f"{cores} engines, threads: 1": _engine(loop, model, _NUM_ROWS, [1] * cores),
-        "1 engine, threads: 1 ": _engine(loop, model, _NUM_ROWS, [1]),
+        f"1 engine, threads: {cores}": closed_loop(loop, model, _NUM_ROWS, [cores]),
+        f"{cores} engines, threads: 1": closed_loop(loop, model, _NUM_ROWS, [1] * cores),
+        "1 engine, threads: 1 ": closed_loop(loop, model, _NUM_ROWS, [1]),
     }
 
 
 def _prompts(loop: asyncio.Runner, model: Model) -> Group:
     """A new prompt each time, and the same one again and again."""
-    pool = _pool(loop, model, 4, [1])
+    pool = pool_of(loop, model, 4, [1])
 
     async def first_token(seed: int) -> float:
         started_s = time.perf_counter()
-        stream = pool.submit(_request(seed, prompt_size=_LONG_PROMPT))
+        stream = pool.submit(request_of(seed, prompt_size=_LONG_PROMPT))
         await stream.next()
         duration_s = time.perf_counter() - started_s
         stream.close()
-        await _until_idle(pool)
+        await until_idle(pool)
         return duration_s
 
     def repeated(seeds: Callable[[int], int]) -> Contestant:
@@ -168,10 +161,10 @@ def _prompts(loop: asyncio.Runner, model: Model) -> Group:
 
 
 def _idle(loop: asyncio.Runner, model: Model) -> Contestant:
-    pool = _pool(loop, model, 4, [1])
+    pool = pool_of(loop, model, 4, [1])
 
     async def measure(duration_s: float) -> float:
-        await pool.submit(_request(0)).next()
+        await pool.submit(request_of(0)).next()
         await asyncio.sleep(0.2)
         started_s, used_s = time.perf_counter(), time.process_time()
         await asyncio.sleep(duration_s)
@@ -202,79 +195,10 @@ def _decoder(
     def measure(duration_s: float) -> float:
         for slot in range(num_rows):
             row = Row.start(decoder.row_shape)
-            decoder.load(slot, row, _request(slot, **sampling).sampling)
+            decoder.load(slot, row, request_of(slot, **sampling).sampling)
         return _repeat(run, duration_s)
 
     return measure
-
-
-def _engine(
-    loop: asyncio.Runner, model: Model, num_rows: int, threads: Sequence[int]
-) -> Contestant:
-    """A closed loop of clients: each asks for a text, reads it, and asks for the next."""
-    pool = _pool(loop, model, num_rows, threads)
-    seeds = iter(range(10**9))
-    num_tokens = 0
-
-    async def client(streams: set[TokenStream]) -> None:
-        nonlocal num_tokens
-        while True:
-            stream = pool.submit(_request(next(seeds), prompt_size=7))
-            streams.add(stream)
-            while isinstance(event := await stream.next(), Chunk):
-                num_tokens += len(event.token_N)
-            streams.remove(stream)
-
-    async def measure(duration_s: float) -> float:
-        streams: set[TokenStream] = set()
-        clients = [asyncio.create_task(client(streams)) for _ in range(num_rows)]
-        await asyncio.sleep(min(0.5, duration_s / 4))
-        started_s, before = time.perf_counter(), num_tokens
-        await asyncio.sleep(duration_s)
-        rate = (num_tokens - before) / (time.perf_counter() - started_s)
-        for task in clients:
-            task.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
-        for stream in streams:
-            stream.close()
-        await _until_idle(pool)
-        return rate
-
-    return lambda duration_s: loop.run(measure(duration_s))
-
-
-async def _until_idle(pool: EnginePool) -> None:
-    while pool.status.num_requests:  # noqa: ASYNC110 - an engine does not tell
-        await asyncio.sleep(0.005)
-
-
-def _pool(loop: asyncio.Runner, model: Model, num_rows: int, threads: Sequence[int]) -> EnginePool:
-    """Engines with so many threads each, running."""
-    cache = PrefixCache(2**26)
-    capacity = -(-num_rows // len(threads))
-    pool = EnginePool(
-        [
-            Engine(f"{n}", model.decoder(capacity, num_threads), _LIMITS, cache)
-            for n, num_threads in enumerate(threads)
-        ]
-    )
-
-    async def start() -> None:
-        pool.start()
-
-    loop.run(start())
-    return pool
-
-
-def _request(seed: int, *, prompt_size: int = 1, **sampling: Any) -> Request:
-    """A text of 256 tokens after a prompt unlike that of any other seed."""
-    options = {"temperature": 0.8, **sampling}
-    return Request(
-        np.random.default_rng(seed).integers(1, 60, prompt_size),
-        _MAX_TOKENS,
-        Sampling(seed=seed, **options),
-        timeout_s=600,
-    )
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -6,15 +6,11 @@ import re
 import tomllib
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.trial import TrialState
-from rich.console import Console
 
-from tests.training.tiny import sentences
+from tests.training.tuning.sweeps import QUIET, SWEEP, corpus_of, replaced, searched, started
 from training.cli import main
-from training.corpora.corpus import Corpus
-from training.corpora.load import load_corpus
 from training.errors import ConfigError, CorpusError, DivergedError
 from training.loop.interruption import Interruption
 from training.runs.metrics import METRICS_FILE, read_history
@@ -22,72 +18,6 @@ from training.tuning import sweep as sweep_module
 from training.tuning.sweep import open_study, search
 from training.tuning.sweep_report import write_report
 from training.tuning.sweep_space import Sweep
-
-_CONFIG = """
-name = "tiny"
-[corpus]
-path = "text.txt"
-[model]
-hidden_size = 8
-num_layers = 1
-embedding_size = 8
-[training]
-epochs = 9
-batch_size = 8
-window = 16
-"""
-_SWEEP = """
-config = "tiny.toml"
-num_trials = 3
-[fixed]
-"training.epochs" = 1
-[space."training.learning_rate"]
-low = 1e-4
-high = 1e-1
-log = true
-[space."training.batch_size"]
-low = 4
-high = 8
-step = 4
-[space."model.architecture"]
-choices = ["lstm", "gru"]
-"""
-QUIET = Console(quiet=True)
-
-
-@pytest.fixture
-def sweep_file(tmp_path: Path) -> Path:
-    """A sweep, its config and its text."""
-    (tmp_path / "text.txt").write_text(sentences(4_000), encoding="utf-8")
-    (tmp_path / "tiny.toml").write_text(_CONFIG, encoding="utf-8")
-    file = tmp_path / "sweep.toml"
-    file.write_text(_SWEEP, encoding="utf-8")
-    return file
-
-
-def corpus_of(sweep: Sweep) -> Corpus:
-    """What all its trials read."""
-    return load_corpus(sweep.base.corpus, cleaning=sweep.base.cleaning)
-
-
-def started(sweep_file: Path, folder: Path) -> optuna.Study:
-    """The study as it is opened each time."""
-    sweep = Sweep.load(sweep_file)
-    return open_study(sweep, corpus_of(sweep), folder)
-
-
-def searched(sweep_file: Path, folder: Path) -> optuna.Study:
-    """The study when all trials have ended."""
-    sweep, study = Sweep.load(sweep_file), started(sweep_file, folder)
-    assert search(sweep, study, folder, corpus_of(sweep), QUIET)
-    return study
-
-
-def replaced(file: Path, before: str, after: str) -> None:
-    """Change what the file says."""
-    text = file.read_text("utf-8")
-    assert before in text
-    file.write_text(text.replace(before, after), encoding="utf-8")
 
 
 def test_a_sweep_reports_what_it_found(
@@ -220,8 +150,8 @@ def test_trials_that_diverge_are_given_up(sweep_file: Path, tmp_path: Path) -> N
 )
 def test_a_wrong_sweep_is_refused(sweep_file: Path, before: str, after: str, message: str) -> None:
     """Before anything is trained, by the name of the field."""
-    assert before in _SWEEP
-    sweep_file.write_text(_SWEEP.replace(before, after), encoding="utf-8")
+    assert before in SWEEP
+    sweep_file.write_text(SWEEP.replace(before, after), encoding="utf-8")
     with pytest.raises(ConfigError, match=re.escape(message)) as refusal:
         Sweep.load(sweep_file)
     assert ("none.toml" if message == "cannot read config" else str(sweep_file)) in str(
