@@ -58,7 +58,7 @@ class _Kind:
     param: str | None = None
 
 
-_KINDS: dict[type[Exception], _Kind] = {
+KINDS: dict[type[Exception], _Kind] = {
     InvalidOption: _Kind(422, "invalid_request"),
     ModelUnknown: _Kind(404, "model_not_found"),
     SessionUnknown: _Kind(404, "session_not_found", "session"),
@@ -71,7 +71,7 @@ _KINDS: dict[type[Exception], _Kind] = {
     EngineFailed: _Kind(500, "engine_failed"),
     ClientGone: _Kind(499, "client_closed_request"),
 }
-_HTTP_CODES = {
+HTTP_CODES = {
     400: "invalid_json",
     404: "not_found",
     405: "method_not_allowed",
@@ -105,7 +105,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def add_error_handlers(app: FastAPI) -> None:
     """Make every error of every route have the one shape."""
-    for kind in _KINDS:
+    for kind in KINDS:
         app.add_exception_handler(kind, _respond_known)
     app.add_exception_handler(RequestValidationError, _respond_invalid)
     app.add_exception_handler(HTTPException, _respond_http)
@@ -121,7 +121,7 @@ def error_body(error: Exception) -> ErrorResponse:
 
 
 def _kind(error: Exception) -> _Kind | None:
-    return next((_KINDS[cls] for cls in type(error).__mro__ if cls in _KINDS), None)
+    return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), None)
 
 
 async def _respond_known(_request: Request, error: Exception) -> JSONResponse:
@@ -169,7 +169,7 @@ def _says_json(request: Request) -> bool:
 async def _respond_http(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError(f"not for this handler: {error!r}")
-    code, message = _HTTP_CODES.get(error.status_code, "http_error"), error.detail
+    code, message = HTTP_CODES.get(error.status_code, "http_error"), error.detail
     if error.status_code == 400:  # from FastAPI, which says no more of what it could not parse
         message = "the body is not UTF-8, not JSON, nested too deep, or has a number too long"
     return _respond(error.status_code, code, message, headers=error.headers)
