@@ -53,7 +53,9 @@ class Settings(StoreSettings, AddressSettings):
         "the one that was published first.",
     )
 
-    max_rows: _Positive = Field(256, description="Texts of one model that run at the same time.")
+    max_rows: _Positive = Field(
+        256, description="Most texts of one model that run at the same time."
+    )
     num_engines: _Positive | None = Field(
         None, description="Engines of one model; one for each core, at most 4, if not set."
     )
@@ -61,23 +63,25 @@ class Settings(StoreSettings, AddressSettings):
         None, description="Threads of one engine; its share of the cores if not set."
     )
     target_burst_ms: Annotated[float, Field(ge=0, le=1000)] = Field(
-        15.0, description="Time that one burst of steps should take; 0: one step a burst."
+        15.0,
+        description="Time that one burst of steps should take, in ms; 0 makes each burst one step.",
     )
     max_burst_steps: Annotated[int, Field(ge=1, le=256)] = Field(
         128, description="Most steps of one burst."
     )
     prefix_cache_bytes: Annotated[int, Field(ge=0)] = Field(
         64 << 20,
-        description="Memory of one model for prompts that it has read; 0: read each anew.",
+        description="Memory of one model for prompts that it has read; 0 reads each prompt anew.",
     )
     max_unread_tokens: _Positive = Field(
-        1024, description="A reader that is further behind has its text paused until it catches up."
+        1024,
+        description="Unread tokens of a stream; a text whose reader is further behind is paused.",
     )
     max_waiting_requests: _Positive = Field(
-        1024, description="Requests that may wait for a row; more get 429."
+        1024, description="Most requests that wait for a row; more get 429."
     )
     max_waiting_tokens: _Positive = Field(
-        4_000_000, description="Tokens that the waiting requests may add up to; more get 429."
+        4_000_000, description="Most tokens that the waiting requests add up to; more get 429."
     )
 
     default_max_tokens: _Positive = Field(256, description="`max_tokens` where none is given.")
@@ -92,22 +96,22 @@ class Settings(StoreSettings, AddressSettings):
         60.0, description="A client that takes nothing for this long is disconnected."
     )
 
-    session_idle_ttl_s: _Seconds = Field(3600.0, description="A session unused for longer is over.")
-    session_max_age_s: _Seconds = Field(
-        7 * 24 * 3600.0, description="A session older than this is over."
+    session_idle_ttl_s: _Seconds = Field(
+        3600.0, description="A session ends when nobody uses it for this long."
     )
+    session_max_age_s: _Seconds = Field(7 * 24 * 3600.0, description="A session ends at this age.")
     max_sessions: _Positive = Field(
-        10_000, description="More sessions than this: the longest unused one is evicted."
+        10_000, description="Most sessions; the longest unused one is evicted for a new one."
     )
     max_session_bytes: _Positive = Field(
-        256 << 20, description="More memory for sessions than this: the same."
+        256 << 20, description="Most memory for sessions; the longest unused ones are evicted."
     )
 
     grace_period_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         20.0, description="Time for running texts to finish after SIGTERM."
     )
     heartbeat_timeout_s: _Seconds = Field(
-        10.0, description="An engine without a heartbeat for longer is not ready."
+        10.0, description="The server is not ready when an engine had no heartbeat for longer."
     )
     log_format: Literal["text", "json"] = Field("text", description="Form of the log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -29,10 +29,11 @@ def test_the_documents_name_every_package(document: str):
     assert [] == [name for name in ("service", "training", "model_store") if f"{name}/" not in text]
 
 
-def test_architecture_names_every_room_of_the_service():
-    """A new package of the service is a new room of the house, and needs its line."""
+@pytest.mark.parametrize("package", ["service", "training"])
+def test_architecture_names_every_room(package: str):
+    """A new package is a new room of the house, and needs its line."""
     text = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    rooms = sorted(path.parent.name for path in (REPOSITORY / "service").glob("*/__init__.py"))
+    rooms = sorted(path.parent.name for path in (REPOSITORY / package).glob("*/__init__.py"))
 
     assert [] == [room for room in rooms if f"{room}/" not in text]
 

@@ -1,4 +1,7 @@
-"""The door into the engine thread: bounded in requests and tokens, the engine's only lock."""
+"""The door into the engine thread: bounded in requests and tokens.
+
+One of two locks of an engine; the other one is the prefix cache's, which engines share.
+"""
 
 from __future__ import annotations
 

@@ -4,9 +4,9 @@ Built at load from any step graph (see `artifacts.graph`): an ONNX `Loop` whose 
 for every row or takes the one that is forced, runs the step graph, and goes on. So K tokens for B
 rows are one call into the runtime, without the interpreter's lock.
 
-What not every burst needs costs those that do without nothing: it is in branches (`If`), and loop
-values that only some branch reads may be empty. Rows that stop before the last step are frozen,
-which costs a copy of the state in every step, so that is a loop of its own.
+Parts that only some bursts need stand in branches (`If`), so that the other bursts do not pay for
+them; loop values that only such a branch reads may be empty. Freezing the rows that stop before the
+last step copies the state in every step, so bursts with such rows have a loop of their own.
 
 Shapes: B rows, K steps, V vocabulary.
 """

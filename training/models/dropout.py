@@ -1,9 +1,9 @@
-"""The ways to leave things out while training.
+"""Dropout: what is set to zero while a model is trained, and when it is drawn anew.
 
-| option of the config | what is left out | paper |
+| option of the config | what is set to zero | paper |
 |---|---|---|
-| `dropout_input`, `_between`, `_output` | numbers, anew at each position | Zaremba et al. 2014, arXiv:1409.2329 |
-| the same with `locked_dropout` | numbers, the same in the whole window | Gal & Ghahramani 2016, arXiv:1512.05287 |
+| `dropout_input`, `_between`, `_output` | activations, drawn anew at each position | Zaremba et al. 2014, arXiv:1409.2329 |
+| the same with `locked_dropout` | activations, the same ones in the whole window | Gal & Ghahramani 2016, arXiv:1512.05287 |
 | `dropout_words` | words: whole rows of the embedding | Gal & Ghahramani 2016 |
 | `weight_drop` | recurrent weights | Merity et al. 2018, arXiv:1708.02182 |
 """  # noqa: E501
@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 
 class Dropout(nn.Module):
-    """Zeroes numbers of float32[T, B, H] at a rate, and scales up the others.
+    """Sets activations of float32[T, B, H] to zero, and scales up the others.
 
     Args:
-        rate: How many.
-        locked: Whether they are the same ones at all T positions.
+        rate: The probability that an activation is set to zero.
+        locked: Whether the same activations are zero at all T positions.
     """
 
     def __init__(self, rate: float, *, locked: bool) -> None:
@@ -38,12 +38,12 @@ class Dropout(nn.Module):
 
 
 def dropped(x: Tensor, rate: float, shape: Sequence[int]) -> Tensor:
-    """Multiply by a mask of that shape: 0 at the rate, elsewhere what keeps the mean.
+    """Multiply by a random mask: 0 at the rate, elsewhere the factor that keeps the mean.
 
-    8 random bits decide about a number, so a call drops some 256ths: how many is drawn too, so that
-    on average over calls they are the rate. `nn.functional.dropout` draws the numbers one by one
-    and takes three times as long (docs/experiments.md).
-    In bfloat16 what keeps the mean is rounded, by 0.3 % at the most.
+    8 random bits decide about each element, so one call drops a whole number of 256ths. That number
+    is drawn too, so that the mean over many calls is the rate. `nn.functional.dropout` draws each
+    element by itself and takes three times as long (docs/experiments.md). In bfloat16 the factor is
+    rounded, by 0.3 % at most.
 
     Args:
         x: What is dropped from.
@@ -55,7 +55,7 @@ def dropped(x: Tensor, rate: float, shape: Sequence[int]) -> Tensor:
     count = math.prod(shape)
     words = torch.randint(-(2**63), 2**63 - 1, (-(-count // 8),))
     num_dropped = int(256 * rate + float(torch.rand(())))  # of the 256 values of 8 bits
-    # Compared as numbers of x's kind, which hold those of 8 bits exactly: 0 and 1 of the same kind
-    # come of it, and no array of truth values that were to be converted one by one.
+    # The comparison is in x's own element type, which holds every value of 8 bits exactly. So its
+    # result is 0 and 1 in that type; an array of bool would have to be converted.
     kept = words.view(torch.int8)[:count].view(*shape).to(x.dtype).ge_(num_dropped - 128)
     return x * kept.mul_(256 / (256 - num_dropped))

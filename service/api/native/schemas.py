@@ -33,7 +33,7 @@ class _Body(BaseModel):
 class _Reading(_Body):
     prompt: _Text = Field("", description="Text to go on from; may be empty. It is not repeated.")
     max_tokens: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Most tokens to write; the server's default if null (256)."
+        None, description="Most tokens to write; by default 256, or what the server sets."
     )
 
 
@@ -62,14 +62,14 @@ class GenerateRequest(SamplingOptions, _Reading):
     )
     stream: bool = Field(False, description="Answer with server-sent events.")
     stream_every: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Most tokens of one event; what one burst made if null."
+        None, description="Most tokens of one event; by default as many as one burst made."
     )
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="Give up after this many seconds."
+        None, description="The request fails after this many seconds."
     )
     session: _Name | None = Field(None, description="Go on from this session, and commit to it.")
     model: _Name | None = Field(
-        None, description="`name` or `name@version`; the default model if null."
+        None, description="`name` or `name@version`; by default the server's default model."
     )
 
 
@@ -129,10 +129,10 @@ class CreateSessionRequest(_Body):
 
     prompt: _Text = Field("", description="Text to read first.")
     model: _Name | None = Field(
-        None, description="`name` or `name@version`; the default model if null."
+        None, description="`name` or `name@version`; the default model by default."
     )
     seed: _Seed | None = Field(
-        None, description="What its turns draw with; drawn at random if null."
+        None, description="What its turns draw with; by default drawn at random."
     )
 
 
