@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,9 +22,6 @@ from pydantic_settings import (
 )
 
 from service import __version__
-from service.artifacts.errors import ArtifactError
-from service.artifacts.reference import Reference
-from service.artifacts.store import ModelStore
 from service.observability import logs
 from service.settings import (
     ENV_PREFIX,
@@ -94,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case Serve() as settings:
                 return serve(settings)
             case Models(model_store=root):
-                return models(ModelStore(root))
+                return models(root)
             case Healthcheck(host=host, port=port):
                 return healthcheck(host, port)
             case _:
@@ -172,25 +170,20 @@ def serve(settings: Settings) -> int:
     return 0 if server.started else 1
 
 
-def models(store: ModelStore) -> int:
+def models(root: Path) -> int:
     """List the store: every version, its figures, and whether it is whole."""
-    lines: list[tuple[str, ...]] = [
-        ("MODEL", "PRECISION", "VOCABULARY", "STATE", "NATS/TOKEN", "BITS/CHAR", "STATUS")
-    ]
-    healthy = True
-    for name in store.names():
-        for version in store.versions(name):
-            line, whole = _describe(store, name, version)
-            lines.append(line)
-            healthy &= whole
+    # Here and not above, as for `serve`.
+    from service.artifacts.listing import list_store
+
+    lines, is_whole = list_store(root)
     if len(lines) == 1:
-        _complain(f"{store.root} holds no models")
+        _complain(f"{root} holds no models")
         return 1
     widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
-    return 0 if healthy else 1
+    return 0 if is_whole else 1
 
 
 def healthcheck(host: str, port: int) -> int:
@@ -203,26 +196,6 @@ def healthcheck(host: str, port: int) -> int:
         return 1
     sys.stdout.write(response.text + "\n")
     return 0 if response.status_code == 200 else 1
-
-
-def _describe(store: ModelStore, name: str, version: int) -> tuple[tuple[str, ...], bool]:
-    ref = str(Reference(name, version))
-    try:
-        manifest = store.verify(name, version).manifest
-    except ArtifactError as error:
-        return (ref, "-", "-", "-", "-", "-", f"broken: {error}"), False
-    figure = next(
-        (e for e in manifest.evaluations if e.precision == manifest.precision), None
-    ) or next(iter(manifest.evaluations), None)
-    return (
-        ref,
-        manifest.precision,
-        str(manifest.vocabulary_size),
-        f"{manifest.state_width * 4} B",
-        f"{figure.nats_per_token:.4f}" if figure else "-",
-        f"{figure.bits_per_character:.4f}" if figure else "-",
-        "ok",
-    ), True
 
 
 def _reachable(host: str) -> str:
