@@ -30,6 +30,7 @@ import httpx
 from benchmarks.contestants import Server
 from benchmarks.machine import describe_machine, headline
 from benchmarks.visitors import Found, Visitors
+from service.artifacts.reference import Reference
 from service.artifacts.store import ModelStore
 
 _MOST_GROWTH = 1.05
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Soak, print what was found; exit with 1 if something was wrong."""
     options = _options(arguments)
     store = ModelStore(options.model_store)
-    ref = f"{options.model}@{store.versions(options.model)[-1]}"
+    ref = str(Reference(options.model, store.versions(options.model)[-1]))
     command = ["service.cli", "serve", "--model-store", str(options.model_store), "--models", ref]
     command += ["--log-level", "warning", "--max-rows", "64"]
     # Its cache is full soon, so that it is not what grows.

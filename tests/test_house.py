@@ -38,6 +38,22 @@ def test_architecture_names_every_room(package: str):
     assert [] == [room for room in rooms if f"{room}/" not in text]
 
 
+@pytest.mark.parametrize("package", ["service", "training"])
+def test_the_tests_mirror_the_rooms(package: str):
+    """A test of a room lies in the folder of that room."""
+    tests = REPOSITORY / "tests" / package
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("*.py")}
+
+    assert [] == [folder for folder in folders if not (REPOSITORY / package / folder).is_dir()]
+
+
+def test_no_file_of_code_is_long():
+    """What takes more than 300 lines holds two things."""
+    assert [] == [
+        str(path) for path in MODULES if len(path.read_text(encoding="utf-8").splitlines()) > 300
+    ]
+
+
 def test_every_requirement_is_pinned():
     """What an extra installs has its version in constraints.txt."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]

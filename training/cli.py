@@ -30,7 +30,7 @@ Examples:
   lstm-train run --resume --run-dir runs/mine            go on after Ctrl-C, kill or power cut
   lstm-train sample --run-dir runs/mine --prompt "Once"  look at what it writes
   lstm-train evaluate --model mine --text other.txt      how well it knows another text
-  lstm-train --install-completion                        let the shell complete verbs and options
+  lstm-train --install-completion                        let the shell complete commands and options
 """
 
 
@@ -60,7 +60,7 @@ def command_line() -> App:
         tune.gradients,
     ):
         app.command(verb, help_epilogue="", sort_key=len(list(app)))
-    app.register_install_completion_command(help="Let the shell complete verbs and options.")
+    app.register_install_completion_command(help="Let the shell complete commands and options.")
     return app
 
 

@@ -53,7 +53,7 @@ _STREAM_EXAMPLE = (
 async def generate(body: GenerateRequest, request: Request, state: State) -> Any:
     """Read the prompt, write up to `max_tokens` tokens.
 
-    The same request with the same seed gives the same running, whatever else the server is doing.
+    The same request with the same seed gives the same text, whatever else the server is doing.
     """
     running = await state.inference.start(_asked(body, identity_of(request)))
     request.state.log |= {"model": running.model.ref, "generation": running.id}
