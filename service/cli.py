@@ -123,7 +123,7 @@ def _source() -> CliSettingsSource[Any]:
 
 
 def _add_option(parser: argparse._ActionsContainer, *names: str, **details: Any) -> argparse.Action:
-    """An option of a setting also tells its variable, and does not tell a default of nothing."""
+    """Add the setting's variable to an option's help, and leave out a default of nothing."""
     setting = names[0].removeprefix("--").replace("-", "_")
     if setting in Settings.model_fields:
         shown = str(details["help"]).removesuffix(" (default: ())").removesuffix(" (default: null)")

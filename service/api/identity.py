@@ -10,7 +10,7 @@ from service.inference.identity import Identity
 
 
 def identity_of(request: Request) -> Identity:
-    """By address; where API keys are used (by a proxy, say), each has its own cached prompts."""
+    """A client is an address; requests with different API keys share no cached prompts."""
     address = request.client.host if request.client else ""
     key = request.headers.get("authorization", "")
     cache_salt = hashlib.sha256(key.encode()).hexdigest() if key else ""

@@ -31,7 +31,7 @@ class EventStream(Response):
         close: Called once in any case: after the last event or a failure, or when the client leaves
             or takes nothing for `write_timeout_s`. (The iterator's own `finally` would not do: it
             never runs if the client leaves before the first event.)
-        write_timeout_s: See there.
+        write_timeout_s: Time that a client has to take one event.
     """
 
     media_type = "text/event-stream"
@@ -83,7 +83,7 @@ class EventStream(Response):
         self._num_sent += 1
 
     async def _stall(self) -> None:
-        """Return when one event could not be sent for the time that a client has to take it.
+        """Return when the client has not taken an event for `write_timeout_s`.
 
         One timer for a stream: one for every event would be a tenth of the server's time.
         """

@@ -24,7 +24,7 @@ class Request:
         past: The row to go on from; None starts a text (then the prompt cannot be empty).
         return_row: Whether `Finished` carries the row at the end.
         client: Who asks: slots are shared equally among clients.
-        cache_salt: Prompts of other salts are not gone on from.
+        cache_salt: A prompt goes on only from prompts with the same salt.
     """
 
     prompt_T: Int64
@@ -84,7 +84,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of a request that was carried out."""
+    """The last event of a request that is complete."""
 
     reason: Literal["length", "eos"]
     row: Row | None
@@ -92,7 +92,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The last event of a request that was not."""
+    """The last event of a request that has failed."""
 
     error: EngineError
 

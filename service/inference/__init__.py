@@ -1,1 +1,1 @@
-"""The use case: text -> ids -> engine -> ids -> text, with stop strings and session commit."""
+"""The use cases: text -> ids -> engine -> ids -> text, with stop strings and session commit."""

@@ -1,4 +1,4 @@
-"""Why a generation cannot be started.
+"""Why a text cannot be started.
 
 InvalidOption      an option is outside of this server's or this model's range
 """

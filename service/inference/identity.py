@@ -11,8 +11,8 @@ class Identity:
 
     Attributes:
         client: The server's slots are shared equally among clients.
-        cache_salt: How fast a prompt is read tells what others of the same salt have sent, and
-            nothing of those of another salt.
+        cache_salt: Only requests of the same salt share cached prompts: the time that a prompt
+            takes tells nothing of what others have sent.
     """
 
     client: str = ""

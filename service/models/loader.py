@@ -39,7 +39,7 @@ class EngineSizes:
         num_engines: None for one for each core, at most 4.
         num_threads: Of one engine; None for its share of the cores.
         prefix_cache_bytes: Memory for prompts that were read; 0 keeps none.
-        limits: Bounds; `event_s` is of one engine by itself.
+        limits: Bounds of one engine that would be alone; several share them.
     """
 
     max_rows: int

@@ -14,7 +14,7 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 
 class EngineReport(BaseModel):
-    """One engine as a probe sees it; `tokens_saved` since the start, by what it had read before."""
+    """The engines of a model; `tokens_saved` counts the prompt tokens that the cache has saved."""
 
     alive: bool
     heartbeat_age_s: float
@@ -37,7 +37,7 @@ class HealthReport(BaseModel):
 
 @router.get("/live", summary="Is the process alive?", responses={503: {"model": HealthReport}})
 async def live(state: State) -> JSONResponse:
-    """503 when an engine's thread is dead: only a restart helps. Overload is never unhealthy."""
+    """503 when an engine's thread is dead: only a restart helps. Overload is not unhealthy."""
     for name, engine in _engines(state).items():
         if not engine.alive:
             return _report(state, "engine_dead", f"the engine of {name} is dead")

@@ -6,14 +6,14 @@ from __future__ import annotations
 class BurstLength:
     """As many steps as take about `target_s`, by what earlier bursts took.
 
-    A newcomer waits for the bursts of one round: short ones keep that small.
+    A new request waits for the bursts of one round: short bursts make that wait short.
 
     Args:
         target_s: Duration to aim at; 0 makes every burst one step.
         max_steps: Never more than this.
         event_s: With many rows a burst lasts at least so long for each of them. Each row gets an
             event from each burst, and the event loop shares the interpreter's lock and the cores
-            with the engine: shorter bursts would be spent on telling of them.
+            with the engine: with shorter bursts, delivering events would take most of the time.
     """
 
     def __init__(self, target_s: float, max_steps: int, event_s: float = 0.0) -> None:

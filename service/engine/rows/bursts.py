@@ -65,7 +65,7 @@ class Bursts:
         return None
 
     def run(self, plan: Plan) -> BurstResult:
-        """Run it."""
+        """Run the burst of a plan."""
         jobs = plan.jobs
         forced_KB = np.full((int(plan.num_steps_B.max()), len(jobs)), SAMPLED, np.int64)
         for b, job in enumerate(jobs):

@@ -1,4 +1,4 @@
-"""Rows of texts that were read before: a prompt that begins like one goes on from there.
+"""Rows of texts that were read before: a prompt that begins like one of them goes on from its row.
 
 A radix tree over token ids. Ids are compared in full, never by a hash alone. A row is what reading
 the ids from the start gives, bit for bit, so a text is the same with the cache and without.

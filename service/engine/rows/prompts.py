@@ -1,4 +1,4 @@
-"""What has to be read of a prompt, and by whom: the cache and single flight, for the engine."""
+"""Which part of a prompt has to be read, and by which request: the cache, and single flight."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.rows.row import Row
 
 
 class Prompts:
-    """Lets requests begin where others have been.
+    """Lets a prompt begin where an earlier or a running one has been.
 
     Args:
         cache: Rows that are known.

@@ -1,6 +1,6 @@
 """The rows of one model: each round, some of them read or write a few tokens.
 
-Runs in the engine's thread. What happens to requests is told to an `Listener`.
+Runs in the engine's thread, and tells a `Listener` what happens to requests.
 """
 
 from __future__ import annotations
