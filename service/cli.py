@@ -85,9 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        refuse_unknown_environment()
         source = _source()
         line = CliApp.run(_CommandLine, cli_args=words, cli_settings_source=source)
+        refuse_unknown_environment()  # not before: help is for whoever has misspelt a variable
         match get_subcommand(line, is_required=False):
             case Serve() as settings:
                 return serve(settings)

@@ -10,16 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-BLUE, RED, GREEN, VIOLET, ORANGE, GREY, PALE_BLUE = COLOURS = (
-    "#1f6f8b",
-    "#b3402e",
-    "#6a994e",
-    "#7b5ea7",
-    "#c98a1b",
-    "#444444",
-    "#8da9c4",
-)
-"""For lines, in this order; pale blue for what is behind them."""
+BLUE, RED, GREEN = "#1f6f8b", "#b3402e", "#6a994e"
+LINE_COLOURS = (BLUE, RED, GREEN, "#7b5ea7", "#c98a1b", "#444444")
+PALE_BLUE = "#8da9c4"
+"""For what is behind the lines."""
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from service.engine.errors import (
@@ -36,6 +36,8 @@ _log = logging.getLogger(__name__)
 class ErrorBody(BaseModel):
     """What went wrong: a code for programs, a message for people, the field at fault."""
 
+    model_config = ConfigDict(extra="forbid", strict=True)
+
     code: str
     message: str
     param: str | None = None
@@ -43,6 +45,8 @@ class ErrorBody(BaseModel):
 
 class ErrorResponse(BaseModel):
     """The one shape of every error."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     error: ErrorBody
 

@@ -25,7 +25,9 @@ _IDLE_BEAT_S = 0.5
 
 
 class Engine:
-    """Carries out requests on one model; each gets exactly one terminal event, whatever dies.
+    """Carries out requests on one model.
+
+    Each gets exactly one terminal event, whatever dies, unless its reader has closed the stream.
 
     `submit`, `drain`, `stop` and `status` are called on the event loop that called `start`;
     everything else runs in the engine's own thread.
@@ -74,7 +76,11 @@ class Engine:
             Overloaded: Too much is waiting already.
             Draining: The engine takes no more requests.
             EngineFailed: The engine is dead.
+            ValueError: The row to go on from is of another model.
         """
+        past = request.past
+        if past is not None and past.shape != self._rows.row_shape:
+            raise ValueError(f"a row of {past.shape} cannot go on in {self._rows.row_shape}")
         stream = TokenStream(
             next(self._request_ids),
             on_close=lambda stream: self._inbox.post(Cancel(stream)),
@@ -170,11 +176,8 @@ class Engine:
     # What the rows tell
 
     def started(self, request_id: int) -> None:
-        """A request waits no more."""
-        job = self._rows.jobs[request_id]
-        if job.waiting:
-            job.waiting = False
-            self._inbox.taken(job.request)
+        """A request has got a slot."""
+        self._stop_waiting(self._rows.jobs[request_id])
 
     def wrote(self, request_id: int, chunk: Chunk) -> None:
         """A request has written tokens."""
@@ -186,9 +189,16 @@ class Engine:
         self._forget(request_id)
 
     def _forget(self, request_id: int) -> None:
-        if request_id in self._rows.jobs:
-            self.started(request_id)
+        job = self._rows.jobs.get(request_id)
+        if job is not None:
+            self._stop_waiting(job)
             self._rows.remove(request_id)
+
+    def _stop_waiting(self, job: Job) -> None:
+        """It counts against the inbox's bounds no more: it has a slot, or is gone."""
+        if job.waiting:
+            job.waiting = False
+            self._inbox.taken(job.request)
 
     def _fail_everything(self, reason: Callable[[], EngineError]) -> None:
         """End every stream; asks nothing of the scheduler, which may be what broke."""
@@ -197,8 +207,8 @@ class Engine:
             if isinstance(command, Submit):
                 self._inbox.taken(command.request)
                 self._outbox.append((command.stream, Failed(reason())))
-        for request_id, job in self._rows.jobs.items():
-            self.started(request_id)
+        for job in self._rows.jobs.values():
+            self._stop_waiting(job)
             self._outbox.append((job.stream, Failed(reason())))
         self._rows.clear()
         self._publish()

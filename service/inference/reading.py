@@ -25,6 +25,7 @@ class PromptEncoder:
 
     def __init__(self, max_tokens: int) -> None:
         self._max_tokens = max_tokens
+        self._too_long = f"the prompt is longer than {max_tokens} tokens"
         # One at a time: a character takes 150 bytes while it is tokenised.
         self._long_prompts = asyncio.Lock()
 
@@ -34,18 +35,19 @@ class PromptEncoder:
         Raises:
             InvalidOption: The prompt is too long.
         """
-        too_long = f"the prompt is longer than {self._max_tokens} tokens"
         # Before tokenising: a giant prompt must cost nothing.
         if len(prompt) > self._max_tokens * model.tokenizer.max_characters_per_token:
-            raise InvalidOption("prompt", too_long)
+            raise InvalidOption("prompt", self._too_long)
         if len(prompt) <= _MAX_INLINE_CHARACTERS:
-            ids = model.tokenizer.encode(prompt)
-        else:
-            async with self._long_prompts:
-                ids = await asyncio.to_thread(model.tokenizer.encode, prompt)
+            return self._ids(model, prompt, begins=past is None)
+        async with self._long_prompts:
+            return await asyncio.to_thread(self._ids, model, prompt, begins=past is None)
+
+    def _ids(self, model: ServedModel, prompt: str, *, begins: bool) -> Int64:
+        ids = model.tokenizer.encode(prompt)
         if len(ids) > self._max_tokens:
-            raise InvalidOption("prompt", f"{too_long}: it has {len(ids)}")
-        if past is None:
+            raise InvalidOption("prompt", f"{self._too_long}: it has {len(ids)}")
+        if begins:
             ids = model.manifest.special_ids.opening(ids)
         return np.array(ids, np.int64)
 

@@ -57,7 +57,7 @@ def load_models(
     Args:
         store: Where they are.
         names: Which of them, `name` or `name@version`; all if empty.
-        default: Who answers requests that name no model; None for the first of `names`, or the
+        default: Who answers requests that name no model; without one the first of `names`, or the
             model that was published first.
         sizes: What each of them gets.
 
@@ -66,7 +66,7 @@ def load_models(
     """
     served: list[ServedModel] = []
     broken: dict[str, str] = {}
-    for reference, version in _wanted(store, names):
+    for reference, version in list(_wanted(store, names)):  # a wrong name is told before all work
         try:
             served.append(_load(store.verify(reference.name, version), sizes))
         except ArtifactError as error:
@@ -76,7 +76,7 @@ def load_models(
         reasons = "; ".join(broken.values()) or f"{store.root} holds no models"
         raise CannotServe(reasons)
     try:
-        if default is None:
+        if not default:
             default = served[0].ref if names else _first_published(store, served)
         return ModelRegistry(served, default, broken)
     except (ModelUnknown, ArtifactError) as error:

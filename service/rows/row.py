@@ -38,6 +38,11 @@ class Row:
     generated_V: Int32
     num_tokens: int
 
+    def __post_init__(self) -> None:
+        """Refuse arrays that cannot belong together."""
+        if not len(self.logits_V) == len(self.present_V) == len(self.generated_V):
+            raise ValueError("logits_V, present_V and generated_V must be of one length")
+
     @classmethod
     def start(cls, shape: RowShape) -> Row:
         """The row of the empty text."""
@@ -48,6 +53,11 @@ class Row:
             generated_V=np.zeros(shape.vocabulary_size, np.int32),
             num_tokens=0,
         )
+
+    @property
+    def shape(self) -> RowShape:
+        """The model's that it belongs to."""
+        return RowShape(len(self.state_W), len(self.logits_V))
 
     @property
     def num_bytes(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -39,7 +40,8 @@ class Names:
     def constant(self, value: npt.ArrayLike, dtype: npt.DTypeLike) -> str:
         """The name of a constant; equal ones are the same."""
         array = np.asarray(value, dtype)
-        name = self.of(f"{array.dtype}{list(array.shape)}{array.tobytes().hex()}"[:200])
+        digest = hashlib.sha256(array.tobytes()).hexdigest()
+        name = self.of(f"{array.dtype}{list(array.shape)}{digest}")
         self.constants[name] = numpy_helper.from_array(array, name)
         return name
 

@@ -1,7 +1,8 @@
 """How texts are drawn: the options of one text, and the table of many.
 
 A new option is a field of `SamplingOptions`, a line of `COLUMNS`, and its nodes in `sampler_graph`
-and `reference.sampler`. Requests, manifests, the table and the graph's inputs follow from these.
+and `reference.sampler`. Requests, manifests, the table and the graph's inputs follow from these; the
+line's `kind` says which branch of the graph a row takes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,8 +36,8 @@ class SamplingOptions(BaseModel):
 
     temperature: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = Field(
         None,
-        description="Divides the logits; 0 takes the most probable token. "
-        "The model's default, or 1, where none is given.",
+        description="Divides the logits; 0 takes the most probable token. By default the model's "
+        "own (of a run: sample.temperature), else 1.",
     )
     top_k: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Draw among the k most probable tokens only; ties go to the lower id."
@@ -92,11 +93,14 @@ class Column:
     Attributes:
         dtype: Element type of the column, and of the graph's input.
         neutral: Stands for an option that is off.
+        kind: What it does when it is on: scales all logits, leaves improbable ids out, or changes
+            the logits of ids that the text holds.
         clamp: From a value and the vocabulary size to the value that is computed with.
     """
 
     dtype: type[np.float32] | type[np.int64]
     neutral: float
+    kind: Literal["scales", "truncates", "penalises"]
     clamp: Callable[[float, int], float] = lambda value, _: value
 
     def value(self, given: float | None, vocabulary_size: int) -> float:
@@ -108,15 +112,21 @@ class Column:
 _TINY, _HUGE = 1e-30, 1e30
 
 COLUMNS: Mapping[str, Column] = {
-    "temperature": Column(np.float32, 1.0),
-    "top_k": Column(np.int64, math.inf, min),
-    "top_p": Column(np.float32, 1.0, lambda p, _: max(p, _TINY)),
-    "min_p": Column(np.float32, 0.0),
-    "repetition_penalty": Column(np.float32, 1.0, lambda r, _: min(max(r, _TINY), _HUGE)),
-    "presence_penalty": Column(np.float32, 0.0),
-    "frequency_penalty": Column(np.float32, 0.0),
+    "temperature": Column(np.float32, 1.0, "scales"),
+    "top_k": Column(np.int64, math.inf, "truncates", min),
+    "top_p": Column(np.float32, 1.0, "truncates", lambda p, _: max(p, _TINY)),
+    "min_p": Column(np.float32, 0.0, "truncates"),
+    "repetition_penalty": Column(
+        np.float32, 1.0, "penalises", lambda r, _: min(max(r, _TINY), _HUGE)
+    ),
+    "presence_penalty": Column(np.float32, 0.0, "penalises"),
+    "frequency_penalty": Column(np.float32, 0.0, "penalises"),
 }
 """One column for each of the `SamplingOptions`."""
+
+
+def _of_kind(kind: str) -> list[tuple[str, Column]]:
+    return [(name, column) for name, column in COLUMNS.items() if column.kind == kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +187,13 @@ class SamplingTable:
 
     def truncates_B(self, vocabulary_size: int) -> Bool:  # noqa: N802
         """Rows that leave out improbable ids; greedy rows need not, their best id always stays."""
-        leaves_out_B: Bool = self["top_k"] < vocabulary_size
-        leaves_out_B = leaves_out_B | (self["top_p"] < 1) | (self["min_p"] > 0)
+        leaves_out_B = np.zeros(len(self.seed_B), np.bool_)
+        for name, column in _of_kind("truncates"):
+            leaves_out_B |= self[name] != column.value(None, vocabulary_size)
         return leaves_out_B & ~self.greedy_B
 
     @property
     def penalises(self) -> bool:
         """Whether some row's draws depend on what its text holds."""
-        names = ("repetition_penalty", "presence_penalty", "frequency_penalty")
-        return any((self[name] != COLUMNS[name].neutral).any() for name in names)
+        penalties = _of_kind("penalises")
+        return any((self[name] != column.neutral).any() for name, column in penalties)

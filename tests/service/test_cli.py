@@ -78,3 +78,15 @@ def test_a_shell_can_complete(capsys):
 
     assert "healthcheck" in script
     assert "--max-rows" in script
+
+
+def test_help_is_shown_to_who_has_misspelt_a_variable(monkeypatch, capsys):
+    """The message about the variable points at this help."""
+    monkeypatch.setenv("LSTM_SERVE_PRT", "9000")
+    with pytest.raises(SystemExit) as left:
+        main(["serve", "--help"])
+
+    assert 0 == left.value.code
+    assert "LSTM_SERVE_PORT" in capsys.readouterr().out
+    assert 2 == main(["models"])
+    assert "LSTM_SERVE_PRT is not a setting" in capsys.readouterr().err

@@ -113,7 +113,7 @@ class CheckpointOrModel(Options):
         Path | None, Parameter(help="a run's checkpoint", metavar="DIR", group=_WHICH)
     ] = None
     model: Annotated[
-        str | None, Parameter(help="a model of the store", metavar="NAME@N", group=_WHICH)
+        str | None, Parameter(help="a model of the store", metavar="NAME[@N]", group=_WHICH)
     ] = None
     checkpoint: Annotated[
         Moment | None,

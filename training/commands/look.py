@@ -92,7 +92,10 @@ class Measures(Options):
 class Writing(Options):
     """What is written, and how many times."""
 
-    prompt: Annotated[str | None, Parameter(help="instead of sample.prompt", metavar="TEXT")] = None
+    prompt: Annotated[
+        str | None,
+        Parameter(help="instead of sample.prompt", metavar="TEXT", allow_leading_hyphen=True),
+    ] = None
     num_tokens: Annotated[
         Positive | None, Parameter(help="instead of sample.num_tokens", metavar="N")
     ] = None
@@ -210,6 +213,8 @@ def _drawn(
     model: StepModel, prompt: str, num_tokens: int, options: SamplingOptions, writing: Writing
 ) -> dict[str, str]:
     first = writing.seed or 0
+    if first + (writing.num_samples or 1) > 2**63:
+        raise ConfigError("--seed and --num-samples go beyond 2^63-1, the largest seed")
     seeds = range(first, first + (writing.num_samples or 1))
     samplings = [Sampling(seed=seed, **dict(options)) for seed in seeds]
     written = model.write(prompt, num_tokens, samplings)

@@ -16,8 +16,8 @@ def sample_text(
 ) -> str:
     """Continue `sample.prompt` by `sample.num_tokens` tokens; the prompt is part of the result.
 
-    Float32 and not int8, the only difference to the published model. The training goes on as if
-    nothing had been: torch's random numbers are not touched.
+    Float32 and not int8, and not yet calibrated: otherwise the published model. The training goes
+    on as if nothing had been: torch's random numbers are not touched.
     """
     ids = tokenizer.special_ids
     decoder = StepwiseDecoder(

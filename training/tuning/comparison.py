@@ -13,13 +13,12 @@ from rich.text import Text
 from training.config.train import TRAINING_SECTIONS
 from training.corpora.load import at_path
 from training.errors import CheckpointError
-from training.pictures import COLOURS, picture
+from training.pictures import LINE_COLOURS, picture
 from training.runs.checkpoints import Checkpoint
 from training.runs.metrics import METRICS_FILE, History, read_history
 from training.runs.run_folder import RunFolder
 
 Axis = Literal["epoch", "step", "minutes"]
-_COLOURS = COLOURS[:6]
 NOT_COMPARABLE = "losses per token of different texts or tokenizers cannot be compared"
 
 
@@ -97,7 +96,7 @@ def draw_comparison(runs: Sequence[Run], axis: Axis, path: Path) -> None:
                 for e in run.history.evaluations
             ]
             losses = [e.validation_loss for e in run.history.evaluations]
-            colour = _COLOURS[n % len(_COLOURS)]
+            colour = LINE_COLOURS[n % len(LINE_COLOURS)]
             label = f"{run.name}: {min(losses):.4f}"
             axes.plot(seen, losses, color=colour, marker="o", markersize=3, label=label)
         is_one_text = all(run.measured_on == runs[0].measured_on for run in runs)

@@ -42,7 +42,6 @@ class GenerateRequest(SamplingOptions, _Reading):
 
     model_config = ConfigDict(
         strict=True,
-        frozen=False,
         json_schema_extra={
             "examples": [
                 {"prompt": "ROMEO:", "max_tokens": 200, "seed": 7, "stream": True},

@@ -36,6 +36,10 @@ class Listener(Protocol):
         """A request is over; whoever hears it calls `Rows.remove`."""
 
 
+class _RowLost(Exception):
+    """The decoder could not load or save one row."""
+
+
 class Rows:
     """Places requests in slots and advances them burst by burst.
 
@@ -48,6 +52,7 @@ class Rows:
 
     Attributes:
         jobs: The requests that are here, by their ids.
+        row_shape: The model's.
     """
 
     def __init__(
@@ -62,9 +67,10 @@ class Rows:
         self.scheduler = Scheduler(decoder.capacity)
         self.prompts = Prompts(cache)
         self.bursts = Bursts(decoder, limits, clock)
+        self.row_shape = decoder.row_shape
         self._decoder = decoder
         self._max_unread_tokens = limits.max_unread_tokens
-        self._ears = listener
+        self._listener = listener
 
     def add(self, request_id: int, job: Job) -> None:
         """A new request."""
@@ -96,13 +102,16 @@ class Rows:
         """Give slots to those who wait."""
         admission = self.scheduler.admit()
         for request_id, slot in admission.displaced:
-            self.jobs[request_id].row = self._decoder.save(slot)
+            try:
+                self.jobs[request_id].row = self._saved(slot)
+            except _RowLost as error:
+                self._fail(request_id, EngineFailed(str(error)))
         for request_id, slot in admission.admitted:
-            job = self.jobs[request_id]
-            self._ears.started(request_id)
-            row = job.row or Row.start(self._decoder.row_shape)
-            self._decoder.load(slot, row, job.request.sampling)
-            job.row = None
+            self._listener.started(request_id)
+            try:
+                self._load(slot, self.jobs[request_id])
+            except _RowLost as error:
+                self._fail(request_id, EngineFailed(str(error)))
 
     def advance(self) -> bool:
         """Plan, burst, settle; returns whether there was anybody to run."""
@@ -121,30 +130,38 @@ class Rows:
         # Whatever a model raises concerns the rows that it ran, not the server.
         except Exception as error:  # noqa: BLE001
             _log.exception("a burst of %d rows failed", len(plan.shares))
+            reason = f"the model could not be run: {error}"
             for share in plan.shares:
-                self._fail(share, EngineFailed(f"the model could not be run: {error}"))
+                self._fail(share.request_id, EngineFailed(reason))
             return None
 
     def _settle(self, plan: Plan, result: BurstResult) -> None:
         """Send what was written, end what is complete, park whoever does not read."""
         for b, (share, job) in enumerate(zip(plan.shares, plan.jobs, strict=True)):
             if not result.finite_B[b]:
-                self._fail(share, NotFinite("the model gave no finite numbers here"))
+                error = NotFinite("the model gave no finite numbers here")
+                self._fail(share.request_id, error)
                 continue
-            num_steps = int(result.num_steps_B[b])
-            ended = bool(result.ended_B[b])
-            num_read = min(num_steps, job.progress.num_to_read)
-            is_complete = self.scheduler.settle(share, num_steps=num_steps, ended=ended)
-            if num_read > 0:
-                self._keep(share, job)
-            if num_steps > num_read:
-                job.stream.num_sent += num_steps - num_read
-                self._ears.wrote(share.request_id, Chunk.of(result, b, num_read, num_steps))
-            if is_complete:
-                row = self._decoder.save(share.slot) if job.request.return_row else None
-                self._ears.ended(share.request_id, Finished("eos" if ended else "length", row))
-            elif job.stream.num_unread >= self._max_unread_tokens:
-                self._park(share, job)
+            try:
+                self._settle_row(share, job, result, b)
+            except _RowLost as lost:
+                self._fail(share.request_id, EngineFailed(str(lost)))
+
+    def _settle_row(self, share: Share, job: Job, result: BurstResult, b: int) -> None:
+        num_steps = int(result.num_steps_B[b])
+        ended = bool(result.ended_B[b])
+        num_read = min(num_steps, job.progress.num_to_read)
+        is_complete = self.scheduler.settle(share, num_steps=num_steps, ended=ended)
+        if num_read > 0:
+            self._keep(share, job)
+        if num_steps > num_read:
+            job.stream.num_sent += num_steps - num_read
+            self._listener.wrote(share.request_id, Chunk.of(result, b, num_read, num_steps))
+        if is_complete:
+            row = self._saved(share.slot) if job.request.return_row else None
+            self._listener.ended(share.request_id, Finished("eos" if ended else "length", row))
+        elif job.stream.num_unread >= self._max_unread_tokens:
+            self._park(share, job)
 
     def _begin(self, request_id: int) -> None:
         """Find out what is to be read, and queue the request unless another one reads just that."""
@@ -153,7 +170,7 @@ class Rows:
             return
         if job.progress.num_left == 0:  # all of it was read before, and nothing is to be written
             row = job.row if job.request.return_row else None
-            self._ears.ended(request_id, Finished("length", row))
+            self._listener.ended(request_id, Finished("length", row))
             return
         self.scheduler.add(
             request_id,
@@ -170,17 +187,34 @@ class Rows:
     def _keep(self, share: Share, job: Job) -> None:
         """Remember the row at places where other prompts may go on from it."""
         if self.prompts.is_worth_keeping(job):
-            self.prompts.keep(job, self._decoder.save(share.slot))
+            self.prompts.keep(job, self._saved(share.slot))
         if job.progress.num_to_read == 0:
             self._begin_followers(share.request_id)
 
     def _park(self, share: Share, job: Job) -> None:
-        job.row = self._decoder.save(share.slot)
+        job.row = self._saved(share.slot)
         self.scheduler.park(share.request_id)
         job.stream.parked = True
         # The reader may have caught up before it could see the flag, and will not tell again.
         if job.stream.num_unread == 0:
             self.resume(share.request_id)
 
-    def _fail(self, share: Share, error: EngineError) -> None:
-        self._ears.ended(share.request_id, Failed(error))
+    def _load(self, slot: int, job: Job) -> None:
+        row = job.row or Row.start(self.row_shape)
+        try:
+            self._decoder.load(slot, row, job.request.sampling)
+        # Whatever it is, it concerns this row and none of its neighbours.
+        except Exception as error:
+            _log.exception("a row could not be loaded")
+            raise _RowLost(f"the row could not be loaded: {error}") from error
+        job.row = None
+
+    def _saved(self, slot: int) -> Row:
+        try:
+            return self._decoder.save(slot)
+        except Exception as error:
+            _log.exception("a row could not be saved")
+            raise _RowLost(f"the row could not be saved: {error}") from error
+
+    def _fail(self, request_id: int, error: EngineError) -> None:
+        self._listener.ended(request_id, Failed(error))

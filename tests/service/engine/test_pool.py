@@ -16,13 +16,6 @@ from tests.service.engine.engines import GatedDecoder, until
 from tests.service.limits import engine_limits
 
 
-class _Broken(StepwiseDecoder):
-    """Breaks the thread of its engine."""
-
-    def load(self, *_):
-        raise MemoryError("no more")
-
-
 @contextlib.asynccontextmanager
 async def _running(*decoders, **limits):
     cache = PrefixCache(1 << 20)
@@ -84,9 +77,18 @@ async def test_a_row_of_one_engine_goes_on_in_another():
     assert 20 == stream.num_cached
 
 
-async def test_a_dead_engine_is_told_and_avoided():
+async def test_a_dead_engine_is_told_and_avoided(monkeypatch):
     """The pool is not alive; what still runs goes on."""
-    async with _running(_Broken(FakeStep(), capacity=2), _decoder()) as pool:
+    async with _running(_decoder(), _decoder()) as pool:
+        rows = pool.engines[0]._rows
+        admit = rows.scheduler.admit
+
+        def breaks():
+            if rows.jobs:
+                raise MemoryError("no more")
+            return admit()
+
+        monkeypatch.setattr(rows.scheduler, "admit", breaks)
         _, end = await _read(pool.submit(_request([1])))
         assert isinstance(end.error, EngineFailed)
         await until(lambda: not pool.status.alive)

@@ -11,6 +11,7 @@ from service.engine.errors import (
 )
 from service.engine.request import Failed
 from service.engine.worker import Engine
+from service.rows.row import Row, RowShape
 from service.runtime.reference.fake import FakeStep
 from service.runtime.reference.stepwise import StepwiseDecoder
 from tests.service.engine.engines import (
@@ -67,21 +68,78 @@ async def test_a_row_without_finite_numbers_fails_alone():
     assert alone(request_of([2], 30), never_drawn=[5, 6])[0] == after
 
 
-class _Broken(GatedDecoder):
-    """Breaks the engine thread itself: loading the second row raises."""
+class _Forgetful(GatedDecoder):
+    """Cannot load a text of a certain seed, and cannot save what is in a certain slot."""
+
+    def __init__(self, *, unloadable=None, unsaveable=None, **options):
+        super().__init__(**options)
+        self._unloadable, self._unsaveable = unloadable, unsaveable
 
     def load(self, slot, row, sampling):
-        if slot == 1:
-            raise RuntimeError("no such slot")
+        if sampling.seed == self._unloadable:
+            raise MemoryError("no room for this one")
         super().load(slot, row, sampling)
 
+    def save(self, slot):
+        if slot == self._unsaveable:
+            raise MemoryError("no room for a copy")
+        return super().save(slot)
 
-async def test_when_the_thread_dies_every_stream_hears_of_it():
+
+async def test_a_row_that_cannot_be_loaded_fails_alone():
+    """Its neighbours, and whoever waits, go on."""
+    decoder = _Forgetful(capacity=1, unloadable=7)
+    decoder.open()
+    async with running_engine(decoder) as engine:
+        streams = [engine.submit(request_of([n], 5, seed=n)) for n in (1, 7, 2)]
+        (first, _), (_, end), (last, _) = [await read(stream) for stream in streams]
+        assert engine.status.alive
+        assert engine.status.num_requests == 0
+
+    assert isinstance(end, Failed)
+    assert isinstance(end.error, EngineFailed)
+    assert "no room for this one" in str(end.error)
+    assert alone(request_of([1], 5, seed=1))[0] == first
+    assert alone(request_of([2], 5, seed=2))[0] == last
+
+
+async def test_a_row_that_cannot_be_saved_fails_alone():
+    """At the end of a turn, where others need no copy."""
+    decoder = _Forgetful(capacity=2, unsaveable=1)
+    async with running_engine(decoder) as engine:
+        streams = [engine.submit(request_of([n], 5, seed=n)) for n in (1, 2)]
+        decoder.open()
+        (tokens, _), (_, end) = [await read(stream) for stream in streams]
+        assert engine.status.alive
+
+    assert isinstance(end, Failed)
+    assert "no room for a copy" in str(end.error)
+    assert alone(request_of([1], 5, seed=1))[0] == tokens
+
+
+@pytest.mark.parametrize("shape", [RowShape(9, 7), RowShape(3, 9)])
+async def test_a_row_of_another_model_is_refused_at_the_door(shape):
+    """It never comes to the thread; the others do not notice."""
+    async with running_engine() as engine:
+        running = engine.submit(request_of([1], 50))
+        with pytest.raises(ValueError, match=r"RowShape\(state_width="):
+            engine.submit(request_of([1], 5, past=Row.start(shape)))
+        tokens, _ = await read(running)
+
+    assert alone(request_of([1], 50))[0] == tokens
+
+
+async def test_when_the_thread_dies_every_stream_hears_of_it(monkeypatch):
     """Running, waiting and just handed in; health tells, and nothing more is taken."""
-    decoder = _Broken(capacity=2)
+    decoder = GatedDecoder(capacity=2)
     async with running_engine(decoder, target_burst_s=0) as engine:
         streams = [engine.submit(request_of([1], FOREVER))]
         await decoder.entered()
+
+        def breaks():
+            raise RuntimeError("no such slot")
+
+        monkeypatch.setattr(engine._rows.scheduler, "admit", breaks)
         streams += [engine.submit(request_of([2], 5)) for _ in range(5)]
         decoder.open()
         ends = [(await read(stream))[1] for stream in streams]

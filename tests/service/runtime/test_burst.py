@@ -242,3 +242,13 @@ def test_the_graph_draws_what_numpy_draws(vocabulary_size, samplings, seed, grai
     )
 
     assert expected.tolist() == found[0].tolist()
+
+
+def test_constants_that_begin_alike_have_names_of_their_own():
+    """Masks of large vocabularies are alike for hundreds of numbers."""
+    names = Names([])
+    first, second = np.zeros((300, 1), np.float32), np.zeros((300, 1), np.float32)
+    second[299] = -np.inf
+
+    assert names.constant(first, np.float32) != names.constant(second, np.float32)
+    assert names.constant(first, np.float32) == names.constant(first.copy(), np.float32)

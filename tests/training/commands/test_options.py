@@ -177,3 +177,19 @@ def test_run_refuses_what_cannot_be_published_before_it_trains(
     assert main(["publish", "--run-dir", "runs/both", "--store", "store"]) == 1
     assert capsys.readouterr().err == refused
     assert refused.startswith("lstm-train: model.bidirectional: ")
+
+
+def test_a_prompt_may_begin_with_a_hyphen(
+    tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lists and dialogues do."""
+    run = ["sample", "--run-dir", str(tiny_run.folder.path), "--num-tokens", "5"]
+    assert main([*run, "--prompt", "- a"]) == 0
+    assert capsys.readouterr().out.startswith("- a")
+
+
+def test_seeds_end_somewhere(tiny_run: TinyRun, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last one is said, not shown as a traceback."""
+    run = ["sample", "--run-dir", str(tiny_run.folder.path), "--num-samples", "2"]
+    assert main([*run, "--seed", str(2**63 - 1)]) == 1
+    assert "--seed and --num-samples go beyond 2^63-1" in capsys.readouterr().err

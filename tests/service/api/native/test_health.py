@@ -46,10 +46,14 @@ def test_a_dead_engine_is_told_by_both(app: FastAPI, monkeypatch: pytest.MonkeyP
     """Only a restart helps; the stream that it killed ends with an error event."""
     engine = engine_of(app)
 
-    def breaks(*_: object) -> None:
-        raise MemoryError("no more")
+    admit = engine._rows.scheduler.admit
 
-    monkeypatch.setattr(engine._rows._decoder, "load", breaks)
+    def breaks():
+        if engine._rows.jobs:
+            raise MemoryError("no more")
+        return admit()
+
+    monkeypatch.setattr(engine._rows.scheduler, "admit", breaks)
     with TestClient(app) as client:
         stream = client.post("/generate", json={"stream": True})
         wait_for(lambda: not engine.status.alive, "the engine's death")
