@@ -1,8 +1,8 @@
 """How texts are drawn: the options of one text, and the table of many.
 
 A new option is a field of `SamplingOptions`, a line of `COLUMNS`, and its nodes in `sampler_graph`
-and `reference.sampler`. Requests, manifests, the table and the graph's inputs follow from these; the
-line's `kind` says which branch of the graph a row takes.
+and `reference.sampler`. Requests, manifests, the table and the graph's inputs follow from these;
+the line's `kind` says which branch of the graph a row takes.
 """
 
 from __future__ import annotations
