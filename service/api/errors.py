@@ -133,7 +133,7 @@ async def _respond_known(_request: Request, error: Exception) -> JSONResponse:
     headers = {}
     if isinstance(error, Overloaded):
         # With jitter: clients that were refused together should not come back together.
-        seconds = min(error.retry_after_s, _MAX_RETRY_AFTER_S) * random.uniform(1, 1.5)
+        seconds = min(error.retry_after_s, _MAX_RETRY_AFTER_S / 1.5) * random.uniform(1, 1.5)
         headers["Retry-After"] = str(max(1, math.ceil(seconds)))
     if isinstance(error, Draining):
         headers = {"Retry-After": "5", "Connection": "close"}

@@ -136,6 +136,8 @@ class ModelStore:
             try:
                 draft.rename(target)
             except OSError as error:  # rename cannot replace a folder that has files in it
+                if not target.exists():  # a full disk, say
+                    raise
                 raise VersionExists(target, "was published by someone else meanwhile") from error
             _flush(target.parent)
         finally:

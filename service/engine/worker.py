@@ -192,6 +192,7 @@ class Engine:
         job = self._rows.jobs.get(request_id)
         if job is not None:
             self._stop_waiting(job)
+            self._deadlines.discard(request_id)
             self._rows.remove(request_id)
 
     def _stop_waiting(self, job: Job) -> None:

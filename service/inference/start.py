@@ -16,7 +16,8 @@ from service.runtime.sampling import Sampling
 from service.sessions.session import Session
 from service.sessions.store import SessionStore
 
-SEED_BITS = 63
+SEED_BITS = 53
+"""Of drawn seeds: what a reader of JSON keeps of a number. Given ones may have 63."""
 
 
 class Inference:

@@ -85,6 +85,7 @@ def load_models(
 
 def _wanted(store: ModelStore, names: tuple[str, ...]) -> Iterator[tuple[Reference, int]]:
     """The versions to load: of every name the newest, unless it says which."""
+    seen: set[Reference] = set()
     for name in names or store.names():
         try:
             wanted = Reference.parse(name)
@@ -94,7 +95,10 @@ def _wanted(store: ModelStore, names: tuple[str, ...]) -> Iterator[tuple[Referen
         if not versions:
             raise CannotServe(f"{store.root} holds no model {name!r}")
         version = wanted.version or versions[-1]
-        yield Reference(wanted.name, version), version
+        found = Reference(wanted.name, version)
+        if found not in seen:
+            seen.add(found)
+            yield found, version
 
 
 def _first_published(store: ModelStore, served: list[ServedModel]) -> str:

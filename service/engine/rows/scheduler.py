@@ -152,8 +152,9 @@ class Scheduler:
 
     def park(self, request_id: int) -> None:
         """Take a running request out of its slot until `resume`."""
-        self._release(request_id)
+        # Counted twice for a moment rather than not at all: others look at the counters meanwhile.
         self._parked.add(request_id)
+        self._release(request_id)
 
     def resume(self, request_id: int) -> None:
         """Put a parked request at the head of its client's queue: it has waited already."""

@@ -1,5 +1,7 @@
+import errno
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -231,3 +233,14 @@ def test_all_errors_are_artifact_errors():
     """Whoever loads a store catches one type."""
     assert issubclass(ManifestError, ArtifactError)
     assert issubclass(VersionExists, ArtifactError)
+
+
+def test_a_rename_that_fails_says_why(tmp_path, monkeypatch):
+    """A full disk is not somebody else who was faster."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="No space left"), ModelStore(tmp_path).publishing("tiny", 1):
+        pass

@@ -221,3 +221,18 @@ async def test_log_probabilities_are_those_of_the_shown_tokens(inference):
 
     assert delta.text == "".join(info.chosen.token for info in delta.tokens)
     assert {3} == {len(info.top) for info in delta.tokens}
+
+
+async def test_a_drawn_seed_survives_a_reader_of_json(inference):
+    """A browser and jq read numbers as doubles, which hold 53 bits."""
+    seeds = [
+        (await inference.create_session(prompt="", model=None, seed=None)).seed for _ in range(50)
+    ]
+    for _ in range(50):
+        running = await inference.start(TextRequest("Ro", 1))
+        seeds.append(running.seed)
+        await running.close()
+
+    assert seeds == [int(float(seed)) for seed in seeds]
+    assert max(seeds) < 2**53
+    assert len(set(seeds)) == 100

@@ -167,3 +167,21 @@ def test_integrity_finds_a_running_request_without_a_slot():
 
     with pytest.raises(AssertionError, match="no slot"):
         scheduler.check_integrity()
+
+
+def test_a_request_is_always_in_one_of_the_counters(monkeypatch):
+    """Also while it is parked: a drain that looks at that moment must not miss it."""
+    scheduler = _scheduler(1, (0, 5))
+    scheduler.admit()
+    seen = []
+    release = scheduler._release
+
+    def watched(request_id):
+        slot = release(request_id)
+        seen.append(scheduler.num_running + scheduler.num_parked + scheduler.num_returning)
+        return slot
+
+    monkeypatch.setattr(scheduler, "_release", watched)
+    scheduler.park(0)
+
+    assert [1] == seen
