@@ -29,6 +29,7 @@ from service.settings import (
     Settings,
     StoreSettings,
     UnknownSetting,
+    forget_service_links,
     refuse_unknown_environment,
 )
 
@@ -84,6 +85,10 @@ class _CommandLine(BaseSettings):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    if links := forget_service_links():
+        _complain(
+            f"Kubernetes' addresses of a service are no settings; ignored: {', '.join(links)}"
+        )
     try:
         source = _source()
         line = CliApp.run(_CommandLine, cli_args=words, cli_settings_source=source)
@@ -190,8 +195,8 @@ def healthcheck(host: str, port: int) -> int:
     """Ask the server on this machine whether it is ready."""
     url = f"http://{_reachable(host)}:{port}/health/ready"
     try:
-        response = httpx.get(url, timeout=2)
-    except httpx.HTTPError as error:
+        response = httpx.get(url, timeout=2, trust_env=False)  # no proxy stands on this machine
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         _complain(f"no answer: {error}")
         return 1
     sys.stdout.write(response.text + "\n")
@@ -200,7 +205,8 @@ def healthcheck(host: str, port: int) -> int:
 
 def _reachable(host: str) -> str:
     """An address that reaches a server on this machine that listens on `host`."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
 
 
 def _greet(settings: Settings, refs: Iterable[str]) -> None:

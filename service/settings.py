@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,11 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ENV_PREFIX = "LSTM_SERVE_"
+_LINK = re.compile(r"(?:tcp|udp|sctp)://\S+:\d+")
+_LINK_NAME = re.compile(
+    ENV_PREFIX + r"(?:PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)?"
+    r"|SERVICE_HOST|SERVICE_PORT(?:_\w+)?)"
+)
 
 _Positive = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -124,6 +130,22 @@ class Settings(StoreSettings, AddressSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+
+def forget_service_links() -> list[str]:
+    """Take out of the environment what Kubernetes puts there for a service called lstm-serve.
+
+    Such variables have our prefix: https://kubernetes.io/docs/concepts/services-networking/service/
+
+    Returns:
+        Their names; none unless LSTM_SERVE_PORT is an address, which it is in each such pod.
+    """
+    if not _LINK.fullmatch(os.environ.get(f"{ENV_PREFIX}PORT", "")):
+        return []
+    links = [name for name in os.environ if _LINK_NAME.fullmatch(name)]
+    for name in links:
+        del os.environ[name]
+    return sorted(links)
 
 
 def refuse_unknown_environment() -> None:

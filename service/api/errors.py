@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 from collections.abc import Mapping
@@ -29,8 +28,6 @@ from service.engine.errors import (
 from service.inference.errors import InvalidOption
 from service.models.errors import ModelUnknown
 from service.sessions.errors import SessionBusy, SessionGone, SessionUnknown
-
-_log = logging.getLogger(__name__)
 
 
 class ErrorBody(BaseModel):
@@ -113,7 +110,6 @@ def add_error_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, _respond_known)
     app.add_exception_handler(RequestValidationError, _respond_invalid)
     app.add_exception_handler(HTTPException, _respond_http)
-    app.add_exception_handler(Exception, _respond_unknown)
 
 
 def error_body(error: Exception) -> ErrorResponse:
@@ -177,11 +173,6 @@ async def _respond_http(_request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 400:  # from FastAPI, which says no more of what it could not parse
         message = "the body is not UTF-8, not JSON, nested too deep, or has a number too long"
     return _respond(error.status_code, code, message, headers=error.headers)
-
-
-async def _respond_unknown(_request: Request, error: Exception) -> JSONResponse:
-    _log.error("an unexpected error", exc_info=error)
-    return JSONResponse(error_body(error).model_dump(), 500)
 
 
 def _respond(

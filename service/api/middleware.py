@@ -13,8 +13,10 @@ import time
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.errors import error_body
 from service.observability.logs import FIELDS
 
 _log = logging.getLogger("service.request")
@@ -53,6 +55,15 @@ class RequestLog:
 
         try:
             await self._app(scope, receive, send_with_id)
+        # Here and not in a handler of the application: those answer outside of this middleware.
+        except Exception as error:
+            _log.exception("an unexpected error")
+            if (
+                status
+            ):  # the answer has begun: only cutting the connection tells that it is not whole
+                raise
+            response = JSONResponse(error_body(error).model_dump(), 500)
+            await response(scope, receive, send_with_id)
         finally:
             route = scope.get("route")
             line = {

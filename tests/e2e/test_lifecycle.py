@@ -201,3 +201,49 @@ def test_healthcheck_asks_for_readiness(server: RunningServer):
     assert 0 == lstm_serve("healthcheck", "--port", str(server.port)).returncode
     assert 1 == lstm_serve("healthcheck", "--port", "1").returncode
     assert 200 == httpx.get(f"{server.url}/health/ready").status_code
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"HTTP_PROXY": "http://127.0.0.1:9"},
+        {"ALL_PROXY": "socks5://127.0.0.1:9"},
+        {"SSL_CERT_FILE": "/no/such/file"},
+    ],
+    ids=["http", "socks", "certificates"],
+)
+def test_healthcheck_asks_this_machine_only(server: RunningServer, environment: dict[str, str]):
+    """Whatever proxies and certificates others use."""
+    result = lstm_serve("healthcheck", "--port", str(server.port), **environment)
+
+    assert (0, "") == (result.returncode, result.stderr)
+
+
+@pytest.mark.parametrize("host", ["::1", "::", "no such host"])
+def test_healthcheck_fails_in_one_line(host: str):
+    """Addresses of all kinds."""
+    result = lstm_serve("healthcheck", "--port", "1", "--host", host)
+
+    assert 1 == result.returncode
+    assert 1 == result.stderr.count("\n")
+    assert result.stderr.startswith("lstm-serve: no answer: ")
+
+
+def test_kubernetes_variables_are_not_settings(server: RunningServer):
+    """A service that is called lstm-serve puts its address into every pod's environment."""
+    links = {
+        "LSTM_SERVE_PORT": "tcp://10.0.0.1:8000",
+        "LSTM_SERVE_SERVICE_HOST": "10.0.0.1",
+        "LSTM_SERVE_SERVICE_PORT": "8000",
+        "LSTM_SERVE_SERVICE_PORT_HTTP": "8000",
+        "LSTM_SERVE_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "LSTM_SERVE_PORT_8000_TCP_ADDR": "10.0.0.1",
+        "LSTM_SERVE_PORT_8000_TCP_PORT": "8000",
+        "LSTM_SERVE_PORT_8000_TCP_PROTO": "tcp",
+    }
+    result = lstm_serve("healthcheck", "--port", str(server.port), **links)
+
+    assert 0 == result.returncode
+    assert "ignored: LSTM_SERVE_PORT, " in result.stderr
+    assert 2 == lstm_serve("models", LSTM_SERVE_SERVICE_HOST="10.0.0.1").returncode
+    assert 2 == lstm_serve("models", **links, LSTM_SERVE_PORTS="1").returncode
