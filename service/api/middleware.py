@@ -58,9 +58,7 @@ class RequestLog:
         # Here and not in a handler of the application: those answer outside of this middleware.
         except Exception as error:
             _log.exception("an unexpected error")
-            if (
-                status
-            ):  # the answer has begun: only cutting the connection tells that it is not whole
+            if status:  # the answer has begun: cutting the connection is the only way to tell
                 raise
             response = JSONResponse(error_body(error).model_dump(), 500)
             await response(scope, receive, send_with_id)
