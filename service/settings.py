@@ -138,11 +138,16 @@ def forget_service_links() -> list[str]:
     Such variables have our prefix: https://kubernetes.io/docs/concepts/services-networking/service/
 
     Returns:
-        Their names; none unless LSTM_SERVE_PORT is an address, which it is in each such pod.
+        Their names; none unless one of them holds an address, as in each such pod. A port that is
+        set for the server itself stays.
     """
-    if not _LINK.fullmatch(os.environ.get(f"{ENV_PREFIX}PORT", "")):
+    links = [
+        name
+        for name, value in os.environ.items()
+        if _LINK_NAME.fullmatch(name) and (name != f"{ENV_PREFIX}PORT" or _LINK.fullmatch(value))
+    ]
+    if not any(_LINK.fullmatch(os.environ[name]) for name in links):
         return []
-    links = [name for name in os.environ if _LINK_NAME.fullmatch(name)]
     for name in links:
         del os.environ[name]
     return sorted(links)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,12 +65,13 @@ def load_models(
     """
     served: list[ServedModel] = []
     broken: dict[str, str] = {}
-    for reference, version in list(_wanted(store, names)):  # a wrong name is told before all work
+    for name, version in _wanted(store, names):
         try:
-            served.append(_load(store.verify(reference.name, version), sizes))
+            served.append(_load(store.verify(name, version), sizes))
         except ArtifactError as error:
+            reference = str(Reference(name, version))
             _log.error("%s cannot be served: %s", reference, error)
-            broken[str(reference)] = str(error)
+            broken[reference] = str(error)
     if not served:
         reasons = "; ".join(broken.values()) or f"{store.root} holds no models"
         raise CannotServe(reasons)
@@ -83,22 +83,19 @@ def load_models(
         raise CannotServe(f"default_model: {error}") from error
 
 
-def _wanted(store: ModelStore, names: tuple[str, ...]) -> Iterator[tuple[Reference, int]]:
-    """The versions to load: of every name the newest, unless it says which."""
-    seen: set[Reference] = set()
+def _wanted(store: ModelStore, names: tuple[str, ...]) -> list[tuple[str, int]]:
+    """The versions to load, each once: of every name the newest, unless it says which."""
+    wanted = []
     for name in names or store.names():
         try:
-            wanted = Reference.parse(name)
+            reference = Reference.parse(name)
         except ValueError as error:
             raise CannotServe(f"models: {error}") from error
-        versions = store.versions(wanted.name)
+        versions = store.versions(reference.name)
         if not versions:
             raise CannotServe(f"{store.root} holds no model {name!r}")
-        version = wanted.version or versions[-1]
-        found = Reference(wanted.name, version)
-        if found not in seen:
-            seen.add(found)
-            yield found, version
+        wanted.append((reference.name, reference.version or versions[-1]))
+    return list(dict.fromkeys(wanted))
 
 
 def _first_published(store: ModelStore, served: list[ServedModel]) -> str:

@@ -245,5 +245,9 @@ def test_kubernetes_variables_are_not_settings(server: RunningServer):
 
     assert 0 == result.returncode
     assert "ignored: LSTM_SERVE_PORT, " in result.stderr
+    # A port of one's own takes the place of the one that Kubernetes sets; the rest is still there.
+    own = lstm_serve("healthcheck", **links | {"LSTM_SERVE_PORT": str(server.port)})
+    assert 0 == own.returncode
+    assert "LSTM_SERVE_PORT, " not in own.stderr
     assert 2 == lstm_serve("models", LSTM_SERVE_SERVICE_HOST="10.0.0.1").returncode
     assert 2 == lstm_serve("models", **links, LSTM_SERVE_PORTS="1").returncode
