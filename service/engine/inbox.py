@@ -21,7 +21,6 @@ class Submit:
 
     request: Request
     stream: TokenStream
-    deadline_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,15 @@ class Resume:
     stream: TokenStream
 
 
-Command = Submit | Cancel | Resume
+@dataclass(frozen=True, slots=True)
+class GoBack:
+    """A text is to end at an earlier place: this reads it again up to there, in its stead."""
+
+    request: Request
+    stream: TokenStream
+
+
+Command = Submit | Cancel | Resume | GoBack
 
 
 class Inbox:
@@ -61,6 +68,7 @@ class Inbox:
         self._changed = threading.Condition()
         self._woken = False
         self._closed_by: Callable[[], EngineError] | None = None
+        self._has_ended = False
 
     @property
     def num_requests(self) -> int:
@@ -95,11 +103,18 @@ class Inbox:
             self._commands.append(submit)
             self._changed.notify()
 
-    def post(self, command: Cancel | Resume) -> None:
-        """Hand in a command about a stream; never refused: there are few for each request."""
+    def post(self, command: Cancel | Resume | GoBack) -> bool:
+        """Hand in a command about a stream, for which there is room: each request has few.
+
+        Returns:
+            Whether it will be taken: it will not after `end`.
+        """
         with self._changed:
+            if self._has_ended:
+                return False
             self._commands.append(command)
             self._changed.notify()
+            return True
 
     def taken(self, request: Request) -> None:
         """A request does not wait any more."""
@@ -125,3 +140,12 @@ class Inbox:
             self._closed_by = reason
             self._woken = True
             self._changed.notify()
+
+    def end(self, reason: Callable[[], EngineError]) -> list[Command]:
+        """Take nothing any more; returns what is in."""
+        self.close(reason)
+        with self._changed:
+            self._has_ended = True
+            commands = list(self._commands)
+            self._commands.clear()
+            return commands

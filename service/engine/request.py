@@ -23,6 +23,7 @@ class Request:
         timeout_s: Time from submission to the last token.
         past: The row to go on from; None starts a text (then the prompt cannot be empty).
         return_row: Whether `Finished` carries the row at the end.
+        keeps_rows: Whether chunks carry earlier rows of the text, to go back to.
         client: Who asks: slots are shared equally among clients.
         cache_salt: A prompt goes on only from prompts with the same salt.
     """
@@ -33,6 +34,7 @@ class Request:
     timeout_s: float
     past: Row | None = None
     return_row: bool = False
+    keeps_rows: bool = False
     client: str = ""
     cache_salt: str = ""
 
@@ -60,13 +62,22 @@ class TokenLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Tokens that one burst wrote for one request."""
+    """Tokens that one burst wrote for one request.
+
+    Attributes:
+        token_N: Their ids, int64[N].
+        logprobs: Where the request asks for them.
+        row_before: Of the text before this burst; of some chunks of a request that keeps rows.
+    """
 
     token_N: Int64
     logprobs: TokenLogprobs | None
+    row_before: Row | None = None
 
     @classmethod
-    def of(cls, result: BurstResult, b: int, start: int, stop: int) -> Chunk:
+    def of(
+        cls, result: BurstResult, b: int, start: int, stop: int, row_before: Row | None
+    ) -> Chunk:
         """What row `b` of a burst wrote in its steps from `start` to `stop`.
 
         Copies: a view would keep the arrays of the whole burst for as long as its reader dawdles.
@@ -79,7 +90,7 @@ class Chunk:
                 top_id_NM=result.logprobs.top_id_KBN[steps, b].copy(),
                 top_NM=result.logprobs.top_KBN[steps, b].copy(),
             )
-        return cls(result.token_KB[steps, b].copy(), logprobs)
+        return cls(result.token_KB[steps, b].copy(), logprobs, row_before)
 
 
 @dataclass(frozen=True, slots=True)

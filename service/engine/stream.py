@@ -10,7 +10,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from service.engine.request import Chunk, Event, Failed, Finished
+from service.engine.errors import TimedOut
+from service.engine.request import Chunk, Event, Failed, Request
 
 
 class TokenStream:
@@ -24,13 +25,15 @@ class TokenStream:
         request_id: The engine's name of the request.
         on_close: Called when nobody will read any more, while the request still runs.
         on_caught_up: Called when a parked stream has been read to its end.
+        on_go_back: Called when the text is to end at an earlier place; returns the new stream.
     """
 
     def __init__(
         self,
         request_id: int,
-        on_close: Callable[[TokenStream], None],
-        on_caught_up: Callable[[TokenStream], None],
+        on_close: Callable[[TokenStream], object],
+        on_caught_up: Callable[[TokenStream], object],
+        on_go_back: Callable[[TokenStream, Request], TokenStream],
     ) -> None:
         self.request_id = request_id
         self.num_sent = 0
@@ -39,19 +42,28 @@ class TokenStream:
         self.parked = False
         self._on_close = on_close
         self._on_caught_up = on_caught_up
+        self._on_go_back = on_go_back
         self._events: deque[Event] = deque()
         self._arrived = asyncio.Event()
         self._ended = False
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def num_unread(self) -> int:
         """Tokens that were sent and not read."""
         return self.num_sent - self.num_read
 
+    def time_out_after(self, timeout_s: float, loop: asyncio.AbstractEventLoop) -> None:
+        """End with TimedOut unless it has ended by then, whatever the engine is doing."""
+        self._timer = loop.call_later(timeout_s, self._time_out)
+
     def deliver(self, event: Event) -> None:
         """An event has arrived; called on the event loop, in order."""
-        self._events.append(event)
-        self._arrived.set()
+        if not self._ended:
+            if not isinstance(event, Chunk):
+                self._end()
+            self._events.append(event)
+            self._arrived.set()
 
     async def next(self) -> Event:
         """Wait for the next event; call it until it returns `Finished` or `Failed`."""
@@ -59,11 +71,8 @@ class TokenStream:
             self._arrived.clear()
             await self._arrived.wait()
         event = self._events.popleft()
-        match event:
-            case Chunk():
-                self.num_read += len(event.token_N)
-            case Finished() | Failed():
-                self._ended = True
+        if isinstance(event, Chunk):
+            self.num_read += len(event.token_N)
         # The engine sets `parked` and then looks at `num_read` again; this is the other half.
         if self.parked and not self._events:
             self._on_caught_up(self)
@@ -72,5 +81,26 @@ class TokenStream:
     def close(self) -> None:
         """Stop: the request's row is free at the next burst. Harmless when it has ended."""
         if not self._ended:
-            self._ended = True
+            self._end()
             self._on_close(self)
+
+    def go_back(self, request: Request) -> TokenStream:
+        """End here, and let the engine read `request` in this one's stead: it is never refused.
+
+        Args:
+            request: From an earlier row of this text to the place where it is to end.
+
+        Raises:
+            EngineError: The engine's thread has ended.
+        """
+        self._end()
+        return self._on_go_back(self, request)
+
+    def _time_out(self) -> None:
+        self._on_close(self)
+        self.deliver(Failed(TimedOut("the time for this request is over")))
+
+    def _end(self) -> None:
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()

@@ -9,9 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from service.engine.deadlines import Deadlines
-from service.engine.errors import Draining, EngineError, EngineFailed, TimedOut
-from service.engine.inbox import Cancel, Inbox, Resume, Submit
+from service.engine.errors import Draining, EngineError, EngineFailed
+from service.engine.inbox import Cancel, GoBack, Inbox, Resume, Submit
 from service.engine.limits import EngineLimits, EngineStatus
 from service.engine.request import Chunk, Event, Failed, Finished, Request
 from service.engine.rows.job import Job
@@ -53,7 +52,6 @@ class Engine:
             max_requests=limits.max_waiting_requests, max_tokens=limits.max_waiting_tokens
         )
         self._rows = Rows(decoder, limits, cache or PrefixCache(max_bytes=0), clock, listener=self)
-        self._deadlines = Deadlines()
         self._outbox: list[tuple[TokenStream, Event]] = []
         self._request_ids = itertools.count()
         self._heartbeat_s = clock()
@@ -81,14 +79,26 @@ class Engine:
         past = request.past
         if past is not None and past.shape != self._rows.row_shape:
             raise ValueError(f"a row of {past.shape} cannot go on in {self._rows.row_shape}")
-        stream = TokenStream(
-            next(self._request_ids),
+        if self._loop is None:
+            raise RuntimeError("the engine was not started")
+        stream = self._stream(next(self._request_ids))
+        self._inbox.offer(Submit(request, stream), tokens_per_s=self._rows.bursts.tokens_per_s)
+        stream.time_out_after(request.timeout_s, self._loop)
+        return stream
+
+    def _stream(self, request_id: int) -> TokenStream:
+        return TokenStream(
+            request_id,
             on_close=lambda stream: self._inbox.post(Cancel(stream)),
             on_caught_up=lambda stream: self._inbox.post(Resume(stream)),
+            on_go_back=self._go_back,
         )
-        submit = Submit(request, stream, deadline_s=self._clock() + request.timeout_s)
-        self._inbox.offer(submit, tokens_per_s=self._rows.bursts.tokens_per_s)
-        return stream
+
+    def _go_back(self, stream: TokenStream, request: Request) -> TokenStream:
+        new = self._stream(stream.request_id)
+        if not self._inbox.post(GoBack(request, new)):
+            raise _dead() if self._stopping is None else self._stopping()
+        return new
 
     def drain(self) -> None:
         """Take no more requests; those that are in go on."""
@@ -132,7 +142,7 @@ class Engine:
         try:
             while self._stopping is None:
                 if not self.run_once():
-                    self._inbox.wait(self._deadlines.time_left(self._clock(), _IDLE_BEAT_S))
+                    self._inbox.wait(_IDLE_BEAT_S)
             reason = self._stopping
         # Whatever it is, the streams must hear of it, and health must tell: the thread is dead.
         except Exception:  # noqa: BLE001
@@ -149,19 +159,18 @@ class Engine:
         return has_run
 
     def _admit(self) -> None:
-        """Take in commands, end what is over its time, give rows to those who wait."""
+        """Take in commands, give rows to those who wait."""
         while (command := self._inbox.take()) is not None:
             match command:
-                case Submit(request, stream, deadline_s):
-                    self._deadlines.add(stream.request_id, deadline_s)
+                case Submit(request, stream):
                     self._rows.add(stream.request_id, Job.of(request, stream))
+                case GoBack(request, stream):
+                    job = Job.of(request, stream, waiting=False)
+                    self._rows.go_back(stream.request_id, job)
                 case Cancel(stream):
                     self._forget(stream.request_id)
                 case Resume(stream):
                     self._rows.resume(stream.request_id)
-        for request_id in self._deadlines.passed(self._clock()):
-            if request_id in self._rows.jobs:
-                self.ended(request_id, Failed(TimedOut("the time for this request is over")))
         self._rows.admit()
 
     def _publish(self) -> None:
@@ -192,7 +201,6 @@ class Engine:
         job = self._rows.jobs.get(request_id)
         if job is not None:
             self._stop_waiting(job)
-            self._deadlines.discard(request_id)
             self._rows.remove(request_id)
 
     def _stop_waiting(self, job: Job) -> None:
@@ -203,11 +211,13 @@ class Engine:
 
     def _fail_everything(self, reason: Callable[[], EngineError]) -> None:
         """End every stream; asks nothing of the scheduler, which may be what broke."""
-        self._inbox.close(reason)
-        while (command := self._inbox.take()) is not None:
-            if isinstance(command, Submit):
-                self._inbox.taken(command.request)
-                self._outbox.append((command.stream, Failed(reason())))
+        for command in self._inbox.end(reason):
+            match command:
+                case Submit(request, stream):
+                    self._inbox.taken(request)
+                    self._outbox.append((stream, Failed(reason())))
+                case GoBack(_, stream):
+                    self._outbox.append((stream, Failed(reason())))
         for job in self._rows.jobs.values():
             self._stop_waiting(job)
             self._outbox.append((job.stream, Failed(reason())))

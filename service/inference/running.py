@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -82,6 +83,8 @@ class RunningText:
         model: What runs it.
         turn: The session's turn, if it continues one.
         usage: What it took, up to now.
+
+    `on_over` is called once, when the text is complete (its session is committed), or given up.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class RunningText:
         stop: Sequence[str],
         stream_every: int | None,
         turn: Turn | None,
+        on_over: Callable[[], None],
     ) -> None:
         self.id = "g_" + secrets.token_hex(12)
         self.model = model
@@ -101,8 +105,12 @@ class RunningText:
         self._request = request
         self._stream = stream
         self._stream_every = stream_every
+        self._on_over = on_over
+        self._is_over = False
         self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
         self._written = _Written()
+        # Rows of this text, oldest first, from the last one that is not beyond what was shown.
+        self._rows: deque[Row | None] = deque([request.past])
 
     @property
     def seed(self) -> int:
@@ -128,6 +136,8 @@ class RunningText:
         while self.finish_reason is None:
             match await self._stream.next():
                 case Chunk() as chunk:
+                    if chunk.row_before is not None:
+                        self._rows.append(chunk.row_before)
                     for ids, logprobs in _parts(chunk, self._stream_every):
                         piece = self._take(ids, logprobs)
                         if piece.stopped:
@@ -156,6 +166,7 @@ class RunningText:
     async def close(self) -> None:
         """Free the row, and leave the session as it was unless the turn is complete."""
         self._stream.close()
+        self._be_over()
         if self.turn:
             await self.turn.abandon()
 
@@ -165,17 +176,24 @@ class RunningText:
         # A stop string ends the text somewhere among these ids; the rest never happened.
         num_taken = self._assembler.num_tokens - num_before
         self._written.ids.extend(ids[:num_taken].tolist())
+        self._forget_rows()
         num_top = self._request.sampling.num_logprobs
         if logprobs is not None and num_top is not None:
             self._written.infos.extend(self._infos(ids[:num_taken], logprobs, num_top))
         return piece
 
     async def _finish(self, piece: Piece, reason: FinishReason, row: Row | None) -> Delta:
-        self._stream.close()
         if self.turn:
             await self.turn.commit(row or await self._row_at_stop())
+        self._stream.close()
+        self._be_over()
         self.finish_reason = reason
         return self._delta(piece)
+
+    def _be_over(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._on_over()
 
     def _delta(self, piece: Piece) -> Delta:
         written = self._written
@@ -198,20 +216,32 @@ class RunningText:
     async def _row_at_stop(self) -> Row:
         """The session's row after exactly the text that was shown.
 
-        The engine has gone beyond the stop string before it was seen. Reading the shown text again
-        from where the turn began gives the same row as never having gone on: steps are exact.
+        The engine has gone beyond the stop string before it was seen. Going on from an earlier row
+        with the shown text gives the same row as never having gone too far: steps are exact.
         """
         shown_T = np.array(self._written.ids[: self._assembler.num_released], np.int64)
         if self._assembler.cut_inside_token:
             rest = self.model.tokenizer.encode(self._assembler.cut_inside_token)
             shown_T = np.concatenate([shown_T, np.array(rest, np.int64)])
-        past = self._request.past
-        prompt_T = np.concatenate([self._request.prompt_T, shown_T])
-        if len(prompt_T) == 0 and past is not None:
-            return past
-        replay = replace(self._request, prompt_T=prompt_T, max_tokens=0, return_row=True)
-        row = await read_row(self.model.engine.submit(replay))
+        self._forget_rows()
+        row, past = self._rows[0], self._request.past
+        text_T = np.concatenate([self._request.prompt_T, shown_T])
+        left_T = text_T[self._num_tokens_at(row) :]
+        if row is None or len(left_T) > 0:
+            rest_of_text = replace(self._request, past=row, prompt_T=left_T, max_tokens=0)
+            row = await read_row(self._stream.go_back(rest_of_text))
         return counted_as_generated(row, past, shown_T)
+
+    def _forget_rows(self) -> None:
+        """Drop the rows that nobody will have to go back to."""
+        num_shown = len(self._request.prompt_T) + self._assembler.num_released
+        while len(self._rows) > 1 and self._num_tokens_at(self._rows[1]) <= num_shown:
+            self._rows.popleft()
+
+    def _num_tokens_at(self, row: Row | None) -> int:
+        """Length of this request's text at a row of it."""
+        past = self._request.past
+        return (row.num_tokens if row else 0) - (past.num_tokens if past else 0)
 
     def _infos(self, ids: Int64, logprobs: TokenLogprobs, num_top: int) -> Iterator[TokenInfo]:
         name = self.model.tokenizer.token_text

@@ -28,6 +28,7 @@ class Inference:
     ) -> None:
         self.models = models
         self.sessions = sessions
+        self.num_unfinished = 0  # texts and sessions that were accepted and are not complete
         self._limits = limits
         self._prompts = PromptEncoder(limits.max_prompt_tokens)
 
@@ -40,9 +41,10 @@ class Inference:
         max_tokens = self._limits.num_tokens(asked.max_tokens)
         timeout_s = self._limits.timeout_s(asked.timeout_s)
         turn = None
-        if asked.session is not None:
-            turn = Turn(self.sessions, await self.sessions.begin_turn(asked.session))
+        self.num_unfinished += 1
         try:
+            if asked.session is not None:
+                turn = Turn(self.sessions, await self.sessions.begin_turn(asked.session))
             session = turn.session if turn else None
             model = self._model_of(asked.model, session)
             past = session.row if session else None
@@ -53,11 +55,13 @@ class Inference:
                 timeout_s=timeout_s,
                 past=past,
                 return_row=turn is not None,
+                keeps_rows=turn is not None and bool(asked.stop),
                 client=asked.identity.client,
                 cache_salt=asked.identity.cache_salt,
             )
             stream = model.engine.submit(request)
         except BaseException:
+            self._forget()
             if turn:
                 await turn.abandon()
             raise
@@ -68,7 +72,11 @@ class Inference:
             stop=asked.stop,
             stream_every=asked.stream_every,
             turn=turn,
+            on_over=self._forget,
         )
+
+    def _forget(self) -> None:
+        self.num_unfinished -= 1
 
     async def create_session(
         self, *, prompt: str, model: str | None, seed: int | None, identity: Identity = ANYBODY

@@ -26,8 +26,8 @@ class Turn:
         Raises:
             SessionGone: It was deleted meanwhile.
         """
-        self._open = False
         self.session = await self._sessions.commit_turn(self.session, row)
+        self._open = False
 
     async def abandon(self) -> None:
         """Leave the session as it was; harmless after a commit."""

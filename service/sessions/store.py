@@ -12,8 +12,8 @@ class SessionStore(Protocol):
     """Keeps sessions; one turn at a time on each.
 
     A turn is a transaction: between `begin_turn` and `commit_turn` nobody else can begin one, and
-    the session stays what it was until the commit. Exactly one of `commit_turn` and `abandon_turn`
-    follows every `begin_turn`.
+    the session stays what it was until the commit. A `commit_turn` that does not fail, or an
+    `abandon_turn`, follows every `begin_turn`.
 
     All methods raise SessionUnknown for an id that never was, and SessionGone, with the reason, for
     one that is over.

@@ -19,6 +19,7 @@ class Job:
         progress: Shared with the scheduler, which books every burst in it.
         row: The row, while the request has no slot; None is the start.
         waiting: Whether it has never had a slot.
+        keeps_row_at: Its row is handed out again when so many tokens are written.
     """
 
     request: Request
@@ -26,12 +27,13 @@ class Job:
     progress: Progress
     row: Row | None
     waiting: bool = True
+    keeps_row_at: int = 0
 
     @classmethod
-    def of(cls, request: Request, stream: TokenStream) -> Job:
+    def of(cls, request: Request, stream: TokenStream, *, waiting: bool = True) -> Job:
         """A request that has just come in."""
         progress = Progress(len(request.prompt_T), request.max_tokens)
-        return cls(request, stream, progress, row=request.past)
+        return cls(request, stream, progress, row=request.past, waiting=waiting)
 
     def next_to_read(self, num_tokens: int) -> Int64:
         """The next tokens of the prompt."""

@@ -21,6 +21,8 @@ from service.rows.row import Row
 from service.runtime.decoder import BurstResult, Decoder
 
 _log = logging.getLogger(__name__)
+_KEPT_EVERY = 32
+"""Tokens between rows that are handed out: more would be read again to go back, or held unread."""
 
 
 class Listener(Protocol):
@@ -84,6 +86,16 @@ class Rows:
                 self.scheduler.remove(request_id)
             self._begin_followers(request_id)
 
+    def go_back(self, request_id: int, job: Job) -> None:
+        """A request, or one that has just ended, has this to do instead, from an earlier row.
+
+        It keeps its slot, or is the next of its client.
+        """
+        self.jobs[request_id] = job
+        slot = self.scheduler.start_anew(request_id, job.request.client, job.progress)
+        if slot is not None:
+            self._load_or_fail(request_id, slot)
+
     def clear(self) -> None:
         """Forget everything, whatever state it is in."""
         self.jobs.clear()
@@ -108,19 +120,17 @@ class Rows:
                 self._fail(request_id, EngineFailed(str(error)))
         for request_id, slot in admission.admitted:
             self._listener.started(request_id)
-            try:
-                self._load(slot, self.jobs[request_id])
-            except _RowLost as error:
-                self._fail(request_id, EngineFailed(str(error)))
+            self._load_or_fail(request_id, slot)
 
     def advance(self) -> bool:
         """Plan, burst, settle; returns whether there was anybody to run."""
         plan = self.bursts.plan(self.scheduler, self.jobs)
         if plan is None:
             return False
+        rows_before = [self._row_before(*pair) for pair in zip(plan.shares, plan.jobs, strict=True)]
         result = self._burst(plan)
         if result is not None:
-            self._settle(plan, result)
+            self._settle(plan, result, rows_before)
         return True
 
     def _burst(self, plan: Plan) -> BurstResult | None:
@@ -135,7 +145,7 @@ class Rows:
                 self._fail(share.request_id, EngineFailed(reason))
             return None
 
-    def _settle(self, plan: Plan, result: BurstResult) -> None:
+    def _settle(self, plan: Plan, result: BurstResult, rows_before: list[Row | None]) -> None:
         """Send what was written, end what is complete, park whoever does not read."""
         for b, (share, job) in enumerate(zip(plan.shares, plan.jobs, strict=True)):
             if not result.finite_B[b]:
@@ -143,11 +153,13 @@ class Rows:
                 self._fail(share.request_id, error)
                 continue
             try:
-                self._settle_row(share, job, result, b)
+                self._settle_row(share, job, result, b, rows_before[b])
             except _RowLost as lost:
                 self._fail(share.request_id, EngineFailed(str(lost)))
 
-    def _settle_row(self, share: Share, job: Job, result: BurstResult, b: int) -> None:
+    def _settle_row(
+        self, share: Share, job: Job, result: BurstResult, b: int, row_before: Row | None
+    ) -> None:
         num_steps = int(result.num_steps_B[b])
         ended = bool(result.ended_B[b])
         num_read = min(num_steps, job.progress.num_to_read)
@@ -156,7 +168,8 @@ class Rows:
             self._keep(share, job)
         if num_steps > num_read:
             job.stream.num_sent += num_steps - num_read
-            self._listener.wrote(share.request_id, Chunk.of(result, b, num_read, num_steps))
+            chunk = Chunk.of(result, b, num_read, num_steps, row_before)
+            self._listener.wrote(share.request_id, chunk)
         if is_complete:
             row = self._saved(share.slot) if job.request.return_row else None
             self._listener.ended(share.request_id, Finished("eos" if ended else "length", row))
@@ -198,6 +211,23 @@ class Rows:
         # The reader may have caught up before it could see the flag, and will not tell again.
         if job.stream.num_unread == 0:
             self.resume(share.request_id)
+
+    def _row_before(self, share: Share, job: Job) -> Row | None:
+        """The row before a burst, if the text may have to go back to it."""
+        if not job.request.keeps_rows or job.stream.num_sent < job.keeps_row_at:
+            return None
+        try:
+            row = self._saved(share.slot)
+        except _RowLost:  # then an earlier one has to do
+            return None
+        job.keeps_row_at = job.stream.num_sent + _KEPT_EVERY
+        return row
+
+    def _load_or_fail(self, request_id: int, slot: int) -> None:
+        try:
+            self._load(slot, self.jobs[request_id])
+        except _RowLost as error:
+            self._fail(request_id, EngineFailed(str(error)))
 
     def _load(self, slot: int, job: Job) -> None:
         row = job.row or Row.start(self.row_shape)

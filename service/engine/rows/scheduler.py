@@ -162,6 +162,23 @@ class Scheduler:
         self._parked.remove(request_id)
         self._waiting.setdefault(self._places[request_id].client, deque()).appendleft(request_id)
 
+    def start_anew(self, request_id: int, client: str, progress: Progress) -> int | None:
+        """A request, here or not, has something else to do.
+
+        Returns:
+            The slot that it keeps, if it has one; else it is the next of its client.
+        """
+        place = self._places.get(request_id)
+        if place is not None and place.slot is not None:
+            place.progress, place.may_ride = progress, False
+            return place.slot
+        if place is not None:
+            self.remove(request_id)
+        self._places[request_id] = _Place(client, progress, may_ride=False)
+        self._returning.add(request_id)
+        self._waiting.setdefault(client, deque()).appendleft(request_id)
+        return None
+
     def is_parked(self, request_id: int) -> bool:
         """Whether a request is parked."""
         return request_id in self._parked

@@ -50,6 +50,16 @@ class GatedDecoder(StepwiseDecoder):
         self._open = True
         self._permits.release()
 
+    def shut(self):
+        """Let no burst run from now on; for an engine that is idle."""
+        self._open = False
+        self._permits = threading.Semaphore(0)
+        self._entered = threading.Semaphore(0)
+
+    def permit(self):
+        """Let one burst run."""
+        self._permits.release()
+
 
 class Clock:
     """Time that passes when told to."""

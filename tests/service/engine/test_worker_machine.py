@@ -6,24 +6,24 @@ The engine's thread is replaced by a rule, so that whatever fails is found again
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import hypothesis
 import numpy as np
 from hypothesis import stateful
 from hypothesis import strategies as st
 
-from service.engine.errors import Draining, TimedOut
+from service.engine.errors import TimedOut
 from service.engine.request import Chunk, Failed, Finished, Request
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.stream import TokenStream
-from service.engine.worker import Engine
 from service.rows.row import Row
 from service.runtime.burst import BurstDecoder
 from service.runtime.decoder import SAMPLED, Burst
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.step import StepGraph
 from tests import tiny_model
+from tests.service.engine.stepped import SteppedEngine, TickingClock
 from tests.service.limits import engine_limits
 from tests.service.runtime.test_batch_invariance import _bits, _samplings
 from tests.service.runtime.test_burst import burst_decoder, exp
@@ -37,57 +37,6 @@ _CACHE_BYTES = 20_000
 _PROMPTS = [[5], [5, 6], [5, 6, 7, 8], [5, 6, 7, 8, 9, 10, 11, 12, 13], [5, 6, 7, 9, 9], [20] * 12]
 
 
-class Clock:
-    """Each look at it takes as long as the test wants: that makes bursts long and short."""
-
-    def __init__(self):
-        self.now_s = 1000.0
-        self.tick_s = 0.001
-
-    def __call__(self):
-        """Now."""
-        self.now_s += self.tick_s
-        return self.now_s
-
-
-class SteppedEngine(Engine):
-    """Runs when told to."""
-
-    def start_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        """In place of `start`: no thread."""
-        self._loop = loop
-
-    def end(self) -> None:
-        """What the thread does when it is told to stop."""
-        self._stopping = lambda: Draining("the end")
-        self._run()
-
-    def check_integrity(self) -> None:
-        """Every request is where it should be, and nowhere else."""
-        rows = self._rows
-        rows.scheduler.check_integrity()
-        # Every request is in one of the counters: a drain waits until they are all zero.
-        assert self.status.num_requests >= len(rows.jobs)
-        for request_id, job in rows.jobs.items():
-            queued = request_id in rows.scheduler
-            assert queued != (request_id in rows.prompts._flights._key_followed)
-            assert not (job.waiting and rows.scheduler.is_parked(request_id))
-
-    @property
-    def is_empty(self) -> bool:
-        """Nothing is left of any request."""
-        flights = self._rows.prompts._flights
-        return not (
-            self._rows.jobs
-            or self._rows.scheduler._places
-            or self._inbox.num_requests
-            or self._inbox.num_commands
-            or flights._followers
-            or flights._key_led
-            or flights._key_followed
-        )
-
-
 @dataclass(eq=False)
 class Text:
     """A request that was submitted, and what came of it."""
@@ -97,6 +46,9 @@ class Text:
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     ended: Finished | Failed | None = None
+    rows: list[Row] = field(default_factory=list)
+    stops_after: int | None = None
+    is_over_time: bool = False
 
 
 class EngineMachine(stateful.RuleBasedStateMachine):
@@ -112,7 +64,7 @@ class EngineMachine(stateful.RuleBasedStateMachine):
             self._decoders[self.num_threads] = burst_decoder(
                 _GRAPH, capacity=_CAPACITY, num_threads=self.num_threads, end_id=_END_ID
             )
-        self.clock = Clock()
+        self.clock = TickingClock()
         self.cache = PrefixCache(_CACHE_BYTES, min_tokens=2)
         decoder = self._decoders[self.num_threads]
         self.engine = SteppedEngine("test", decoder, _LIMITS, self.cache, self.clock)
@@ -147,17 +99,17 @@ class EngineMachine(stateful.RuleBasedStateMachine):
         client=st.sampled_from("abc"),
         salt=st.sampled_from(["", "", "", "key"]),
         keep=st.booleans(),
-        timeout_s=st.sampled_from([600.0, 600.0, 600.0, 0.05]),
     )
-    def submit(self, prompt, max_tokens, sampling, client, salt, keep, timeout_s):
+    def submit(self, prompt, max_tokens, sampling, client, salt, keep):
         """A new text."""
         self._submit(
             Request(
                 prompt_T=np.array(prompt),
                 max_tokens=max_tokens,
                 sampling=sampling,
-                timeout_s=timeout_s,
+                timeout_s=600.0,
                 return_row=keep,
+                keeps_rows=keep,
                 client=client,
                 cache_salt=salt,
             )
@@ -180,8 +132,38 @@ class EngineMachine(stateful.RuleBasedStateMachine):
             timeout_s=600.0,
             past=row,
             return_row=True,
+            keeps_rows=True,
         )
         self._submit(request)
+
+    @stateful.precondition(lambda self: self._may_stop())
+    @stateful.rule(data=st.data())
+    def stop(self, data):
+        """A text ends at an earlier place, running or not; the engine reads up to there."""
+        text = data.draw(st.sampled_from(self._may_stop()))
+        request, num_tokens = text.request, data.draw(st.integers(1, len(text.tokens)))
+        start = request.past.num_tokens if request.past else 0
+        whole_T = np.array([*request.prompt_T, *text.tokens[:num_tokens]])
+        before = [row for row in text.rows if row.num_tokens - start <= len(whole_T)]
+        row = before[-1] if before else request.past
+        left_T = whole_T[row.num_tokens - start if row else 0 :]
+        if len(left_T) == 0:
+            return
+        text.tokens, text.logprobs = text.tokens[:num_tokens], text.logprobs[:num_tokens]
+        text.stops_after, text.ended = num_tokens, None
+        text.stream = text.stream.go_back(
+            replace(request, past=row, prompt_T=left_T, max_tokens=0, return_row=True)
+        )
+
+    def _may_stop(self):
+        return [
+            text
+            for text in self.texts
+            if text.request.keeps_rows
+            and text.tokens
+            and text.stops_after is None
+            and not isinstance(text.ended, Failed)
+        ]
 
     def _submit(self, request: Request):
         self.texts.append(Text(request, self.engine.submit(request)))
@@ -219,6 +201,14 @@ class EngineMachine(stateful.RuleBasedStateMachine):
         self.texts.remove(text)
         self._compare(text, complete=False)
 
+    @stateful.precondition(lambda self: any(not text.ended for text in self.texts))
+    @stateful.rule(data=st.data())
+    def time_out(self, data):
+        """The time of a text is over; what it has written before can still be read."""
+        text = data.draw(st.sampled_from([text for text in self.texts if not text.ended]))
+        text.stream._time_out()
+        text.is_over_time = True
+
     def _read(self, text: Text, number: int):
         for _ in range(number):
             self._deliver()
@@ -226,6 +216,9 @@ class EngineMachine(stateful.RuleBasedStateMachine):
                 return
             event = self.loop.run_until_complete(text.stream.next())
             if isinstance(event, Chunk):
+                assert text.stops_after is None
+                if event.row_before is not None:
+                    text.rows.append(event.row_before)
                 text.tokens += event.token_N.tolist()
                 if event.logprobs is not None and text.request.sampling.num_logprobs is not None:
                     text.logprobs += event.logprobs.chosen_N.tolist()
@@ -236,8 +229,14 @@ class EngineMachine(stateful.RuleBasedStateMachine):
         text.ended = event
         if isinstance(event, Failed):
             assert isinstance(event.error, TimedOut)
-            assert text.request.timeout_s < 1
+            assert text.is_over_time
             self._compare(text, complete=False)
+        elif text.stops_after is not None:
+            row = self._compare(text, complete=False)
+            assert event.row is not None
+            counted = replace(event.row, generated_V=row.generated_V)
+            assert _bits(counted) == _bits(row)
+            self.rows.append(row)
         else:
             row = self._compare(text, complete=True)
             reached = len(text.tokens) == text.request.max_tokens

@@ -46,7 +46,7 @@ class House:
         """A request with a prompt of that size."""
         request_id = len(self.jobs)
         request = Request(np.ones(size, np.int64), 10_000, Sampling(seed=0), timeout_s=60)
-        stream = TokenStream(request_id, lambda _: None, lambda _: None)
+        stream = TokenStream(request_id, lambda _: 0, lambda _: 0, lambda stream, _: stream)
         job = self.jobs[request_id] = Job.of(request, stream)
         self.scheduler.add(request_id, client="", progress=job.progress, may_ride=self.may_ride)
         self.scheduler.admit()

@@ -1,0 +1,59 @@
+"""An engine that runs when told to, on a clock of its own: whatever fails is found again."""
+
+from __future__ import annotations
+
+import asyncio
+
+from service.engine.errors import Draining
+from service.engine.worker import Engine
+
+
+class TickingClock:
+    """Each look at it takes as long as the test wants: that makes bursts long and short."""
+
+    def __init__(self):
+        self.now_s = 1000.0
+        self.tick_s = 0.001
+
+    def __call__(self):
+        """Now."""
+        self.now_s += self.tick_s
+        return self.now_s
+
+
+class SteppedEngine(Engine):
+    """Runs when told to."""
+
+    def start_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """In place of `start`: no thread."""
+        self._loop = loop
+
+    def end(self) -> None:
+        """What the thread does when it is told to stop."""
+        self._stopping = lambda: Draining("the end")
+        self._run()
+
+    def check_integrity(self) -> None:
+        """Every request is where it should be, and nowhere else."""
+        rows = self._rows
+        rows.scheduler.check_integrity()
+        # Every request is in one of the counters: a drain waits until they are all zero.
+        assert self.status.num_requests >= len(rows.jobs)
+        for request_id, job in rows.jobs.items():
+            queued = request_id in rows.scheduler
+            assert queued != (request_id in rows.prompts._flights._key_followed)
+            assert not (job.waiting and rows.scheduler.is_parked(request_id))
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is left of any request."""
+        flights = self._rows.prompts._flights
+        return not (
+            self._rows.jobs
+            or self._rows.scheduler._places
+            or self._inbox.num_requests
+            or self._inbox.num_commands
+            or flights._followers
+            or flights._key_led
+            or flights._key_followed
+        )
