@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
             registry, MemorySessionStore(session_limits(settings)), request_limits(settings)
         ),
         heartbeat_timeout_s=settings.heartbeat_timeout_s,
-        write_timeout_s=settings.write_timeout_s,
+        stream_keep_alive_s=settings.stream_keep_alive_s,
     )
     for resource in (generate, sessions, models, health):
         app.include_router(resource.router)
@@ -106,5 +106,7 @@ def request_limits(settings: Settings) -> RequestLimits:
         default_max_tokens=settings.default_max_tokens,
         max_tokens=settings.max_tokens,
         max_prompt_tokens=settings.max_prompt_tokens,
+        max_waiting_characters=settings.max_waiting_characters,
+        max_result_bytes=settings.max_result_bytes,
         max_timeout_s=settings.max_timeout_s,
     )

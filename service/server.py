@@ -72,8 +72,7 @@ class Server(uvicorn.Server):
         _log.info("shutting down: running texts have %g s to finish", self._grace_period_s)
         engines = [model.engine for model in self._state.inference.models]
         started_s = time.monotonic()
-        # A text may be in no engine for a moment, and not complete: before a turn's last tokens.
-        while self._state.inference.num_unfinished or any(e.status.num_requests for e in engines):
+        while self._state.inference.accounts.num_unfinished:
             if time.monotonic() - started_s >= self._grace_period_s:
                 _log.warning("the grace period is over: running texts are ended")
                 break

@@ -93,10 +93,22 @@ class Settings(StoreSettings, AddressSettings):
     default_max_tokens: _Positive = Field(256, description="`max_tokens` where none is given.")
     max_tokens: _Positive = Field(16_384, description="Largest `max_tokens` of a request.")
     max_prompt_tokens: _Positive = Field(65_536, description="Longest prompt of a request.")
+    max_waiting_characters: _Positive = Field(
+        4_000_000,
+        description="Most characters of long prompts that wait to be tokenised; more get 429.",
+    )
+    max_result_bytes: _Positive = Field(
+        256 << 20,
+        description="Most memory of answers that are not streamed, log-probabilities above all; "
+        "more get 429.",
+    )
     max_body_bytes: _Positive = Field(1 << 20, description="Largest request body; more gets 413.")
     body_timeout_s: _Seconds = Field(30.0, description="Time for a client to send its request.")
     max_timeout_s: _Seconds = Field(
         300.0, description="Time for one request, and the largest `timeout_s` that it may ask for."
+    )
+    stream_keep_alive_s: _Seconds = Field(
+        15.0, description="A stream in which nothing was sent for this long gets a comment."
     )
     write_timeout_s: _Seconds = Field(
         60.0, description="A client that takes nothing for this long is disconnected."

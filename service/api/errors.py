@@ -16,6 +16,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from service.engine.errors import (
@@ -96,6 +97,11 @@ _DESCRIPTIONS = {
 }
 
 
+def field_error(field: str, message: str) -> PydanticCustomError:
+    """What a schema raises for a field, in a place where pydantic knows only of the whole."""
+    return PydanticCustomError("field", "{reason}", {"field": field[:64], "reason": message})
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route's documentation says of its errors; of all of them without `statuses`."""
     return {
@@ -149,6 +155,8 @@ async def _respond_invalid(request: Request, error: Exception) -> JSONResponse:
         return _respond(400, "invalid_json", f"the body is not JSON: {reason}")
     # ("body", "stop", "list[...]", 3): the source, the field, which of its types, the place in it.
     field = str(fault["loc"][1]) if len(fault["loc"]) > 1 else None
+    if fault["type"] == "field":
+        field = fault["ctx"]["field"]
     if field is None and not _says_json(request):
         message = "the body must be JSON, and its content type application/json"
         return _respond(415, "unsupported_media_type", message)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -13,25 +12,31 @@ from starlette.types import Receive, Scope, Send
 
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import ClientGone, error_body
+from service.api.json_bytes import json_bytes
 
 _log = logging.getLogger(__name__)
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _HEADERS = {
-    "Cache-Control": "no-cache",
+    # A proxy that compresses would collect a stream until its end.
+    "Cache-Control": "no-cache, no-transform",
     # Proxies that buffer (nginx by default) would turn a stream into one late answer.
     "X-Accel-Buffering": "no",
 }
+_KEEP_ALIVE = b": waiting\n\n"
 
 
 class EventStream(Response):
-    """Sends events as they are made; a failure after the first byte is an `error` event.
+    """Sends events as they are made.
+
+    The status is sent with the first event: a failure before it has a status of its own, one after
+    it is an `error` event. While there are no events, comments keep the connection alive.
 
     Args:
         events: What to send.
-        close: Called once in any case: after the last event or a failure, or when the client leaves
-            or takes nothing for `write_timeout_s`. (The iterator's own `finally` would not do: it
-            never runs if the client leaves before the first event.)
-        write_timeout_s: Time that a client has to take one event.
+        close: Called once in any case: after the last event or a failure, or when the client
+            leaves. (The iterator's own `finally` would not do: it never runs if the client leaves
+            before the first event.)
+        about: What an `error` event says beside the error.
+        keep_alive_s: A comment is sent when nothing else was for this long.
     """
 
     media_type = "text/event-stream"
@@ -41,59 +46,70 @@ class EventStream(Response):
         events: AsyncIterator[dict[str, Any]],
         *,
         close: Callable[[], Awaitable[None]],
-        write_timeout_s: float,
+        about: Callable[[], dict[str, Any]],
+        keep_alive_s: float,
     ) -> None:
         self._events = events
         self._close = close
-        self._write_timeout_s = write_timeout_s
-        self._sending = False
+        self._about = about
+        self._keep_alive_s = keep_alive_s
+        self._has_started = False
         self._num_sent = 0
+        self._sending = asyncio.Lock()
         self.status_code = 200
         self.background = None
         self.init_headers(_HEADERS)
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the whole stream."""
+        """Send the whole stream.
+
+        Raises:
+            Exception: What the events raised before the first of them.
+        """
         try:
-            await unless_client_leaves(receive, self._write(send), self._stall())
+            await unless_client_leaves(receive, self._write(send), self._keep_alive(send))
         except ClientGone:
             _log.debug("a client left in mid-stream")
         finally:
             await self._close()
 
     async def _write(self, send: Send) -> None:
-        await send(
-            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        )
         try:
             async for event in self._events:
                 await self._send(send, _encode(event))
-        # The status is sent, so the only place left to tell of a failure is the stream itself.
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
+            if not self._has_started:
+                raise
             body = error_body(error)
             if body.error.code == "internal_error":
                 _log.exception("a stream failed")
-            await self._send(send, _encode(body.model_dump(), event="error"))
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self._send(send, _encode(body.model_dump() | self._about(), event="error"))
+        await self._send(send, b"", more_body=False)
 
-    async def _send(self, send: Send, body: bytes) -> None:
-        self._sending = True
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-        self._sending = False
-        self._num_sent += 1
+    async def _send(self, send: Send, body: bytes, *, more_body: bool = True) -> None:
+        async with self._sending:
+            if not self._has_started:
+                self._has_started = True
+                headers = self.raw_headers
+                status = self.status_code
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body, "more_body": more_body})
+            self._num_sent += 1
 
-    async def _stall(self) -> None:
-        """Return when the client has not taken an event for `write_timeout_s`.
+    async def _keep_alive(self, send: Send) -> None:
+        """Send a comment whenever nothing was sent for a while.
 
         One timer for a stream: one for every event would be a tenth of the server's time.
         """
         num_sent = -1
-        while not self._sending or self._num_sent != num_sent:
+        while True:
+            if num_sent == self._num_sent and not self._sending.locked():
+                await self._send(send, _KEEP_ALIVE)
             num_sent = self._num_sent
-            await asyncio.sleep(self._write_timeout_s)
+            await asyncio.sleep(self._keep_alive_s)
 
 
 def _encode(data: dict[str, Any], event: str | None = None) -> bytes:
     # JSON escapes every line break, so the data is one line whatever the text holds.
-    lines = f"data: {_ENCODER.encode(data)}\n\n"
-    return (f"event: {event}\n{lines}" if event else lines).encode()
+    lines = b"data: " + json_bytes(data) + b"\n\n"
+    return b"event: " + event.encode() + b"\n" + lines if event else lines

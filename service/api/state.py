@@ -18,13 +18,13 @@ class ServiceState:
     Attributes:
         inference: The use cases.
         heartbeat_timeout_s: An engine silent for longer is not ready.
-        write_timeout_s: A client that takes nothing for this long is disconnected.
+        stream_keep_alive_s: A stream in which nothing was sent for this long gets a comment.
         draining: The server is going down; no new work.
     """
 
     inference: Inference
     heartbeat_timeout_s: float
-    write_timeout_s: float
+    stream_keep_alive_s: float
     draining: bool = False
 
 

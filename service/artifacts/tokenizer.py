@@ -50,6 +50,7 @@ class Tokenizer:
         # "<unk>" typed by a user is five characters, not the special token of that name.
         self._tokenizer.encode_special_tokens = True
         self.vocabulary_size = vocabulary_size
+        self._token_texts: dict[int, str] = {}
         # The name of the unknown token is not what it stands for.
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         self.max_characters_per_token = max(len(token) for token in ids if token != unknown)
@@ -71,7 +72,11 @@ class Tokenizer:
 
     def token_text(self, token_id: int) -> str:
         """What one id reads as by itself, special ids by their names."""
-        return str(self._tokenizer.decode([token_id], skip_special_tokens=False))
+        text = self._token_texts.get(token_id)
+        if text is None:
+            text = str(self._tokenizer.decode([token_id], skip_special_tokens=False))
+            self._token_texts[token_id] = text
+        return text
 
     def incremental(self) -> IncrementalDecoder:
         """A fresh incremental decoder."""

@@ -8,6 +8,9 @@ from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
 from service.runtime.sampling import NO_OPTIONS, SamplingOptions
 
+_CHARACTER_BYTES = 4
+_LOGPROB_BYTES = 12  # an id and a number
+
 
 @dataclass(frozen=True, slots=True)
 class TextRequest:
@@ -24,6 +27,7 @@ class TextRequest:
         timeout_s: Time for all of it.
         session: Session to continue.
         model: `name` or `name@version`.
+        is_streamed: Deltas are sent as they come.
         identity: Who asks.
     """
 
@@ -37,7 +41,15 @@ class TextRequest:
     timeout_s: float | None = None
     session: str | None = None
     model: str | None = None
+    is_streamed: bool = False
     identity: Identity = ANYBODY
+
+    def num_result_bytes(self, max_tokens: int) -> int:
+        """Memory that its result may take, if nobody takes any of it before its end."""
+        if self.is_streamed:  # what is not read of a stream is bounded by the engine
+            return 0
+        num_logprobs = 0 if self.logprobs is None else 1 + self.logprobs
+        return max_tokens * (_CHARACTER_BYTES + _LOGPROB_BYTES * num_logprobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class RequestLimits:
     default_max_tokens: int
     max_tokens: int
     max_prompt_tokens: int
+    max_waiting_characters: int
+    max_result_bytes: int
     max_timeout_s: float
 
     def num_tokens(self, asked: int | None) -> int:

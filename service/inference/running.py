@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from service.engine.request import Chunk, Failed, Finished, Request, TokenLogprobs
 from service.engine.stream import TokenStream
+from service.inference.accounts import Ticket
+from service.inference.figures import TokenFigures
 from service.inference.reading import read_row
 from service.inference.text import Piece, TextAssembler
 from service.inference.turn import Turn, counted_as_generated
@@ -20,23 +23,7 @@ from service.rows.arrays import Int64
 from service.rows.row import Row
 
 FinishReason = Literal["length", "stop", "eos"]
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A token and its log-probability."""
-
-    id: int
-    token: str
-    logprob: float
-
-
-@dataclass(frozen=True, slots=True)
-class TokenInfo:
-    """A token of the text, and the best candidates at its place."""
-
-    chosen: Candidate
-    top: tuple[Candidate, ...]
+_MOST_WITH_FIGURES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +42,14 @@ class Delta:
     Attributes:
         text: What is new.
         num_tokens: Tokens that were written since the last delta.
-        tokens: Of the tokens whose text is now complete, if log-probabilities were asked for.
+        figures: Of the tokens whose text is now complete, if log-probabilities were asked for.
     """
 
     text: str
     num_tokens: int
-    tokens: tuple[TokenInfo, ...] | None = None
+    figures: TokenFigures | None = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
-
-
-@dataclass(slots=True)
-class _Written:
-    """What the engine has written so far: all ids, and what is not yet reported of the rest."""
-
-    ids: list[int] = field(default_factory=list)
-    infos: list[TokenInfo] = field(default_factory=list)
-    num_reported: int = 0
-    num_infos_reported: int = 0
 
 
 class RunningText:
@@ -83,8 +60,6 @@ class RunningText:
         model: What runs it.
         turn: The session's turn, if it continues one.
         usage: What it took, up to now.
-
-    `on_over` is called once, when the text is complete (its session is committed), or given up.
     """
 
     def __init__(
@@ -96,7 +71,7 @@ class RunningText:
         stop: Sequence[str],
         stream_every: int | None,
         turn: Turn | None,
-        on_over: Callable[[], None],
+        ticket: Ticket,
     ) -> None:
         self.id = "g_" + secrets.token_hex(12)
         self.model = model
@@ -105,12 +80,21 @@ class RunningText:
         self._request = request
         self._stream = stream
         self._stream_every = stream_every
-        self._on_over = on_over
-        self._is_over = False
+        self._ticket = ticket
         self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
-        self._written = _Written()
+        self._ids: list[int] = []  # all that were taken, of a text that may have to go back
+        self._num_reported = 0
+        self._num_top = request.sampling.num_logprobs
+        self._figures = None if self._num_top is None else TokenFigures.none(self._num_top)
         # Rows of this text, oldest first, from the last one that is not beyond what was shown.
         self._rows: deque[Row | None] = deque([request.past])
+
+    @property
+    def _most_at_once(self) -> int | None:
+        """Most tokens of one delta. A token's candidates take 10 us of the event loop."""
+        if self._num_top is None:
+            return self._stream_every
+        return min(self._stream_every or _MOST_WITH_FIGURES, _MOST_WITH_FIGURES)
 
     @property
     def seed(self) -> int:
@@ -138,13 +122,15 @@ class RunningText:
                 case Chunk() as chunk:
                     if chunk.row_before is not None:
                         self._rows.append(chunk.row_before)
-                    for ids, logprobs in _parts(chunk, self._stream_every):
+                    for ids, logprobs in _parts(chunk, self._most_at_once):
                         piece = self._take(ids, logprobs)
                         if piece.stopped:
                             yield await self._finish(piece, "stop", row=None)
                             return
-                        if piece.text:
+                        if piece.text or self._stream_every:
                             yield self._delta(piece)
+                        if self._figures is not None:
+                            await asyncio.sleep(0)
                 case Finished(reason, row):
                     yield await self._finish(self._assembler.finish(), reason, row)
                 case Failed(error):
@@ -153,20 +139,18 @@ class RunningText:
     async def collect(self) -> Delta:
         """All of it as one delta."""
         deltas = [delta async for delta in self.deltas()]
-        tokens = None
-        if self._request.sampling.num_logprobs is not None:
-            tokens = tuple(info for delta in deltas for info in delta.tokens or ())
+        figures = [delta.figures for delta in deltas if delta.figures is not None]
         return replace(
             deltas[-1],
             text="".join(delta.text for delta in deltas),
             num_tokens=self._assembler.num_tokens,
-            tokens=tokens,
+            figures=TokenFigures.joined(figures) if figures else None,
         )
 
     async def close(self) -> None:
         """Free the row, and leave the session as it was unless the turn is complete."""
         self._stream.close()
-        self._be_over()
+        self._ticket.close()
         if self.turn:
             await self.turn.abandon()
 
@@ -174,41 +158,35 @@ class RunningText:
         num_before = self._assembler.num_tokens
         piece = self._assembler.push(ids.tolist())
         # A stop string ends the text somewhere among these ids; the rest never happened.
-        num_taken = self._assembler.num_tokens - num_before
-        self._written.ids.extend(ids[:num_taken].tolist())
-        self._forget_rows()
-        num_top = self._request.sampling.num_logprobs
-        if logprobs is not None and num_top is not None:
-            self._written.infos.extend(self._infos(ids[:num_taken], logprobs, num_top))
+        ids = ids[: self._assembler.num_tokens - num_before]
+        if self._request.keeps_rows:
+            self._ids.extend(ids.tolist())
+            self._forget_rows()
+        if logprobs is not None and self._figures is not None and self._num_top is not None:
+            new = TokenFigures.of(ids, logprobs, self._num_top)
+            self._figures = TokenFigures.joined([self._figures, new])
         return piece
 
     async def _finish(self, piece: Piece, reason: FinishReason, row: Row | None) -> Delta:
         if self.turn:
             await self.turn.commit(row or await self._row_at_stop())
         self._stream.close()
-        self._be_over()
+        self._ticket.finish()
         self.finish_reason = reason
         return self._delta(piece)
 
-    def _be_over(self) -> None:
-        if not self._is_over:
-            self._is_over = True
-            self._on_over()
-
     def _delta(self, piece: Piece) -> Delta:
-        written = self._written
-        num_tokens = self._assembler.num_tokens - written.num_reported
-        written.num_reported += num_tokens
-        tokens = None
-        if self._request.sampling.num_logprobs is not None:
-            num_new = piece.num_released - written.num_infos_reported
-            tokens = tuple(written.infos[:num_new])
-            del written.infos[:num_new]
-            written.num_infos_reported += num_new
+        num_tokens = self._assembler.num_tokens - self._num_reported
+        self._num_reported += num_tokens
+        figures = None
+        if self._figures is not None:
+            num_held = self._assembler.num_tokens - piece.num_released
+            cut = max(0, len(self._figures) - num_held)
+            figures, self._figures = self._figures.cut(0, cut), self._figures.cut(cut)
         return Delta(
             text=piece.text,
             num_tokens=num_tokens,
-            tokens=tokens,
+            figures=figures,
             finish_reason=self.finish_reason,
             usage=self.usage if self.finish_reason else None,
         )
@@ -219,7 +197,7 @@ class RunningText:
         The engine has gone beyond the stop string before it was seen. Going on from an earlier row
         with the shown text gives the same row as never having gone too far: steps are exact.
         """
-        shown_T = np.array(self._written.ids[: self._assembler.num_released], np.int64)
+        shown_T = np.array(self._ids[: self._assembler.num_released], np.int64)
         if self._assembler.cut_inside_token:
             rest = self.model.tokenizer.encode(self._assembler.cut_inside_token)
             shown_T = np.concatenate([shown_T, np.array(rest, np.int64)])
@@ -242,21 +220,6 @@ class RunningText:
         """Length of this request's text at a row of it."""
         past = self._request.past
         return (row.num_tokens if row else 0) - (past.num_tokens if past else 0)
-
-    def _infos(self, ids: Int64, logprobs: TokenLogprobs, num_top: int) -> Iterator[TokenInfo]:
-        name = self.model.tokenizer.token_text
-        for n, token_id in enumerate(ids.tolist()):
-            yield TokenInfo(
-                chosen=Candidate(token_id, name(token_id), float(logprobs.chosen_N[n])),
-                top=tuple(
-                    Candidate(top_id, name(top_id), float(logprob))
-                    for top_id, logprob in zip(
-                        logprobs.top_id_NM[n, :num_top].tolist(),
-                        logprobs.top_NM[n, :num_top].tolist(),
-                        strict=True,
-                    )
-                ),
-            )
 
 
 def _parts(chunk: Chunk, most: int | None) -> Iterator[tuple[Int64, TokenLogprobs | None]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 
 from service.engine.request import Request
+from service.inference.accounts import Accounts
+from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
 from service.inference.reading import PromptEncoder, read_row
@@ -28,9 +30,9 @@ class Inference:
     ) -> None:
         self.models = models
         self.sessions = sessions
-        self.num_unfinished = 0  # texts and sessions that were accepted and are not complete
+        self.accounts = Accounts(limits.max_result_bytes)
         self._limits = limits
-        self._prompts = PromptEncoder(limits.max_prompt_tokens)
+        self._prompts = PromptEncoder(limits.max_prompt_tokens, limits.max_waiting_characters)
 
     async def start(self, asked: TextRequest) -> RunningText:
         """Start a text; it comes out of `RunningText.deltas`, and `close` must follow.
@@ -39,20 +41,24 @@ class Inference:
             InvalidOption, ModelUnknown, SessionError, EngineError: Nothing has changed.
         """
         max_tokens = self._limits.num_tokens(asked.max_tokens)
-        timeout_s = self._limits.timeout_s(asked.timeout_s)
+        deadline = Deadline.after(self._limits.timeout_s(asked.timeout_s))
+        ticket = self.accounts.accept(asked.num_result_bytes(max_tokens))
         turn = None
-        self.num_unfinished += 1
         try:
-            if asked.session is not None:
-                turn = Turn(self.sessions, await self.sessions.begin_turn(asked.session))
-            session = turn.session if turn else None
-            model = self._model_of(asked.model, session)
-            past = session.row if session else None
+            async with deadline.bounding():
+                if asked.session is not None:
+                    turn = Turn(self.sessions, await self.sessions.begin_turn(asked.session))
+                session = turn.session if turn else None
+                model = self._model_of(asked.model, session)
+                past = session.row if session else None
+                prompt_T = await self._prompts.encode(
+                    model, asked.prompt, past, asked.identity.client
+                )
             request = Request(
-                prompt_T=await self._prompts.encode(model, asked.prompt, past),
+                prompt_T=prompt_T,
                 max_tokens=max_tokens,
                 sampling=_sampling(asked, model, session),
-                timeout_s=timeout_s,
+                timeout_s=deadline.time_left_s,
                 past=past,
                 return_row=turn is not None,
                 keeps_rows=turn is not None and bool(asked.stop),
@@ -61,7 +67,7 @@ class Inference:
             )
             stream = model.engine.submit(request)
         except BaseException:
-            self._forget()
+            ticket.close()
             if turn:
                 await turn.abandon()
             raise
@@ -72,11 +78,8 @@ class Inference:
             stop=asked.stop,
             stream_every=asked.stream_every,
             turn=turn,
-            on_over=self._forget,
+            ticket=ticket,
         )
-
-    def _forget(self) -> None:
-        self.num_unfinished -= 1
 
     async def create_session(
         self, *, prompt: str, model: str | None, seed: int | None, identity: Identity = ANYBODY
@@ -86,21 +89,28 @@ class Inference:
         Raises:
             InvalidOption, ModelUnknown, EngineError: It cannot be created.
         """
+        deadline = Deadline.after(self._limits.max_timeout_s)
         served = self.models.resolve(model)
         seed = secrets.randbits(SEED_BITS) if seed is None else seed
-        row = None
-        if prompt:
-            request = Request(
-                prompt_T=await self._prompts.encode(served, prompt, None),
-                max_tokens=0,
-                sampling=Sampling(seed=seed),
-                timeout_s=self._limits.max_timeout_s,
-                return_row=True,
-                client=identity.client,
-                cache_salt=identity.cache_salt,
-            )
-            row = await read_row(served.engine.submit(request))
-        return await self.sessions.create(model=served.ref, row=row, seed=seed)
+        ticket = self.accounts.accept(0)
+        try:
+            row = None
+            if prompt:
+                async with deadline.bounding():
+                    prompt_T = await self._prompts.encode(served, prompt, None, identity.client)
+                request = Request(
+                    prompt_T=prompt_T,
+                    max_tokens=0,
+                    sampling=Sampling(seed=seed),
+                    timeout_s=deadline.time_left_s,
+                    return_row=True,
+                    client=identity.client,
+                    cache_salt=identity.cache_salt,
+                )
+                row = await read_row(served.engine.submit(request))
+            return await self.sessions.create(model=served.ref, row=row, seed=seed)
+        finally:
+            ticket.close()
 
     def _model_of(self, name: str | None, session: Session | None) -> ServedModel:
         if session is None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from service import app
 from service.engine.limits import EngineLimits
+from service.inference.request import RequestLimits
 from service.sessions.memory import SessionLimits
 from service.settings import Settings
 
@@ -17,3 +18,8 @@ def engine_limits(**changes: Any) -> EngineLimits:
 def session_limits(**changes: Any) -> SessionLimits:
     """Of a session store."""
     return replace(app.session_limits(Settings()), **changes)
+
+
+def request_limits(**changes: Any) -> RequestLimits:
+    """Of a request."""
+    return replace(app.request_limits(Settings()), **changes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -12,19 +12,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.identity import identity_of
-from service.api.native.schemas import (
-    Candidate,
-    GenerateEvent,
-    GenerateRequest,
-    GenerateResponse,
-    TokenLogprob,
-    Usage,
-)
+from service.api.json_bytes import JsonInPieces, json_bytes
+from service.api.native.logprobs import PIECE, in_pieces, token_logprobs
+from service.api.native.schemas import GenerateEvent, GenerateRequest, GenerateResponse
 from service.api.sse import EventStream
 from service.api.state import State, accepts_work
 from service.inference.identity import Identity
 from service.inference.request import TextRequest
-from service.inference.running import Delta, RunningText, TokenInfo
+from service.inference.running import Delta, RunningText
 
 router = APIRouter(tags=["generate"])
 
@@ -55,19 +50,23 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
 
     The same request with the same seed gives the same text, whatever else the server is doing.
     """
-    running = await state.inference.start(_asked(body, identity_of(request)))
+    starting = state.inference.start(_asked(body, identity_of(request)))
+    running = await unless_client_leaves(request.receive, starting)
     request.state.log |= {"model": running.model.ref, "generation": running.id}
+    close = partial(_close, running, request)
     if body.stream:
         return EventStream(
             _events(running),
-            close=partial(_close, running, request),
-            write_timeout_s=state.write_timeout_s,
+            close=close,
+            about=partial(_about, running),
+            keep_alive_s=state.stream_keep_alive_s,
         )
     try:
         whole = await unless_client_leaves(request.receive, running.collect())
-    finally:
-        await _close(running, request)
-    return _response(running, whole)
+    except BaseException:
+        await close()
+        raise
+    return await _answer(running, whole, close)
 
 
 async def _events(running: RunningText) -> AsyncIterator[dict[str, Any]]:
@@ -98,56 +97,53 @@ def _asked(body: GenerateRequest, identity: Identity) -> TextRequest:
         timeout_s=body.timeout_s,
         session=body.session,
         model=body.model,
+        is_streamed=body.stream,
         identity=identity,
     )
 
 
-def _response(running: RunningText, whole: Delta) -> Response:
-    body = GenerateResponse(
-        id=running.id,
-        model=running.model.ref,
-        session=_session_id(running),
-        text=whole.text,
-        finish_reason=whole.finish_reason or "length",
-        seed=running.seed,
-        usage=_usage(running),
-        **({} if whole.tokens is None else {"logprobs": _logprobs(whole.tokens)}),
-    )
-    return Response(body.model_dump_json(exclude_unset=True), media_type="application/json")
+async def _answer(
+    running: RunningText, whole: Delta, close: Callable[[], Awaitable[None]]
+) -> Response:
+    """A `GenerateResponse`."""
+    fields: dict[str, Any] = {
+        "id": running.id,
+        "model": running.model.ref,
+        "session": _session_id(running),
+        "text": whole.text,
+        "finish_reason": whole.finish_reason,
+        "seed": running.seed,
+        "usage": asdict(running.usage),
+    }
+    tokenizer = running.model.tokenizer
+    if whole.figures is not None and len(whole.figures) > PIECE:
+        return JsonInPieces(fields, "logprobs", in_pieces(whole.figures, tokenizer), close)
+    await close()
+    if whole.figures is not None:
+        fields["logprobs"] = token_logprobs(whole.figures, tokenizer)
+    return Response(json_bytes(fields), media_type="application/json")
 
 
 def _event(running: RunningText, delta: Delta) -> dict[str, Any]:
     """A `GenerateEvent`, made without validating what we know: there are thousands a second."""
     fields: dict[str, Any] = {"text": delta.text, "num_tokens": delta.num_tokens}
-    if delta.tokens is not None:
-        fields["logprobs"] = [token.model_dump() for token in _logprobs(delta.tokens)]
+    if delta.figures is not None:
+        fields["logprobs"] = token_logprobs(delta.figures, running.model.tokenizer)
     if delta.finish_reason is not None:
         fields |= {
             "finish_reason": delta.finish_reason,
-            "id": running.id,
             "model": running.model.ref,
             "session": _session_id(running),
             "seed": running.seed,
-            "usage": _usage(running).model_dump(),
+            **_about(running),
         }
     return fields
 
 
+def _about(running: RunningText) -> dict[str, Any]:
+    """What the last event says of a text, however it ended."""
+    return {"id": running.id, "usage": asdict(running.usage)}
+
+
 def _session_id(running: RunningText) -> str | None:
     return running.turn.session.id if running.turn else None
-
-
-def _usage(running: RunningText) -> Usage:
-    return Usage(**asdict(running.usage))
-
-
-def _logprobs(tokens: tuple[TokenInfo, ...]) -> list[TokenLogprob]:
-    return [
-        TokenLogprob(
-            id=info.chosen.id,
-            token=info.chosen.token,
-            logprob=info.chosen.logprob,
-            top=[Candidate(id=c.id, token=c.token, logprob=c.logprob) for c in info.top],
-        )
-        for info in tokens
-    ]

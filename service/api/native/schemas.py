@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
+from service.api.errors import field_error
 from service.runtime.sampling import SamplingOptions
 
 
@@ -28,6 +36,16 @@ _Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_all_fields(cls, fields: object) -> object:
+        # Before pydantic, which would make an error for each of 90,000 unknown ones.
+        if isinstance(fields, dict):
+            for name in fields:
+                if name not in cls.model_fields:
+                    raise field_error(name, "there is no such field")
+        return fields
 
 
 class _Reading(_Body):
@@ -61,7 +79,9 @@ class GenerateRequest(SamplingOptions, _Reading):
     )
     stream: bool = Field(False, description="Answer with server-sent events.")
     stream_every: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Most tokens of one event; by default as many as one burst made."
+        None,
+        description="Most tokens of one event, with `stream`; by default as many as one burst "
+        "made, and at most 16 with `logprobs`.",
     )
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="The request fails after this many seconds."
@@ -70,6 +90,12 @@ class GenerateRequest(SamplingOptions, _Reading):
     model: _Name | None = Field(
         None, description="`name` or `name@version`; by default the server's default model."
     )
+
+    @model_validator(mode="after")
+    def _options_agree(self) -> Self:
+        if self.stream_every is not None and not self.stream:
+            raise field_error("stream_every", "is for streams: set stream to true, or leave it out")
+        return self
 
 
 class Candidate(_Body):

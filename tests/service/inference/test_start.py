@@ -1,17 +1,21 @@
+import asyncio
 import dataclasses
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from service.artifacts.store import ModelStore
 from service.artifacts.tokenizer import Tokenizer
-from service.engine.errors import EngineError
+from service.engine.errors import EngineError, TimedOut
 from service.engine.pool import EnginePool
 from service.engine.request import Request
 from service.engine.worker import Engine
+from service.inference import reading
 from service.inference.errors import InvalidOption
 from service.inference.reading import read_row
-from service.inference.request import RequestLimits, TextRequest
+from service.inference.request import TextRequest
 from service.inference.start import Inference
 from service.inference.turn import counted_as_generated
 from service.models.errors import ModelUnknown
@@ -22,7 +26,7 @@ from service.runtime.step import StepGraph
 from service.sessions.errors import SessionBusy
 from service.sessions.memory import MemorySessionStore
 from tests import tiny_model
-from tests.service.limits import engine_limits, session_limits
+from tests.service.limits import engine_limits, request_limits, session_limits
 
 
 @pytest.fixture
@@ -56,9 +60,7 @@ async def inference(served):
     yield Inference(
         ModelRegistry(served, "tiny", {}),
         MemorySessionStore(session_limits()),
-        RequestLimits(
-            default_max_tokens=256, max_tokens=500, max_prompt_tokens=50, max_timeout_s=60
-        ),
+        request_limits(max_tokens=500, max_prompt_tokens=50, max_timeout_s=60),
     )
     for model in served:
         await model.engine.stop()
@@ -126,7 +128,8 @@ async def test_a_stop_inside_a_token_leaves_the_shown_half(inference):
     running = await inference.start(
         TextRequest("ro", 60, SamplingOptions(top_k=60), seed=7, model="pairs", logprobs=0)
     )
-    tokens = [info.chosen.token for info in (await running.collect()).tokens]
+    ids = (await running.collect()).figures.id_N.tolist()
+    tokens = [model.tokenizer.token_text(token_id) for token_id in ids]
     n = next(n for n, token in enumerate(tokens[:-1]) if n and len(token) == 2)
     text, stop = "".join(tokens), tokens[n][1] + tokens[n + 1]
     cut = sum(map(len, tokens[:n])) + 1
@@ -203,6 +206,31 @@ async def test_a_prompt_that_cannot_fit_is_not_even_tokenised(inference, monkeyp
         await inference.start(TextRequest("a" * 10_000_000))
 
 
+async def test_time_spent_before_the_engine_counts(inference, monkeypatch):
+    """A prompt that waits for the tokenizer, or is in it, when its time is over."""
+    session = await inference.create_session(prompt="", model=None, seed=None)
+    gate = threading.Event()
+    encode = Tokenizer.encode
+
+    def waits(tokenizer, text):
+        assert gate.wait(30)
+        return encode(tokenizer, text)
+
+    monkeypatch.setattr(Tokenizer, "encode", waits)
+    monkeypatch.setattr(reading, "_MAX_INLINE_CHARACTERS", 10)
+    asked = TextRequest("a" * 30, timeout_s=0.05)
+    ends = await asyncio.gather(
+        *(inference.start(asked) for _ in range(3)),
+        inference.start(replace(asked, session=session.id)),
+        return_exceptions=True,
+    )
+    gate.set()
+
+    assert [TimedOut] * 4 == [type(end) for end in ends]
+    await _generate(inference, "a" * 30, session=session.id)
+    assert 0 == inference.accounts.num_unfinished
+
+
 async def test_a_session_belongs_to_its_model(inference):
     """Another model, or none of that name, is refused."""
     session = await inference.create_session(prompt="Ro", model="other@1", seed=None)
@@ -219,8 +247,9 @@ async def test_log_probabilities_are_those_of_the_shown_tokens(inference):
     """One entry for each, with as many candidates as were asked for."""
     delta = await _generate(inference, "Ro", max_tokens=12, logprobs=3, stream_every=1)
 
-    assert delta.text == "".join(info.chosen.token for info in delta.tokens)
-    assert {3} == {len(info.top) for info in delta.tokens}
+    tokenizer = inference.models.default.tokenizer
+    assert delta.text == tokenizer.decode(delta.figures.id_N.tolist())
+    assert (12, 3) == delta.figures.top_NM.shape == delta.figures.top_id_NM.shape
 
 
 async def test_a_drawn_seed_survives_a_reader_of_json(inference):

@@ -11,14 +11,14 @@ from service.engine.errors import Overloaded
 from service.engine.pool import EnginePool
 from service.engine.request import Chunk
 from service.engine.worker import Engine
-from service.inference.request import RequestLimits, TextRequest
+from service.inference.request import TextRequest
 from service.inference.start import Inference
 from service.models.registry import ModelRegistry, ServedModel
 from service.runtime.step import StepGraph
 from service.sessions.memory import MemorySessionStore
 from tests import tiny_model
 from tests.service.engine.engines import GatedDecoder, until
-from tests.service.limits import engine_limits, session_limits
+from tests.service.limits import engine_limits, request_limits, session_limits
 
 
 @pytest.fixture
@@ -48,9 +48,7 @@ async def inference(served, decoder):
     yield Inference(
         ModelRegistry([served], "tiny", {}),
         MemorySessionStore(session_limits()),
-        RequestLimits(
-            default_max_tokens=256, max_tokens=500, max_prompt_tokens=50, max_timeout_s=60
-        ),
+        request_limits(max_tokens=500, max_prompt_tokens=50, max_timeout_s=60),
     )
     decoder.open()
     await served.engine.stop()
@@ -129,7 +127,7 @@ async def test_a_turn_that_cannot_be_committed_leaves_the_session_free(
         with pytest.raises(OSError, match="full"):
             await running.collect()
         await running.close()
-    assert 0 == inference.num_unfinished
+    assert 0 == inference.accounts.num_unfinished
 
     running = await inference.start(TextRequest("", 5, session=session.id))
     await running.collect()

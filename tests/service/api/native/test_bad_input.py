@@ -116,7 +116,7 @@ def test_what_is_just_outside(client: TestClient, field: str, value: object):
         {"max_tokens": 1, "temperature": 1e-300, "top_p": 1e-300, "repetition_penalty": 1e-300},
         {"max_tokens": 1, "repetition_penalty": 1e300, "presence_penalty": -2, "seed": 2**63 - 1},
         {"max_tokens": 1, "top_k": 10**18, "min_p": 0, "timeout_s": 300, "stop": ["a" * 64] * 16},
-        {"max_tokens": 1, "prompt": "a" * 65_536, "stream_every": 10**9},
+        {"max_tokens": 1, "prompt": "a" * 65_536, "stream_every": 10**9, "stream": True},
         dict.fromkeys(set(GenerateRequest.model_fields) - {"prompt", "stream"}),
     ],
 )

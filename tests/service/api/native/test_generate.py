@@ -253,3 +253,29 @@ def test_the_interface_is_documented(client: TestClient):
                     assert reference.endswith("/ErrorResponse"), (path, method, status)
     answers = document["paths"]["/generate"]["post"]["responses"]["200"]["content"]
     assert {"application/json", "text/event-stream"} == set(answers)
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_an_event_has_no_more_tokens_than_were_asked_for(client: TestClient, most: int):
+    """Also where text is held back, which may be the beginning of a stop string."""
+    whole = generate(client)["text"]
+    found = events(client, stream_every=most, stop=[whole[3:9] + "\x00", whole[20:22]])
+
+    assert most >= max(event["num_tokens"] for event in found)
+    assert any(event["text"] == "" for event in found[:-1])
+    assert whole[: whole.index(whole[20:22])] == "".join(event["text"] for event in found)
+
+
+def test_the_size_of_events_is_for_streams(client: TestClient):
+    """An option that nobody would look at is refused by name."""
+    response = client.post("/generate", json=BODY | {"stream_every": 3})
+
+    assert (422, "stream_every") == (response.status_code, response.json()["error"]["param"])
+
+
+def test_a_stream_that_is_over_its_time_before_it_began_is_a_504(client: TestClient):
+    """Like any answer."""
+    for stream in (False, True):
+        response = client.post("/generate", json=BODY | {"stream": stream, "timeout_s": 1e-9})
+
+        assert (504, "timeout") == (response.status_code, response.json()["error"]["code"])

@@ -1,0 +1,72 @@
+"""JSON as it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+# Line breaks to Unicode, though not to JSON nor to SSE: clients that read line by line would break.
+_LINE_BREAKS = {mark.encode(): f"\\u{ord(mark):04x}".encode() for mark in "\u0085\u2028\u2029"}
+
+
+def json_bytes(value: Any) -> bytes:
+    """`value` as JSON on one line, for every reader of lines."""
+    text = to_json(value)
+    for mark, escaped in _LINE_BREAKS.items():
+        text = text.replace(mark, escaped)
+    return text
+
+
+class JsonInPieces(Response):
+    """An object whose last field is a long list, made and sent piece by piece.
+
+    Neither is the whole list in memory, nor does making it hold up the event loop.
+
+    Args:
+        fields: The other fields, at least one.
+        name: Of the list.
+        pieces: Its elements, some at a time.
+        close: Called when all is sent, or the client has left.
+    """
+
+    media_type = "application/json"
+
+    def __init__(
+        self,
+        fields: dict[str, Any],
+        name: str,
+        pieces: Iterable[list[Any]],
+        close: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._fields = fields
+        self._name = name
+        self._pieces = pieces
+        self._close = close
+        self.status_code = 200
+        self.background = None
+        self.init_headers({"Cache-Control": "no-transform"})
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send the whole of it."""
+        try:
+            await self._write(send)
+        finally:
+            await self._close()
+
+    async def _write(self, send: Send) -> None:
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        )
+        start = json_bytes(self._fields)[:-1] + b"," + json_bytes(self._name) + b":["
+        comma = b""
+        for piece in self._pieces:
+            body = start + comma + json_bytes(piece)[1:-1]
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await asyncio.sleep(0)
+            start, comma = b"", b","
+        await send({"type": "http.response.body", "body": start + b"]}", "more_body": False})

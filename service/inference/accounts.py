@@ -1,0 +1,71 @@
+"""What was accepted and is not over: a server that shuts down waits for it, memory bounds it."""
+
+from __future__ import annotations
+
+from service.engine.errors import Overloaded
+
+_RETRY_AFTER_S = 5.0
+
+
+class Accounts:
+    """Counts requests that are not complete, and the memory that their results may take.
+
+    Args:
+        max_result_bytes: Of all results together.
+
+    Attributes:
+        num_unfinished: Requests that were accepted and are not complete.
+    """
+
+    def __init__(self, max_result_bytes: int) -> None:
+        self.num_unfinished = 0
+        self._max_result_bytes = max_result_bytes
+        self._num_result_bytes = 0
+
+    def accept(self, num_result_bytes: int) -> Ticket:
+        """A place for one more request; `Ticket.close` must follow.
+
+        Raises:
+            Overloaded: Results of so many bytes do not fit.
+        """
+        total = self._num_result_bytes + num_result_bytes
+        # Any single request is taken: what it may ask for was judged at the door.
+        if num_result_bytes and self._num_result_bytes and total > self._max_result_bytes:
+            raise Overloaded(
+                f"results of up to {self._num_result_bytes} bytes are on their way already",
+                _RETRY_AFTER_S,
+            )
+        self.num_unfinished += 1
+        self._num_result_bytes = total
+        return Ticket(self, num_result_bytes)
+
+    def finished(self) -> None:
+        """A request is complete, or given up."""
+        self.num_unfinished -= 1
+
+    def released(self, num_result_bytes: int) -> None:
+        """The result of a request is sent, or dropped."""
+        self._num_result_bytes -= num_result_bytes
+
+
+class Ticket:
+    """One request's place in the accounts."""
+
+    def __init__(self, accounts: Accounts, num_result_bytes: int) -> None:
+        self._accounts = accounts
+        self._num_result_bytes = num_result_bytes
+        self._is_finished = False
+        self._is_closed = False
+
+    def finish(self) -> None:
+        """The request is complete; its result is still there."""
+        if not self._is_finished:
+            self._is_finished = True
+            self._accounts.finished()
+
+    def close(self) -> None:
+        """Nothing of the request is left; harmless when called again."""
+        self.finish()
+        if not self._is_closed:
+            self._is_closed = True
+            self._accounts.released(self._num_result_bytes)

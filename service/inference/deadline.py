@@ -1,0 +1,43 @@
+"""When a request is over its time, from its arrival on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from service.engine.errors import TimedOut
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on the event loop's clock."""
+
+    at_s: float
+
+    @classmethod
+    def after(cls, timeout_s: float) -> Self:
+        """So much time from now."""
+        return cls(asyncio.get_running_loop().time() + timeout_s)
+
+    @property
+    def time_left_s(self) -> float:
+        """Time that is left; 0 when it is over."""
+        return max(0.0, self.at_s - asyncio.get_running_loop().time())
+
+    @asynccontextmanager
+    async def bounding(self) -> AsyncIterator[None]:
+        """End the block when the time is over.
+
+        Raises:
+            TimedOut: It was.
+        """
+        try:
+            async with asyncio.timeout_at(self.at_s) as timeout:
+                yield
+        except TimeoutError as error:
+            if timeout.expired():
+                raise TimedOut("the time for this request is over") from error
+            raise

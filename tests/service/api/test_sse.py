@@ -1,0 +1,97 @@
+"""Streams of events, on an application side without a server."""
+
+import asyncio
+import json
+
+import pytest
+
+from service.api.sse import EventStream
+from service.engine.errors import TimedOut
+
+
+class Connection:
+    """What a server would give to a response: it never disconnects by itself."""
+
+    def __init__(self):
+        self.messages: list[dict] = []
+        self.closed = 0
+
+    async def receive(self):
+        """Nothing."""
+        await asyncio.Event().wait()
+
+    async def send(self, message):
+        """Keep it."""
+        self.messages.append(message)
+
+    async def close(self):
+        """Count it."""
+        self.closed += 1
+
+    async def run(self, events, keep_alive_s=60.0):
+        """Send them all."""
+        stream = EventStream(
+            events, close=self.close, about=lambda: {"id": "g_1"}, keep_alive_s=keep_alive_s
+        )
+        async with asyncio.timeout(30):
+            await stream({}, self.receive, self.send)
+
+    @property
+    def body(self) -> str:
+        """All that was sent after the head."""
+        return b"".join(m.get("body", b"") for m in self.messages).decode()
+
+
+async def _events(*events, fails=None, waits=None):
+    for event in events:
+        yield event
+    if waits is not None:
+        await waits.wait()
+    if fails is not None:
+        raise fails
+
+
+async def test_a_failure_before_the_first_event_has_a_status_of_its_own():
+    """Nothing was sent; the table of errors answers."""
+    connection = Connection()
+    with pytest.raises(TimedOut):
+        await connection.run(_events(fails=TimedOut("late")))
+
+    assert ([], 1) == (connection.messages, connection.closed)
+
+
+async def test_a_failure_after_it_is_an_event_that_says_what_it_is_about():
+    """The id and whatever else the route tells."""
+    connection = Connection()
+    await connection.run(_events({"text": "a"}, fails=TimedOut("late")))
+
+    assert 'data: {"text":"a"}' == connection.body.split("\n\n")[0]
+    assert '"code":"timeout"' in connection.body
+    assert '"id":"g_1"' in connection.body
+    assert (False, 1) == (connection.messages[-1]["more_body"], connection.closed)
+
+
+async def test_comments_keep_a_silent_stream_alive():
+    """Before the first event, too; then a failure is an event."""
+    connection, gate = Connection(), asyncio.Event()
+    running = asyncio.create_task(
+        connection.run(_events(waits=gate, fails=TimedOut("late")), keep_alive_s=0.01)
+    )
+    async with asyncio.timeout(30):
+        while connection.body.count(": waiting\n\n") < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    gate.set()
+    await running
+
+    assert 200 == connection.messages[0]["status"]
+    assert "event: error" in connection.body
+
+
+async def test_an_event_is_one_line_for_every_reader_of_lines():
+    """Unicode has more line breaks than JSON and SSE know."""
+    text = "a\u2028b\u2029c\u0085d\r\ne"
+    connection = Connection()
+    await connection.run(_events({"text": text}))
+
+    assert 1 == len(connection.body.strip().splitlines())
+    assert {"text": text} == json.loads(connection.body.removeprefix("data: "))
