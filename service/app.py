@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from service import __version__
+from service.api.bodies import Bodies, ReadBody
 from service.api.errors import add_error_handlers, responses
-from service.api.middleware import BodyLimit, RequestLog
+from service.api.middleware import HeadAsGet, RequestLog
 from service.api.native import generate, health, models, sessions
 from service.api.state import ServiceState
 from service.artifacts.store import ModelStore
@@ -46,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         summary="Text from recurrent language models: streamed, batched, with sessions.",
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would need to know the scheme and host of the client
         # In place of FastAPI's own shape, which this server never sends.
         responses=responses(422, 500),
     )
@@ -54,14 +56,15 @@ def create_app(settings: Settings) -> FastAPI:
             registry, MemorySessionStore(session_limits(settings)), request_limits(settings)
         ),
         heartbeat_timeout_s=settings.heartbeat_timeout_s,
+        hang_timeout_s=settings.hang_timeout_s,
         stream_keep_alive_s=settings.stream_keep_alive_s,
+        bodies=Bodies(settings.max_body_bytes, settings.max_bodies_bytes, settings.body_timeout_s),
     )
     for resource in (generate, sessions, models, health):
         app.include_router(resource.router)
     add_error_handlers(app)
-    app.add_middleware(
-        BodyLimit, max_bytes=settings.max_body_bytes, timeout_s=settings.body_timeout_s
-    )
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(ReadBody, bodies=app.state.service.bodies)
     app.add_middleware(RequestLog)
     return app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,6 @@ from service.settings import (
     refuse_unknown_environment,
 )
 
-# Longer than clients and proxies keep idle connections (5 to 60 s): it must not be the server that
-# closes first, or a request that is sent at that moment is lost.
-_KEEP_ALIVE_S = 75
 _EXAMPLES = f"""\
 examples:
   lstm-serve serve                             the models of ./model_store on port 8000
@@ -145,7 +143,10 @@ def serve(settings: Settings) -> int:
 
     from service.app import create_app
     from service.models.errors import CannotServe
-    from service.server import Server
+    from service.server.connection import Connection
+    from service.server.connections import Connections
+    from service.server.descriptors import connections_within_limit
+    from service.server.serving import Server
 
     logs.configure(settings.log_format, settings.log_level)
     # The engine lets go of the interpreter's lock in each run of the graph. After Python's default
@@ -156,23 +157,32 @@ def serve(settings: Settings) -> int:
     except CannotServe as error:
         _complain(str(error))
         return 1
+    connections = Connections(connections_within_limit(settings.max_connections))
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
+        http=partial(  # type: ignore[arg-type] # uvicorn only calls it
+            Connection, connections=connections, write_timeout_s=settings.write_timeout_s
+        ),
+        ws="none",
+        workers=1,
         log_config=None,
         server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type] # a delay like any other
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
     )
     state = app.state.service
     server = Server(
         config,
         state,
+        connections,
         grace_period_s=settings.grace_period_s,
         on_started=lambda: _greet(settings, [model.ref for model in state.inference.models]),
     )
     server.run()
-    return 0 if server.started else 1
+    return 0 if server.started and not server.has_failed else 1
 
 
 def models(root: Path) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -103,6 +104,9 @@ class Settings(StoreSettings, AddressSettings):
         "more get 429.",
     )
     max_body_bytes: _Positive = Field(1 << 20, description="Largest request body; more gets 413.")
+    max_bodies_bytes: _Positive = Field(
+        64 << 20, description="Most memory of all request bodies; more get 429."
+    )
     body_timeout_s: _Seconds = Field(30.0, description="Time for a client to send its request.")
     max_timeout_s: _Seconds = Field(
         300.0, description="Time for one request, and the largest `timeout_s` that it may ask for."
@@ -125,16 +129,41 @@ class Settings(StoreSettings, AddressSettings):
         256 << 20, description="Most memory for sessions; the longest unused ones are evicted."
     )
 
+    max_connections: _Positive = Field(
+        4096,
+        description="Most connections; the longest idle one is closed for a new one. Fewer if the "
+        "limit of open files is lower.",
+    )
+    keep_alive_s: _Seconds = Field(
+        620.0,
+        description="An idle connection is closed after this long; longer than what proxies keep.",
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses or networks of proxies, by commas, whose `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` are believed; none if empty.",
+    )
+
     grace_period_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         20.0, description="Time for running texts to finish after SIGTERM."
     )
     heartbeat_timeout_s: _Seconds = Field(
         10.0, description="The server is not ready when an engine had no heartbeat for longer."
     )
+    hang_timeout_s: _Seconds = Field(
+        60.0, description="The server exits when an engine had no heartbeat for this long."
+    )
     log_format: Literal["text", "json"] = Field("text", description="Form of the log lines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least important log lines that are written."
     )
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: str) -> str:
+        for part in filter(None, (part.strip() for part in proxies.split(","))):
+            ip_network(part, strict=False)
+        return proxies
 
     @field_validator("models", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from service.engine.errors import (
     Draining,
@@ -81,7 +82,16 @@ HTTP_CODES = {
     413: "body_too_large",
     415: "unsupported_media_type",
 }
+BELOW_CODES = {
+    400: "invalid_http",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    429: "overloaded",
+    431: "head_too_large",
+}
+"""Of what the server refuses before there is a request."""
 _MAX_RETRY_AFTER_S = 60
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _DESCRIPTIONS = {
     400: "The body is not JSON.",
     404: "No such model, or no such session.",
@@ -118,6 +128,11 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _respond_http)
 
 
+def below_application(status: int, message: str) -> ErrorResponse:
+    """The body of an answer to what never became a request."""
+    return _body(BELOW_CODES[status], message)
+
+
 def error_body(error: Exception) -> ErrorResponse:
     """The body for an exception of the table; of any other it says only that it happened."""
     kind = _kind(error)
@@ -130,7 +145,11 @@ def _kind(error: Exception) -> _Kind | None:
     return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), None)
 
 
-async def _respond_known(_request: Request, error: Exception) -> JSONResponse:
+def error_response(error: Exception) -> JSONResponse:
+    """The answer for an exception of the table, or HTTP's own; for any other one a 500."""
+    if isinstance(error, HTTPException):
+        code = HTTP_CODES.get(error.status_code, "http_error")
+        return _respond(error.status_code, code, error.detail, headers=error.headers)
     kind = _kind(error)
     headers = {}
     if isinstance(error, Overloaded):
@@ -141,6 +160,10 @@ async def _respond_known(_request: Request, error: Exception) -> JSONResponse:
         headers = {"Retry-After": "5", "Connection": "close"}
     status = kind.status if kind else 500
     return JSONResponse(error_body(error).model_dump(), status, headers)
+
+
+async def _respond_known(_request: Request, error: Exception) -> JSONResponse:
+    return error_response(error)
 
 
 async def _respond_invalid(request: Request, error: Exception) -> JSONResponse:
@@ -174,13 +197,27 @@ def _says_json(request: Request) -> bool:
     return media_type == "application/json" or media_type.endswith("+json")
 
 
-async def _respond_http(_request: Request, error: Exception) -> JSONResponse:
+async def _respond_http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError(f"not for this handler: {error!r}")
-    code, message = HTTP_CODES.get(error.status_code, "http_error"), error.detail
     if error.status_code == 400:  # from FastAPI, which says no more of what it could not parse
         message = "the body is not UTF-8, not JSON, nested too deep, or has a number too long"
-    return _respond(error.status_code, code, message, headers=error.headers)
+        return _respond(400, HTTP_CODES[400], message)
+    response = error_response(error)
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(_allowed(request))
+    return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of all routes of a path: starlette names those of the first one."""
+
+    def is_served(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    methods = [method for method in _METHODS if is_served(method)]
+    return [*methods, "HEAD"] if "GET" in methods else methods
 
 
 def _respond(

@@ -1,4 +1,4 @@
-"""What holds for every request: an id, one log line, and a bound on the body.
+"""What holds for every request: an id, one log line, and HEAD wherever there is GET.
 
 Plain ASGI: starlette's BaseHTTPMiddleware would hide from the routes that a client has left.
 """
@@ -12,11 +12,10 @@ import secrets
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.errors import error_body
+from service.api.errors import error_response
+from service.engine.errors import Draining
 from service.observability.logs import FIELDS
 
 _log = logging.getLogger("service.request")
@@ -56,12 +55,14 @@ class RequestLog:
         try:
             await self._app(scope, receive, send_with_id)
         # Here and not in a handler of the application: those answer outside of this middleware.
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             _log.exception("an unexpected error")
-            if status:  # the answer has begun: cutting the connection is the only way to tell
-                raise
-            response = JSONResponse(error_body(error).model_dump(), 500)
-            await response(scope, receive, send_with_id)
+            if not status:  # else the answer has begun, and the server below cuts the connection
+                await error_response(error)(scope, receive, send_with_id)
+        except asyncio.CancelledError:  # the server ends, and could not wait for this request
+            if not status:
+                response = error_response(Draining("the server is shutting down"))
+                await response(scope, receive, send_with_id)
         finally:
             route = scope.get("route")
             line = {
@@ -69,55 +70,26 @@ class RequestLog:
                 "method": scope["method"],
                 "path": getattr(route, "path", _NO_ROUTE),
                 "status": status,
+                "client": (scope.get("client") or ("",))[0],
                 "duration_s": round(time.monotonic() - started_s, 4),
                 **fields,
             }
             _log.info("request", extra={FIELDS: line})
 
 
-class BodyLimit:
-    """Refuses a body that is too large (413) or too slow to come (408), before it is in memory.
+class HeadAsGet:
+    """Answers HEAD as GET; the server below sends no body for it."""
 
-    Args:
-        app: What comes next.
-        max_bytes: Largest body.
-        timeout_s: Time from the first byte of the request to the last.
-    """
-
-    def __init__(self, app: ASGIApp, max_bytes: int, timeout_s: float) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._max_bytes = max_bytes
-        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with a guarded `receive`."""
-        if scope["type"] != "http":
+        """Pass the request on."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        num_bytes = 0
-        complete = False
-        deadline_s = asyncio.get_running_loop().time() + self._timeout_s
-        declared = Headers(scope=scope).get("content-length", "")
-        too_large = declared.isdecimal() and int(declared[:20]) > self._max_bytes
-
-        async def guarded_receive() -> Message:
-            nonlocal num_bytes, complete
-            if too_large:
-                raise self._too_large()
-            if complete:  # only the disconnect is still to come, and that may take its time
-                return await receive()
-            try:
-                async with asyncio.timeout_at(deadline_s):
-                    message = await receive()
-            except TimeoutError as error:
-                raise HTTPException(408, "the body did not come in time") from error
-            num_bytes += len(message.get("body", b""))
-            if num_bytes > self._max_bytes:
-                raise self._too_large()
-            complete = not message.get("more_body", False)
-            return message
-
-        await self._app(scope, guarded_receive, send)
-
-    def _too_large(self) -> HTTPException:
-        return HTTPException(413, f"the body is larger than {self._max_bytes} bytes")
+        as_get = {**scope, "method": "GET"}
+        try:
+            await self._app(as_get, receive, send)
+        finally:
+            scope["route"] = as_get.get("route")  # for the log

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.api.bodies import Bodies
 from service.engine.errors import Draining
 from service.inference.start import Inference
 
@@ -18,14 +19,30 @@ class ServiceState:
     Attributes:
         inference: The use cases.
         heartbeat_timeout_s: An engine silent for longer is not ready.
+        hang_timeout_s: An engine silent for longer hangs.
         stream_keep_alive_s: A stream in which nothing was sent for this long gets a comment.
+        bodies: Of the requests that are here.
         draining: The server is going down; no new work.
     """
 
     inference: Inference
     heartbeat_timeout_s: float
+    hang_timeout_s: float
     stream_keep_alive_s: float
+    bodies: Bodies
     draining: bool = False
+
+    def engine_failure(self) -> str | None:
+        """What is wrong with an engine that only a restart can mend; None if all is well."""
+        if self.draining:  # then they end
+            return None
+        for model in self.inference.models:
+            status = model.engine.status
+            if not status.alive:
+                return f"the engine of {model.ref} is dead"
+            if status.heartbeat_age_s > self.hang_timeout_s:
+                return f"the engine of {model.ref} hangs"
+        return None
 
 
 # Coroutines that wait for nothing: FastAPI would run plain functions in a thread, for each request.

@@ -21,6 +21,7 @@ from service.runtime.decoder import Decoder
 
 _log = logging.getLogger(__name__)
 _IDLE_BEAT_S = 0.5
+_PATIENCE_S = 5.0
 
 
 class Engine:
@@ -108,7 +109,9 @@ class Engine:
         """End the thread; requests that still run fail."""
         self._stopping = _shutting_down
         self.drain()
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join, _PATIENCE_S)
+        if self._thread.is_alive():
+            _log.error("the engine thread hangs; it ends with the process")
 
     @property
     def alive(self) -> bool:

@@ -77,6 +77,7 @@ class RunningText:
         self.model = model
         self.turn = turn
         self.finish_reason: FinishReason | None = None
+        self._has_failed = False
         self._request = request
         self._stream = stream
         self._stream_every = stream_every
@@ -100,6 +101,11 @@ class RunningText:
     def seed(self) -> int:
         """What the tokens are drawn with."""
         return self._request.sampling.seed
+
+    @property
+    def outcome(self) -> str:
+        """One word for the log: why it ended."""
+        return self.finish_reason or ("failed" if self._has_failed else "left")
 
     @property
     def usage(self) -> Usage:
@@ -134,6 +140,7 @@ class RunningText:
                 case Finished(reason, row):
                     yield await self._finish(self._assembler.finish(), reason, row)
                 case Failed(error):
+                    self._has_failed = True
                     raise error
 
     async def collect(self) -> Delta:

@@ -25,7 +25,7 @@ def test_every_setting_is_there(name: str):
 
     assert f"`--{name.replace('_', '-')}`" in line
     assert str(field.description) in line
-    if field.default not in (None, ()):
+    if field.default not in (None, (), ""):
         default = field.default
         assert f"`{default:g}`" if isinstance(default, float) else f"`{default}`" in line
 
@@ -43,7 +43,7 @@ def test_every_route_is_there(tmp_path: Path):
 def test_every_error_code_is_there():
     """With its status, in a line of its own."""
     codes = {(kind.status, kind.code) for kind in errors.KINDS.values()}
-    codes |= set(errors.HTTP_CODES.items())
+    codes |= set(errors.HTTP_CODES.items()) | set(errors.BELOW_CODES.items())
     codes |= {(422, "invalid_request"), (500, "internal_error")}
     listed = {
         (int(status), code) for status, code in re.findall(r"^\| (\d{3}) \| `(\w+)` \|", PAGE, re.M)

@@ -157,5 +157,8 @@ def test_an_open_stream_has_headers_that_proxies_obey(server: RunningServer):
 
     headers: httpx.Headers = response.headers
     assert headers["content-type"].startswith("text/event-stream")
-    assert ("no-cache", "no") == (headers["cache-control"], headers["x-accel-buffering"])
+    assert ("no-cache, no-transform", "no") == (
+        headers["cache-control"],
+        headers["x-accel-buffering"],
+    )
     assert headers["x-request-id"].startswith("r_")

@@ -80,7 +80,7 @@ async def _close(running: RunningText, request: Request) -> None:
         "prompt_tokens": usage.prompt_tokens,
         "cached_tokens": usage.cached_tokens,
         "completion_tokens": usage.completion_tokens,
-        "finish_reason": running.finish_reason or "none",
+        "finish_reason": running.outcome,
     }
     await running.close()
 

@@ -37,11 +37,9 @@ class HealthReport(BaseModel):
 
 @router.get("/live", summary="Is the process alive?", responses={503: {"model": HealthReport}})
 async def live(state: State) -> JSONResponse:
-    """503 when an engine's thread is dead: only a restart helps. Overload is not unhealthy."""
-    for name, engine in _engines(state).items():
-        if not engine.alive:
-            return _report(state, "engine_dead", f"the engine of {name} is dead")
-    return _report(state)
+    """503 when an engine is dead or hangs: only a restart helps. Overload is not unhealthy."""
+    failure = state.engine_failure()
+    return _report(state, "engine_dead", failure) if failure else _report(state)
 
 
 @router.get("/ready", summary="Can it take requests?", responses={503: {"model": HealthReport}})

@@ -1,6 +1,8 @@
-"""uvicorn, but on SIGTERM it drains: new work gets 503, running texts finish, then it exits with 0.
+"""A server that drains: new work gets 503, running texts finish, then it ends.
 
-uvicorn by itself closes the listening socket at once, so that a probe could not even be told why.
+It does so on SIGTERM (exit status 0), and when an engine is dead or hangs (exit status 1: whoever
+watches the process starts it again). uvicorn by itself closes the listening socket at once, so that
+a probe could not even be told why.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ from types import FrameType
 import uvicorn
 
 from service.api.state import ServiceState
+from service.server.connections import Connections
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.05
+_WATCH_S = 1.0
 _FLUSH_S = 5
 
 
@@ -28,14 +32,19 @@ class Server(uvicorn.Server):
     Args:
         config: uvicorn's; its application must have been made by `create_app`.
         state: The application's state.
+        connections: Those that `config` makes.
         grace_period_s: Time for running texts to finish.
         on_started: Called when it listens.
+
+    Attributes:
+        has_failed: It ended because of an engine.
     """
 
     def __init__(
         self,
         config: uvicorn.Config,
         state: ServiceState,
+        connections: Connections,
         *,
         grace_period_s: float,
         on_started: Callable[[], None],
@@ -43,10 +52,14 @@ class Server(uvicorn.Server):
         # Also the time that the last events of ended streams have to reach their readers.
         config.timeout_graceful_shutdown = _FLUSH_S
         super().__init__(config)
+        self.has_failed = False
+        self._is_told = False
         self._state = state
+        self._connections = connections
         self._grace_period_s = grace_period_s
         self._on_started = on_started
         self._draining: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._event_loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
@@ -54,29 +67,43 @@ class Server(uvicorn.Server):
         self._event_loop = asyncio.get_running_loop()
         await super().startup(sockets)  # type: ignore[arg-type]
         if self.started:
+            self._watching = asyncio.ensure_future(self._watch())
             self._on_started()
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
         """Begin to drain; at the second signal, stop."""
-        if self._state.draining or self._event_loop is None:
+        if self._is_told or self._event_loop is None:
             self.should_exit = True
             self._grace_period_s = 0
             return
-        self._state.draining = True
+        self._is_told = True
         self._event_loop.call_soon_threadsafe(self._begin_draining)
 
+    async def _watch(self) -> None:
+        """Look after connections and engines, from time to time."""
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            self._connections.sweep(asyncio.get_running_loop().time())
+            failure = self._state.engine_failure()
+            if failure:
+                _log.critical("%s: the server ends, to be started again", failure)
+                self.has_failed = True
+                self._begin_draining()
+
     def _begin_draining(self) -> None:
-        self._draining = asyncio.ensure_future(self._drain())
+        if not self._state.draining:
+            self._state.draining = True
+            self._state.bodies.end()
+            self._draining = asyncio.ensure_future(self._drain())
 
     async def _drain(self) -> None:
         _log.info("shutting down: running texts have %g s to finish", self._grace_period_s)
-        engines = [model.engine for model in self._state.inference.models]
         started_s = time.monotonic()
         while self._state.inference.accounts.num_unfinished:
             if time.monotonic() - started_s >= self._grace_period_s:
                 _log.warning("the grace period is over: running texts are ended")
                 break
             await asyncio.sleep(_POLL_S)
-        for engine in engines:
-            await engine.stop()
+        for model in self._state.inference.models:
+            await model.engine.stop()
         self.should_exit = True

@@ -1,0 +1,141 @@
+"""Bodies of requests: read whole before the application sees the request, within bounds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.errors import ClientGone, error_response
+from service.engine.errors import Draining, Overloaded
+
+_RETRY_AFTER_S = 2.0
+
+
+class Bodies:
+    """All bodies that are here, from their first byte to the end of their requests.
+
+    Args:
+        max_bytes: Largest body.
+        max_total_bytes: Most memory for all of them.
+        timeout_s: Time for one to come.
+    """
+
+    def __init__(self, max_bytes: int, max_total_bytes: int, timeout_s: float) -> None:
+        self.num_bytes = 0
+        self._max_bytes = max_bytes
+        self._max_total_bytes = max_total_bytes
+        self._timeout_s = timeout_s
+        self._coming: set[asyncio.Timeout] = set()
+        self._are_over = False
+
+    def end(self) -> None:
+        """Wait for no more bytes: the server goes down."""
+        self._are_over = True
+        for timeout in self._coming:
+            timeout.reschedule(asyncio.get_running_loop().time())
+
+    async def read(self, scope: Scope, receive: Receive, held: Held) -> bytes:
+        """The whole body of a request.
+
+        Raises:
+            HTTPException: It is too large (413), or too slow (408).
+            Overloaded: There is no room for it.
+            Draining: The server goes down before it has come.
+            ClientGone: The client left.
+        """
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared[:20]) > self._max_bytes:
+            raise self._too_large()
+        parts: list[bytes] = []
+        async with self._in_time():
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGone("the client left before its request was complete")
+                parts.append(message.get("body", b""))
+                held.grow(len(parts[-1]))
+                if held.num_bytes > self._max_bytes:
+                    raise self._too_large()
+                if self.num_bytes > self._max_total_bytes:
+                    raise Overloaded(
+                        f"{self.num_bytes} bytes of requests are here already", _RETRY_AFTER_S
+                    )
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+
+    @contextmanager
+    def holding(self) -> Iterator[Held]:
+        """Account for one request's body, until the block ends."""
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            held.grow(-held.num_bytes)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(0 if self._are_over else self._timeout_s) as timeout:
+                self._coming.add(timeout)
+                try:
+                    yield
+                finally:
+                    self._coming.discard(timeout)
+        except TimeoutError as error:
+            if self._are_over:
+                raise Draining("the server is shutting down") from error
+            raise HTTPException(408, "the body did not come in time") from error
+
+    def _too_large(self) -> HTTPException:
+        return HTTPException(413, f"the body is larger than {self._max_bytes} bytes")
+
+
+class Held:
+    """What one request's body takes of the memory for all of them."""
+
+    def __init__(self, bodies: Bodies) -> None:
+        self.num_bytes = 0
+        self._bodies = bodies
+
+    def grow(self, num_bytes: int) -> None:
+        """So many more bytes."""
+        self.num_bytes += num_bytes
+        self._bodies.num_bytes += num_bytes
+
+
+class ReadBody:
+    """Reads the body first: what goes wrong with it is answered here, in the one shape."""
+
+    def __init__(self, app: ASGIApp, bodies: Bodies) -> None:
+        self._app = app
+        self._bodies = bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with its body."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        with self._bodies.holding() as held:
+            try:
+                body = await self._bodies.read(scope, receive, held)
+            except (HTTPException, Overloaded, Draining, ClientGone) as error:
+                await error_response(error)(scope, receive, send)
+                return
+            await self._app(scope, _giving(body, receive), send)
+
+
+def _giving(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body once, and then whatever comes: the disconnect."""
+    parts = [body]
+
+    async def give() -> Message:
+        if parts:
+            return {"type": "http.request", "body": parts.pop(), "more_body": False}
+        return await receive()
+
+    return give

@@ -1,0 +1,259 @@
+"""One HTTP/1 connection: uvicorn's, with bounds on what the other side may send and leave unread.
+
+uvicorn and its parser (httptools) take a head of any length, drop the body of a request that offers
+an upgrade, answer errors of their own in plain text, and wait for ever for bytes that never come.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from service.api.errors import below_application
+from service.api.json_bytes import json_bytes
+from service.observability.logs import FIELDS
+from service.server.connections import Connections
+
+_log = logging.getLogger("service.request")
+_MAX_HEAD_BYTES = 64 << 10
+_MAX_HEADERS = 100
+_FIRST_BYTE_S = 30.0
+_HEAD_S = 10.0
+_REST_S = 5.0
+_MAX_REST_BYTES = 4 << 20
+_PROBES = b"/health/"
+
+
+class Connection(HttpToolsProtocol):
+    """Refuses what no client sends: long heads, slow heads, broken HTTP; in the one error shape.
+
+    What a client still sends after it was refused is read and dropped for a while: were the socket
+    closed at once, the client would see a reset in place of the answer.
+
+    Args:
+        connections: All of them.
+        write_timeout_s: The connection ends when nothing is taken of what is sent for so long.
+        options: uvicorn's.
+    """
+
+    def __init__(self, *, connections: Connections, write_timeout_s: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._all = connections
+        self._write_timeout_s = write_timeout_s
+        now_s = self.loop.time()
+        # When each of these began, None while it does not last.
+        self._silent_since_s: float | None = now_s  # no byte of a first request
+        self._head_since_s: float | None = None  # a head, or a trailer, is not complete
+        self._rest_since_s: float | None = None  # bytes come that nobody wants any more
+        self._unread_since_s = now_s
+        self._num_unread = 0
+        self._num_bytes_in_head = 0
+        self._num_bytes_of_rest = 0
+        self._is_refused = False
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # What uvicorn and the event loop call
+
+    def connection_made(self, transport: Any) -> None:
+        """Take a place among the connections."""
+        super().connection_made(transport)
+        self._all.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place back."""
+        self._all.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come, within bounds."""
+        if self.transport.is_closing():
+            return
+        self._silent_since_s = None
+        if self._is_refused or self._is_answered:
+            self._drop_rest(data)
+            if self._is_refused:
+                return
+        if self._head_since_s is None:
+            self._head_since_s = self.loop.time()
+        self._num_bytes_in_head += len(data)
+        self._parse(data)
+        if self._num_bytes_in_head > _MAX_HEAD_BYTES:
+            self._refuse(431, f"the head is larger than {_MAX_HEAD_BYTES} bytes")
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP."""
+        self._refuse(400, msg)
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._num_head_bytes = 0
+        self._all.set_idle(self, idle=False)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer."""
+        self._num_head_bytes += len(name) + len(value) + 4
+        if self._num_head_bytes > _MAX_HEAD_BYTES or len(self.headers) >= _MAX_HEADERS:
+            self._refuse(431, f"more than {_MAX_HEADERS} headers, or {_MAX_HEAD_BYTES} bytes")
+        elif not self._is_refused:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """A head is complete: its request begins, unless it is refused."""
+        self._head_is_complete()
+        if self._is_refused or self.parser.should_upgrade():
+            return
+        if self._all.are_too_many and not self.url.startswith(_PROBES):
+            self._refuse(429, "there are too many connections", (b"retry-after: 2\r\n",))
+            return
+        super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            self.cycle.send = _unframed(self.cycle)  # type: ignore[assignment, method-assign]
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        self._head_is_complete()
+        if not self._is_refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self._head_is_complete()
+        if not self._is_refused and not self.parser.should_upgrade():
+            super().on_message_complete()
+            if self.cycle.response_complete:  # it was answered before it had come to its end
+                self.cycle.more_body = False
+                self._rest_since_s = None
+                self.on_response_complete()
+
+    def on_response_complete(self) -> None:
+        """An answer was sent; the body that it answers may still be coming."""
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body:
+            self._rest_since_s = self.loop.time()
+        elif self.cycle.response_complete:
+            self._all.set_idle(self, idle=True)
+
+    # What `Connections` calls
+
+    def overdue(self, now_s: float) -> bool:
+        """Whether the other side has been silent, or has taken nothing, for too long."""
+        if self._is_over(self._head_since_s, _HEAD_S, now_s) and not self._is_refused:
+            self._refuse(408, f"the head did not come within {_HEAD_S:g} s")
+            return False
+        return (
+            self._is_over(self._silent_since_s, _FIRST_BYTE_S, now_s)
+            or self._is_over(self._rest_since_s, _REST_S, now_s)
+            or self._takes_nothing(now_s)
+        )
+
+    def drop(self) -> None:
+        """End it, whatever it is doing."""
+        self._all.leave(self)
+        self.transport.abort()
+
+    # Parts of these
+
+    @property
+    def _is_answered(self) -> bool:
+        """Whether the body that comes is one whose request was answered without it."""
+        return self._rest_since_s is not None
+
+    @staticmethod
+    def _is_over(since_s: float | None, most_s: float, now_s: float) -> bool:
+        return since_s is not None and now_s - since_s > most_s
+
+    def _takes_nothing(self, now_s: float) -> bool:
+        num_unread = self.transport.get_write_buffer_size()
+        if num_unread == 0 or num_unread != self._num_unread:
+            self._num_unread, self._unread_since_s = num_unread, now_s
+        return now_s - self._unread_since_s > self._write_timeout_s
+
+    def _head_is_complete(self) -> None:
+        self._head_since_s = None
+        self._num_bytes_in_head = 0
+
+    def _parse(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError as error:
+            self._refuse(400, f"this is not HTTP/1: {error}")
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Parse the request again without its offer, which nobody has to take up (RFC 9110, 7.8).
+
+        The parser takes all that follows the head for another protocol, and so loses the body.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(405, "CONNECT is for proxies")
+            return
+        head = [method, b" ", self.url, b" HTTP/1.1\r\n"]
+        for name, value in self.headers:
+            if name not in (b"upgrade", b"http2-settings", b"connection"):
+                head += [name, b": ", value, b"\r\n"]
+            elif name == b"connection" and b"close" in value.lower():
+                head.append(b"connection: close\r\n")
+        self.parser = httptools.HttpRequestParser(self)
+        self._parse(b"".join([*head, b"\r\n", rest]))
+
+    def _refuse(self, status: int, message: str, headers: tuple[bytes, ...] = ()) -> None:
+        """Answer below the application, and close when the other side has seen it."""
+        if self._is_refused:
+            return
+        self._is_refused = True
+        self._rest_since_s = self.loop.time()
+        if self.cycle is not None and not self.cycle.response_complete:
+            if self.cycle.response_started or not self.cycle.more_body:
+                self.cycle.keep_alive = False  # an answer is on its way, and will be the last one
+                return
+            # The rest of the body will never come: for the application the client is gone.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        body = json_bytes(below_application(status, message).model_dump())
+        request_id = "r_" + secrets.token_hex(12)
+        fields = {"request": request_id, "client": self.client and self.client[0], "status": status}
+        _log.info("refused", extra={FIELDS: fields | {"reason": message}})
+        head = [
+            STATUS_LINE[status],
+            b"content-type: application/json\r\nconnection: close\r\n",
+            b"content-length: %d\r\nx-request-id: %s\r\n" % (len(body), request_id.encode()),
+            *headers,
+        ]
+        self.transport.write(b"".join([*head, b"\r\n", body]))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _drop_rest(self, data: bytes) -> None:
+        self._num_bytes_of_rest += len(data)
+        if self._num_bytes_of_rest > _MAX_REST_BYTES:
+            self.drop()
+
+
+def _unframed(cycle: Any) -> Callable[[Any], Awaitable[None]]:
+    """A `send` for HTTP/1.0, which knows no chunks: a body ends where the connection does."""
+    send, is_framed = cycle.send, True
+
+    async def send_unframed(message: Any) -> None:
+        nonlocal is_framed
+        if message["type"] == "http.response.start":
+            names = {name.lower() for name, _ in message.get("headers", ())}
+            is_framed = b"content-length" in names or message["status"] in (204, 304)
+            cycle.chunked_encoding = None if is_framed else False
+        elif not is_framed:  # uvicorn compares what it sends with what was announced
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    return send_unframed
