@@ -22,4 +22,4 @@ def _run_once_unless_told(engine: Engine) -> bool:
     return _run_once(engine)
 
 
-Engine.run_once = _run_once_unless_told  # type: ignore[method-assign]
+Engine.run_once = _run_once_unless_told  # type: ignore[assignment, method-assign]
