@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -108,9 +109,16 @@ def publish(
     start_before_prompt: bool = False,
     seed: int = 0,
     tokenizer: bytes | None = None,
+    graph: bytes | None = None,
+    documents: Mapping[str, str] | None = None,
+    created_at: str = "2026-01-01T00:00:00Z",
 ) -> Path:
     """Publish a tiny model into the store at `root`; returns its folder."""
-    files = {"model.onnx": step_graph(seed=seed), "tokenizer.json": tokenizer or tokenizer_json()}
+    files = {
+        "model.onnx": graph or step_graph(seed=seed),
+        "tokenizer.json": tokenizer or tokenizer_json(),
+        **{file: text.encode() for file, text in (documents or {}).items()},
+    }
     manifest = Manifest(
         name=name,
         version=version,
@@ -139,7 +147,7 @@ def publish(
             num_parameters=1,
             num_steps=0,
             wall_time_s=0,
-            created_at="2026-01-01T00:00:00Z",
+            created_at=created_at,
         ),
         evaluations=(),
         parity=Parity(

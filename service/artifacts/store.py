@@ -1,7 +1,8 @@
 """The model store: find versions, verify one before it is used, publish one at once or not at all.
 
 A version is written once. `verify` reads every byte of it: sizes and checksums of all files, no
-file that the manifest does not list, no link and no path that leads out of the folder.
+link and no path that leads out of the folder. What is served must be whole; a document beside it
+that somebody has edited, and files that the manifest does not list, are remarked upon.
 """
 
 from __future__ import annotations
@@ -13,23 +14,39 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from service.artifacts.errors import IntegrityError, ManifestError, VersionExists
+from service.artifacts.errors import (
+    IntegrityError,
+    ManifestError,
+    Unreadable,
+    VersionExists,
+    printable,
+)
+from service.artifacts.files import read_small, reading, require_plain_file
 from service.artifacts.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest
 
 _MAX_MANIFEST_BYTES = 1 << 20
+_MAX_NAMED_FILES = 5
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """A verified version folder."""
+    """A verified version folder.
+
+    Attributes:
+        folder: Where it is.
+        manifest: What it says of itself.
+        remarks: What is not as it was published and does not matter for serving, for people, as
+            `README.md changed`.
+    """
 
     folder: Path
     manifest: Manifest
+    remarks: tuple[str, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -41,14 +58,18 @@ class Artifact:
 
         Raises:
             IntegrityError: It is missing, a link, or not what the manifest says.
+            Unreadable: The operating system refuses it.
         """
         path = self.folder / file
         entry = self.manifest.files[file]
-        _require_plain_file(path)
-        content = path.read_bytes()
+        with reading(path):
+            require_plain_file(path)
+            num_bytes = path.stat().st_size
+            # Before it is read: what takes its place may be larger than the memory.
+            content = path.read_bytes() if num_bytes == entry.num_bytes else b""
         if len(content) != entry.num_bytes:
             raise IntegrityError(
-                path, f"has {len(content)} bytes, the manifest says {entry.num_bytes}"
+                path, f"has {num_bytes} bytes, the manifest says {entry.num_bytes}"
             )
         if hashlib.sha256(content).hexdigest() != entry.sha256:
             raise IntegrityError(path, "its sha256 is not the one in the manifest")
@@ -62,54 +83,89 @@ class ModelStore:
         self.root = root
 
     def names(self) -> list[str]:
-        """Model names that have at least one version folder."""
-        if not self.root.is_dir():
-            return []
-        return sorted(
-            entry.name
-            for entry in self.root.iterdir()
-            if re.fullmatch(NAME_PATTERN, entry.name) and self.versions(entry.name)
-        )
+        """Model names that have at least one version folder, or whose folder cannot be read.
+
+        Raises:
+            Unreadable: The store itself cannot be read.
+        """
+        with reading(self.root):
+            if not self.root.is_dir():
+                return []
+            found = sorted(entry.name for entry in self.root.iterdir())
+        return [name for name in found if re.fullmatch(NAME_PATTERN, name) and self._holds(name)]
+
+    def _holds(self, name: str) -> bool:
+        try:
+            return bool(self.versions(name))
+        except Unreadable:
+            return True
 
     def versions(self, name: str) -> list[int]:
-        """Published versions of a model, ascending; half-written ones are not among them."""
+        """Published versions of a model, ascending; half-written ones are not among them.
+
+        Raises:
+            Unreadable: The model's folder cannot be read.
+        """
         folder = self.root / name
-        if not re.fullmatch(NAME_PATTERN, name) or not folder.is_dir():
+        if not re.fullmatch(NAME_PATTERN, name):
             return []
+        with reading(folder):
+            if not folder.is_dir():
+                return []
+            entries = list(folder.iterdir())
         return sorted(
-            int(v.name)
-            for v in folder.iterdir()
-            if re.fullmatch(r"[1-9]\d{0,8}", v.name) and v.is_dir()
+            int(entry.name)
+            for entry in entries
+            if re.fullmatch(r"[1-9]\d{0,8}", entry.name) and _may_be_folder(entry)
         )
 
     def folder(self, name: str, version: int) -> Path:
         """Where a version is, or would be."""
         return self.root / name / str(version)
 
-    def verify(self, name: str, version: int) -> Artifact:
-        """Check a version folder byte for byte.
+    def manifest(self, name: str, version: int) -> Manifest:
+        """What a version says of itself.
 
         Raises:
-            ManifestError: manifest.json is missing or breaks its schema.
-            IntegrityError: A file is missing, changed, unlisted, a link, or elsewhere.
+            ManifestError: manifest.json is missing, breaks its schema, or is of another version.
+            IntegrityError: The folder is a link.
+            Unreadable: The operating system refuses it.
         """
         folder = self.folder(name, version)
         for path in (folder.parent, folder):
-            if path.is_symlink():
-                raise IntegrityError(path, "is a symbolic link")
+            with reading(path):
+                if path.is_symlink():
+                    raise IntegrityError(path, "is a symbolic link")
         manifest = read_manifest(folder)
         if (manifest.name, manifest.version) != (name, version):
             raise ManifestError(
                 folder / MANIFEST_FILE,
                 f"says it is {manifest.ref} but lies in {name}/{version}",
             )
-        artifact = Artifact(folder, manifest)
-        for file in manifest.files:
+        return manifest
+
+    def verify(self, name: str, version: int) -> Artifact:
+        """Check a version folder byte for byte.
+
+        Only the model and its tokenizer must be whole; of all else that is not as it was published
+        there is a remark.
+
+        Raises:
+            ManifestError: manifest.json is missing or breaks its schema.
+            IntegrityError: The model or the tokenizer is missing, changed, a link, or elsewhere.
+            Unreadable: The operating system refuses one of these.
+        """
+        manifest = self.manifest(name, version)
+        artifact = Artifact(self.folder(name, version), manifest)
+        served = (manifest.model_file, manifest.tokenizer_file)
+        for file in served:
             artifact.read(file)
-        for path in sorted(folder.iterdir()):
-            if path.name != MANIFEST_FILE and path.name not in manifest.files:
-                raise IntegrityError(path, "is not listed in the manifest")
-        return artifact
+        remarks = [
+            f"{file} {fault}"
+            for file in manifest.files
+            if file not in served and (fault := _fault(artifact, file))
+        ]
+        return replace(artifact, remarks=(*remarks, *_unlisted(artifact)))
 
     @contextlib.contextmanager
     def publishing(self, name: str, version: int) -> Iterator[Path]:
@@ -149,13 +205,11 @@ def read_manifest(folder: Path) -> Manifest:
 
     Raises:
         ManifestError: It is missing, too large, not JSON, or breaks the schema.
+        Unreadable: The operating system refuses it.
     """
     path = folder / MANIFEST_FILE
     try:
-        _require_plain_file(path)
-        if path.stat().st_size > _MAX_MANIFEST_BYTES:
-            raise ManifestError(path, f"is larger than {_MAX_MANIFEST_BYTES} bytes")
-        return Manifest.model_validate_json(path.read_bytes(), strict=True)
+        return Manifest.model_validate_json(read_small(path, _MAX_MANIFEST_BYTES), strict=True)
     except IntegrityError as error:
         raise ManifestError(path, error.reason) from error
     except ValidationError as error:
@@ -170,11 +224,36 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _require_plain_file(path: Path) -> None:
-    if path.is_symlink():
-        raise IntegrityError(path, "is a symbolic link")
-    if not path.is_file():
-        raise IntegrityError(path, "is missing")
+def _may_be_folder(path: Path) -> bool:
+    """Whether it is one; what cannot be told is found out when it is read."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return True
+
+
+def _fault(artifact: Artifact, file: str) -> str | None:
+    """What is not as it was published of a file that is listed."""
+    try:
+        artifact.read(file)
+    except Unreadable:
+        return "cannot be read"
+    except IntegrityError:
+        return "changed" if os.path.lexists(artifact.folder / file) else "is missing"
+    return None
+
+
+def _unlisted(artifact: Artifact) -> list[str]:
+    """Remarks on files that the manifest does not list; none on hidden ones."""
+    listed = {MANIFEST_FILE, *artifact.manifest.files}
+    try:
+        found = sorted(path.name for path in artifact.folder.iterdir())
+    except OSError:  # each file that matters could be read
+        return ["its files cannot be listed"]
+    others = [printable(name) for name in found if name not in listed and name[0] != "."]
+    more = [f"{len(others) - _MAX_NAMED_FILES} more are not listed"]
+    named = [f"{name} is not listed" for name in others[:_MAX_NAMED_FILES]]
+    return named + (more if len(others) > _MAX_NAMED_FILES else [])
 
 
 def _flush(path: Path) -> None:

@@ -37,8 +37,11 @@ class Tokenizer:
     def __init__(self, path: Path, content: bytes, vocabulary_size: int) -> None:
         try:
             self._tokenizer = HuggingFaceTokenizer.from_buffer(content)
-        # The library raises a bare Exception for every kind of bad file.
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        # The library raises a bare Exception for most kinds of bad files, and for some it panics:
+        # that is no Exception.
+        except BaseException as error:
             raise TokenizerError(path, f"not a tokenizer file: {error}") from error
         ids = self._tokenizer.get_vocab(with_added_tokens=True)
         if sorted(ids.values()) != list(range(vocabulary_size)):

@@ -42,9 +42,12 @@ def choose_version(store: ModelStore, name: str, asked: int | None) -> int:
     """The asked-for version, or the lowest number above all published ones.
 
     Raises:
-        PublishError: the asked-for version exists.
+        PublishError: the asked-for version exists, or the published ones cannot be read.
     """
-    next_free = max(store.versions(name), default=0) + 1
+    try:
+        next_free = max(store.versions(name), default=0) + 1
+    except ArtifactError as error:
+        raise PublishError(str(error)) from error
     if asked is not None and store.folder(name, asked).exists():
         raise PublishError(
             f"{store.folder(name, asked)} exists, and a version is never overwritten; "
@@ -91,9 +94,12 @@ def publish(
                 manifest.model_dump_json(indent=2) + "\n", encoding="utf-8"
             )
             check_step_graph(folder / _MODEL, (folder / _MODEL).read_bytes(), manifest)
-        return store.verify(config.name, version)
+        artifact = store.verify(config.name, version)
     except ArtifactError as error:
         raise PublishError(str(error)) from error
+    if artifact.remarks:  # right after publishing, documents are as they were written too
+        raise PublishError(f"{artifact.folder}: {'; '.join(artifact.remarks)}")
+    return artifact
 
 
 def _with_files(manifest: Manifest, folder: Path) -> Manifest:

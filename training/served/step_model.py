@@ -88,15 +88,26 @@ def find_published(store: ModelStore, ref: str) -> Artifact:
     Raises:
         PublishError: there is no such model, or it is damaged.
     """
-    published = [(name, version) for name in store.names() for version in store.versions(name)]
-    matching = [(n, v) for n, v in published if ref in {n, str(Reference(n, v))}]
-    if not matching:
-        known = ", ".join(str(Reference(*each)) for each in published) or "none"
-        raise PublishError(f"no model {ref!r} in the store; there are: {known}")
+    name = ref.partition("@")[0]
     try:
-        return store.verify(*matching[-1])
+        matching = [v for v in store.versions(name) if ref in {name, str(Reference(name, v))}]
+        if matching:
+            return store.verify(name, matching[-1])
+        names = store.names()
     except ArtifactError as error:
         raise PublishError(str(error)) from error
+    published = [str(Reference(other, v)) for other in names for v in _versions(store, other)]
+    raise PublishError(
+        f"no model {ref!r} in the store; there are: {', '.join(published) or 'none'}"
+    )
+
+
+def _versions(store: ModelStore, name: str) -> list[int]:
+    """None of a model whose folder cannot be read: it is not the one that was asked for."""
+    try:
+        return store.versions(name)
+    except ArtifactError:
+        return []
 
 
 def read_as_trained(artifact: Artifact, file: Path) -> Iterator[str]:

@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,16 @@ def _link_folder(folder):
     folder.symlink_to(away)
 
 
+def _folder_in_place(folder):
+    (folder / "model.onnx").unlink()
+    (folder / "model.onnx").mkdir()
+
+
+def _pipe_in_place(folder):
+    (folder / "model.onnx").unlink()
+    os.mkfifo(folder / "model.onnx")
+
+
 @pytest.mark.parametrize(
     ("harm", "file", "reason"),
     [
@@ -64,8 +75,9 @@ def _link_folder(folder):
         (_flip, "model.onnx", "sha256"),
         (_link, "model.onnx", "is a symbolic link"),
         (_link_folder, "", "is a symbolic link"),
-        (lambda f: (f / "extra.bin").write_bytes(b""), "extra.bin", "not listed"),
-        (lambda f: (f / "weights").mkdir(), "weights", "not listed"),
+        (lambda f: (f / "model.onnx").write_bytes(b""), "model.onnx", "has 0 bytes"),
+        (_folder_in_place, "model.onnx", "is not a plain file"),
+        (_pipe_in_place, "model.onnx", "is not a plain file"),
     ],
 )
 def test_a_file_that_is_not_what_the_manifest_says_is_named(folder, tmp_path, harm, file, reason):

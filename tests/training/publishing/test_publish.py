@@ -128,6 +128,33 @@ def test_failing_in_the_middle_leaves_nothing(
     assert contents(tmp_path) == {}
 
 
+def test_what_was_published_is_whole_to_the_last_document(
+    tiny_run: TinyRun, tiny_candidate: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server would overlook a page that is not as it was written; publishing does not."""
+
+    def spoil(path: Path, *_: object) -> None:
+        (path.parent / "README.md").write_text("spoilt", encoding="utf-8")
+
+    monkeypatch.setattr(publishing, "check_step_graph", spoil)
+    with pytest.raises(PublishError, match=r"tiny/1: README.md changed"):
+        publish_tiny(ModelStore(tmp_path), 1, tiny_run, tiny_candidate)
+
+
+def test_a_folder_that_cannot_be_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the training: which version is free cannot be told."""
+
+    def refuse(self: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    (tmp_path / "tiny").mkdir()
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(PublishError, match="tiny: cannot be read: Permission denied"):
+        choose_version(ModelStore(tmp_path), "tiny", None)
+
+
 def test_another_publisher_came_first(
     tiny_run: TinyRun, tiny_candidate: Candidate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
