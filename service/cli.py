@@ -49,7 +49,7 @@ class Serve(Settings):
 
 
 class Models(StoreSettings):
-    """List the store: every version, its figures, and whether it is whole."""
+    """List the store: every version, its figures, and whether it can be served."""
 
 
 class Healthcheck(AddressSettings):
@@ -186,11 +186,16 @@ def serve(settings: Settings) -> int:
 
 
 def models(root: Path) -> int:
-    """List the store: every version, its figures, and whether it is whole."""
+    """List the store: every version, its figures, and whether it can be served."""
     # Here and not above, as for `serve`.
-    from service.artifacts.listing import list_store
+    from service.artifacts.errors import Unreadable
+    from service.models.listing import list_store
 
-    lines, is_whole = list_store(root)
+    try:
+        lines, is_whole = list_store(root)
+    except Unreadable as error:
+        _complain(str(error))
+        return 1
     if len(lines) == 1:
         _complain(f"{root} holds no models")
         return 1

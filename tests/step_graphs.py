@@ -75,6 +75,38 @@ def bigram(*, vocabulary_size: int = 66, seed: int = 0) -> bytes:
     return _model(nodes, {"count": 1, "constant": 3}, vocabulary_size, constants)
 
 
+def bfloat16(*, width: int, vocabulary_size: int) -> bytes:
+    """A step graph of the contract that onnxruntime cannot load: it has no such product."""
+    nodes = [
+        helper.make_node("Gather", ["table", "token"], ["next_state.h"]),
+        helper.make_node("Identity", ["state.c"], ["next_state.c"]),
+        helper.make_node("Cast", ["state.h"], ["short"], to=TensorProto.BFLOAT16),
+        helper.make_node("MatMul", ["short", "output"], ["product"]),
+        helper.make_node("Cast", ["product"], ["logits"], to=TensorProto.FLOAT),
+    ]
+    zeros = np.zeros((width, vocabulary_size), np.float32)
+    constants = [
+        numpy_helper.from_array(np.zeros((vocabulary_size, width), np.float32), "table"),
+        helper.make_tensor("output", TensorProto.BFLOAT16, zeros.shape, zeros.ravel().tolist()),
+    ]
+    return _model(nodes, {"h": width, "c": width}, vocabulary_size, constants)
+
+
+def of_a_fixed_batch(*, width: int, vocabulary_size: int) -> bytes:
+    """A step graph of the contract that loads and cannot be run: it fits one batch size only."""
+    nodes = [
+        helper.make_node("Gather", ["table", "token"], ["logits"]),
+        helper.make_node("Identity", ["state.h"], ["next_state.h"]),
+        helper.make_node("Reshape", ["state.c", "shape"], ["next_state.c"]),
+    ]
+    table = np.zeros((vocabulary_size, vocabulary_size), np.float32)
+    constants = [
+        numpy_helper.from_array(table, "table"),
+        numpy_helper.from_array(np.array([7, width]), "shape"),
+    ]
+    return _model(nodes, {"h": width, "c": width}, vocabulary_size, constants)
+
+
 def _model(
     nodes: list[onnx.NodeProto],
     widths: dict[str, int],

@@ -28,7 +28,7 @@ from service.engine.errors import (
     TimedOut,
 )
 from service.inference.errors import InvalidOption
-from service.models.errors import ModelUnknown
+from service.models.errors import ModelBroken, ModelUnknown
 from service.sessions.errors import SessionBusy, SessionGone, SessionUnknown
 
 
@@ -64,6 +64,7 @@ class _Kind:
 KINDS: dict[type[Exception], _Kind] = {
     InvalidOption: _Kind(422, "invalid_request"),
     ModelUnknown: _Kind(404, "model_not_found"),
+    ModelBroken: _Kind(503, "model_broken"),
     SessionUnknown: _Kind(404, "session_not_found", "session"),
     SessionGone: _Kind(410, "session_gone", "session"),
     SessionBusy: _Kind(409, "session_busy", "session"),
@@ -102,7 +103,7 @@ _DESCRIPTIONS = {
     422: "A field is wrong; `param` names it.",
     429: "Too much is waiting already; see Retry-After.",
     500: "The model could not be run.",
-    503: "The server is shutting down.",
+    503: "The server is shutting down, or the model is damaged.",
     504: "The request's time was over.",
 }
 

@@ -38,7 +38,8 @@ class Inference:
         """Start a text; it comes out of `RunningText.deltas`, and `close` must follow.
 
         Raises:
-            InvalidOption, ModelUnknown, SessionError, EngineError: Nothing has changed.
+            InvalidOption, ModelUnknown, ModelBroken, SessionError, EngineError: Nothing has
+                changed.
         """
         max_tokens = self._limits.num_tokens(asked.max_tokens)
         deadline = Deadline.after(self._limits.timeout_s(asked.timeout_s))
@@ -87,7 +88,7 @@ class Inference:
         """A new session that has read `prompt`.
 
         Raises:
-            InvalidOption, ModelUnknown, EngineError: It cannot be created.
+            InvalidOption, ModelUnknown, ModelBroken, EngineError: It cannot be created.
         """
         deadline = Deadline.after(self._limits.max_timeout_s)
         served = self.models.resolve(model)

@@ -1,6 +1,7 @@
 """Why a model cannot be had.
 
 ModelUnknown       no model of that name is served
+ModelBroken        the model that is meant should be served, and is damaged
 CannotServe        there is nothing to serve, or not what is wanted
 """
 
@@ -12,6 +13,16 @@ class ModelUnknown(Exception):
 
     Attributes:
         param: The field of the request that names it.
+    """
+
+    param = "model"
+
+
+class ModelBroken(Exception):
+    """The model that is meant should be served, and is damaged; the message says how.
+
+    Attributes:
+        param: The field of the request that names it, or could name another one.
     """
 
     param = "model"

@@ -1,29 +1,22 @@
-"""From a version folder to a model that can be asked: verified, checked, loaded, warmed up."""
+"""From version folders to models that can be asked. What is damaged is left out, by its name."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
 
-import numpy as np
-import onnx
-
 from service.artifacts.errors import ArtifactError
-from service.artifacts.graph import check_step_graph
 from service.artifacts.reference import Reference
-from service.artifacts.store import Artifact, ModelStore, read_manifest
-from service.artifacts.tokenizer import Tokenizer
+from service.artifacts.store import ModelStore
 from service.engine.limits import EngineLimits
 from service.engine.pool import EnginePool
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.worker import Engine
-from service.models.errors import CannotServe, ModelUnknown
+from service.models.checked import CheckedModel
+from service.models.errors import CannotServe, ModelBroken, ModelUnknown
 from service.models.registry import ModelRegistry, ServedModel
-from service.rows.row import Row
-from service.runtime.burst import BurstDecoder
+from service.models.wanted import first_published, wanted_models
 from service.runtime.cores import usable_cores
-from service.runtime.decoder import Burst, Decoder
-from service.runtime.sampling import Sampling
 
 _log = logging.getLogger(__name__)
 _MOST_ENGINES = 4
@@ -51,81 +44,108 @@ class EngineSizes:
 def load_models(
     store: ModelStore, names: tuple[str, ...], default: str | None, sizes: EngineSizes
 ) -> ModelRegistry:
-    """The models that are to be served.
+    """The models that are to be served: of each the version that is named, or the newest whole one.
 
     Args:
         store: Where they are.
         names: Which of them, `name` or `name@version`; all if empty.
         default: Who answers requests that name no model; without one the first of `names`, or the
-            model that was published first.
+            model that was published first. If it is damaged, nobody does.
         sizes: What each of them gets.
 
     Raises:
         CannotServe: There is no model, none that is whole, or not the one that is named.
     """
-    served: list[ServedModel] = []
-    broken: dict[str, str] = {}
-    for name, version in _wanted(store, names):
-        try:
-            served.append(_load(store.verify(name, version), sizes))
-        except ArtifactError as error:
-            reference = str(Reference(name, version))
-            _log.error("%s cannot be served: %s", reference, error)
-            broken[reference] = str(error)
+    loading = _Loading(store, sizes)
+    for reference in wanted_models(store, names):
+        loading.load(reference)
+    served = list(loading.served.values())
     if not served:
-        reasons = "; ".join(broken.values()) or f"{store.root} holds no models"
+        reasons = "; ".join(map(str, loading.faults.values())) or f"{store.root} holds no models"
         raise CannotServe(reasons)
+    broken = {str(each): fault.below(store.root) for each, fault in loading.faults.items()}
     try:
-        if not default:
-            default = served[0].ref if names else _first_published(store, served)
-        return ModelRegistry(served, default, broken)
-    except (ModelUnknown, ArtifactError) as error:
+        registry = ModelRegistry(served, default or _default(store, names), broken)
+    except ModelUnknown as error:
         raise CannotServe(f"default_model: {error}") from error
+    if registry.default is None:
+        _log.error("requests that name no model get 503: %s", registry.default_fault)
+    return registry
 
 
-def _wanted(store: ModelStore, names: tuple[str, ...]) -> list[tuple[str, int]]:
-    """The versions to load, each once: of every name the newest, unless it says which."""
-    wanted = []
-    for name in names or store.names():
+def _default(store: ModelStore, names: tuple[str, ...]) -> str | ModelBroken:
+    try:
+        return names[0] if names else first_published(store)
+    except ModelBroken as error:
+        return error
+
+
+class _Loading:
+    """What has been loaded, and what could not be.
+
+    Attributes:
+        served: The models.
+        faults: What is wrong with the others, the newest version of a model first.
+    """
+
+    def __init__(self, store: ModelStore, sizes: EngineSizes) -> None:
+        self.served: dict[Reference, ServedModel] = {}
+        self.faults: dict[Reference, ArtifactError] = {}
+        self._store = store
+        self._sizes = sizes
+
+    def load(self, wanted: Reference) -> None:
+        """Load a version, or the newest whole one; the older ones that are damaged are noted."""
+        if wanted.version is not None:
+            self._is_served(wanted)
+            return
         try:
-            reference = Reference.parse(name)
-        except ValueError as error:
-            raise CannotServe(f"models: {error}") from error
-        versions = store.versions(reference.name)
-        if not versions:
-            raise CannotServe(f"{store.root} holds no model {name!r}")
-        wanted.append((reference.name, reference.version or versions[-1]))
-    return list(dict.fromkeys(wanted))
+            versions = self._store.versions(wanted.name)[::-1]
+        except ArtifactError as error:
+            self._note(wanted, error)
+            return
+        candidates = [Reference(wanted.name, version) for version in versions]
+        found = next((each for each in candidates if self._is_served(each)), None)
+        if found is None:
+            return
+        if found != candidates[0]:
+            _log.warning("%s is served in place of %s", found, candidates[0])
+        for older in candidates[candidates.index(found) + 1 :]:
+            try:
+                self._store.manifest(older.name, older.version or 0)
+            except ArtifactError as error:
+                self._note(older, error)
+
+    def _is_served(self, wanted: Reference) -> bool:
+        """Whether it is whole: load it, unless that was tried already."""
+        if wanted not in self.served and wanted not in self.faults:
+            try:
+                self.served[wanted] = _load(self._store, wanted, self._sizes)
+            except ArtifactError as error:
+                self._note(wanted, error)
+        return wanted in self.served
+
+    def _note(self, reference: Reference, fault: ArtifactError) -> None:
+        if reference not in self.faults:
+            _log.error("%s cannot be served: %s", reference, fault)
+            _log.debug("%s cannot be served", reference, exc_info=fault)
+            self.faults[reference] = fault
 
 
-def _first_published(store: ModelStore, served: list[ServedModel]) -> str:
-    """The oldest by its first version: a model that is published later is never the default."""
-
-    def published_at(name: str) -> str:
-        first = store.folder(name, store.versions(name)[0])
-        return read_manifest(first).provenance.created_at
-
-    return min({model.manifest.name for model in served}, key=published_at)
-
-
-def _load(artifact: Artifact, sizes: EngineSizes) -> ServedModel:
-    """Check, load and warm up one model.
+def _load(store: ModelStore, reference: Reference, sizes: EngineSizes) -> ServedModel:
+    """Verify, check, load and warm up one model.
 
     Raises:
-        ArtifactError: A file is not what it should be.
+        ArtifactError: A file is not what it should be, or the model cannot be run.
     """
-    manifest = artifact.manifest
-    content = artifact.read(manifest.model_file)
-    graph = check_step_graph(artifact.folder / manifest.model_file, content, manifest)
-    tokenizer = Tokenizer(
-        artifact.folder / manifest.tokenizer_file,
-        artifact.read(manifest.tokenizer_file),
-        manifest.vocabulary_size,
-    )
-    return ServedModel(manifest, tokenizer, EnginePool(_engines(artifact, graph, sizes)))
+    checked = CheckedModel.of(store, reference)
+    for remark in checked.artifact.remarks:
+        _log.warning("%s is served, but %s", reference, remark)
+    engines = _engines(checked, sizes)
+    return ServedModel(checked.artifact.manifest, checked.tokenizer, EnginePool(engines))
 
 
-def _engines(artifact: Artifact, graph: onnx.ModelProto, sizes: EngineSizes) -> list[Engine]:
+def _engines(model: CheckedModel, sizes: EngineSizes) -> list[Engine]:
     """The engines of a model, which share its rows and a cache."""
     num_cores = usable_cores()
     num_engines = min(sizes.num_engines or min(num_cores, _MOST_ENGINES), sizes.max_rows)
@@ -136,29 +156,11 @@ def _engines(artifact: Artifact, graph: onnx.ModelProto, sizes: EngineSizes) -> 
         event_s=sizes.limits.event_s * num_engines,  # their events share one event loop
     )
     cache = PrefixCache(sizes.prefix_cache_bytes)
-    ids = artifact.manifest.special_ids
     engines = []
     for n in range(num_engines):
-        decoder = BurstDecoder(
-            graph,
-            [tensor.name for tensor in artifact.manifest.state],
+        decoder = model.decoder(
             capacity=(sizes.max_rows + n) // num_engines,
             num_threads=sizes.num_threads or max(1, num_cores // num_engines),
-            end_id=ids.end,
-            never_drawn=ids.never_sampled,
         )
-        _warm_up(decoder, ids.start)
-        engines.append(Engine(f"{artifact.ref} {n}", decoder, limits, cache))
+        engines.append(Engine(f"{model.artifact.ref} {n}", decoder, limits, cache))
     return engines
-
-
-def _warm_up(decoder: Decoder, start_id: int) -> None:
-    """Run the smallest and the largest batch, so that the first request finds all memory made."""
-    row = Row.start(decoder.row_shape)
-    for num_rows in (1, decoder.capacity):
-        for slot in range(num_rows):
-            decoder.load(slot, row, Sampling(seed=0))
-        forced_KB = np.full((2, num_rows), -1, np.int64)
-        forced_KB[0] = start_id
-        num_steps_B = np.full(num_rows, 2)
-        decoder.burst(Burst(np.arange(num_rows), forced_KB, num_steps_B, num_steps_B == 0))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from service.artifacts.manifest import Manifest
+from service.artifacts.reference import Reference
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.pool import EnginePool
-from service.models.errors import ModelUnknown
+from service.models.errors import ModelBroken, ModelUnknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +32,37 @@ class ModelRegistry:
 
     Args:
         models: At least one.
-        default: Name of the one that is meant when none is named.
-        broken: Models that should be served and cannot be, with the reason.
+        default: Name of the one that is meant when none is named, or why that cannot be told.
+        broken: Models that should be served and cannot be, by their references, the newest version
+            of a model first; with the reason.
+
+    Attributes:
+        default: The one that is meant when none is named; None if it cannot be served.
+        default_fault: Why it cannot be.
+        broken: As above.
+
+    Raises:
+        ModelUnknown: The default is neither served nor broken.
     """
 
-    def __init__(self, models: list[ServedModel], default: str, broken: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        models: list[ServedModel],
+        default: str | ModelBroken,
+        broken: Mapping[str, str],
+    ) -> None:
         self._models = {model.ref: model for model in models}
         newest = sorted(models, key=lambda model: model.manifest.version)
         self._newest = {model.manifest.name: model for model in newest}
-        self.default = self.resolve(default)
         self.broken = dict(broken)
+        self.default: ServedModel | None = None
+        self.default_fault = ""
+        try:
+            if isinstance(default, ModelBroken):
+                raise default
+            self.default = self.resolve(default)
+        except ModelBroken as error:
+            self.default_fault = str(error)
 
     def __iter__(self) -> Iterator[ServedModel]:
         return iter(self._models.values())
@@ -47,13 +70,26 @@ class ModelRegistry:
     def resolve(self, name: str | None) -> ServedModel:
         """The model called `name`, or `name@version`; None means the default.
 
+        A name without a version means the newest version that is whole, never another model.
+
         Raises:
             ModelUnknown: There is none.
+            ModelBroken: It should be served, and is damaged.
         """
         if name is None:
+            if self.default is None:
+                raise ModelBroken(
+                    f"no model is named, and there is no default: {self.default_fault}"
+                )
             return self.default
         model = self._models.get(name) or self._newest.get(name)
         if model is None:
-            known = ", ".join(sorted(self._models))
-            raise ModelUnknown(f"no model {name!r} is served here; there are: {known}")
+            self._refuse(name)
         return model
+
+    def _refuse(self, name: str) -> NoReturn:
+        for reference, reason in self.broken.items():
+            if name in (reference, Reference.parse(reference).name):
+                raise ModelBroken(f"model {name!r} is damaged: {reason}")
+        known = ", ".join(sorted(self._models))
+        raise ModelUnknown(f"no model {name!r} is served here; there are: {known}")

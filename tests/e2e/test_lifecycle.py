@@ -14,7 +14,8 @@ import pytest
 
 from service.settings import Settings
 from tests.e2e.running_server import REPOSITORY, RunningServer, read_stream, running_server
-from tests.tiny_model import publish
+from tests.step_graphs import bfloat16
+from tests.tiny_model import VOCABULARY_SIZE, WIDTH, publish
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -144,6 +145,36 @@ def test_a_broken_model_does_not_stop_the_others(tmp_path: Path):
     assert 1 == listing.returncode
     assert "good@1" in listing.stdout
     assert "broken: " in listing.stdout
+
+
+def test_leftovers_and_damage_beside_the_default_change_nothing(tmp_path: Path):
+    """Files of an editor, a stray old version, a model that nobody can run: the same text."""
+    store, body = tmp_path / "store", {"max_tokens": 20, "seed": 3}
+    folder = publish(store, "zebra", documents={"README.md": "A model."})
+    publish(store, "ant", 2, created_at="2026-02-02T00:00:00Z")
+    with running_server(store, tmp_path) as server, server.client() as client:
+        before = client.post("/generate", json=body).json()
+    (folder / ".DS_Store").touch()
+    (folder / "README.md~").touch()
+    (folder / "README.md").write_text("My model.", encoding="utf-8")
+    (store / "ant" / "1").mkdir()
+    graph = bfloat16(width=WIDTH, vocabulary_size=VOCABULARY_SIZE)
+    publish(store, "bison", graph=graph, created_at="2026-02-03T00:00:00Z")
+    with running_server(store, tmp_path) as server, server.client() as client:
+        after = client.post("/generate", json=body).json()
+        ready = client.get("/health/ready").json()
+        refused = client.post("/generate", json=body | {"model": "bison"})
+        log = server.log.read_text(encoding="utf-8")
+
+    assert ("zebra@1", before["text"]) == (after["model"], after["text"])
+    assert ["ant@1", "bison@1"] == sorted(ready["broken"])
+    assert "bison/1/model.onnx: cannot be run" in ready["broken"]["bison@1"]
+    assert (503, "model_broken") == (refused.status_code, refused.json()["error"]["code"])
+    assert "zebra@1 is served, but README.md changed" in log
+    assert "Traceback" not in log
+    listing = lstm_serve("models", "--model-store", str(store))
+    assert (1, "") == (listing.returncode, listing.stderr)
+    assert "ok; README.md changed; README.md~ is not listed" in listing.stdout
 
 
 def test_a_model_that_comes_later_is_not_the_default(tmp_path: Path):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from service.cli import main
@@ -18,6 +20,20 @@ def test_models_lists_the_store(tmp_path, capsys):
     assert lines[1].split()[0] == "tiny@1"
     assert lines[1].endswith("ok")
     assert "model.onnx: is missing" in lines[2]
+
+
+def test_a_store_that_cannot_be_read_is_one_line(tmp_path, capsys, monkeypatch):
+    """For both commands."""
+    tiny_model.publish(tmp_path)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for command in ("models", "serve"):
+        assert 1 == main([command, "--model-store", str(tmp_path)])
+        told = capsys.readouterr()
+        assert ("", f"lstm-serve: {tmp_path}: cannot be read: Permission denied\n") == told
 
 
 def test_an_empty_store_is_an_error(tmp_path, capsys):

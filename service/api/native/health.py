@@ -44,7 +44,11 @@ async def live(state: State) -> JSONResponse:
 
 @router.get("/ready", summary="Can it take requests?", responses={503: {"model": HealthReport}})
 async def ready(state: State) -> JSONResponse:
-    """503 with the reason when it is draining, or an engine is dead or has no heartbeat."""
+    """503 with the reason.
+
+    It is draining, an engine is dead or has no heartbeat, or requests that name no model cannot be
+    answered. Other models that are damaged are named in `broken` and are no reason.
+    """
     if state.draining:
         return _report(state, "shutting_down", "the server is shutting down")
     for name, engine in _engines(state).items():
@@ -53,6 +57,8 @@ async def ready(state: State) -> JSONResponse:
         if engine.heartbeat_age_s > state.heartbeat_timeout_s:
             age = f"{engine.heartbeat_age_s:.1f} s"
             return _report(state, "engine_stuck", f"the engine of {name} is silent for {age}")
+    if fault := state.inference.models.default_fault:
+        return _report(state, "default_model_broken", fault)
     return _report(state)
 
 

@@ -48,7 +48,7 @@ async def list_models(state: State) -> ModelList:
     return ModelList(models=summaries, broken=registry.broken)
 
 
-@router.get("/{name}", summary="Look at a model", responses=responses(404))
+@router.get("/{name}", summary="Look at a model", responses=responses(404, 503))
 async def get_model(name: str, state: State) -> Manifest:
     """The whole manifest of `name`, or `name@version`."""
     return state.inference.models.resolve(name).manifest
