@@ -100,6 +100,19 @@ def pair_tokenizer_json() -> bytes:
     return tokenizer.to_str().encode()
 
 
+def byte_tokenizer_json() -> bytes:
+    """Of the same size: bytes, of which the last two may be the beginning of a character."""
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    ascii_and_half = "".join(c for c in CHARACTERS if c.isascii()) + "中"
+    [(signs, _)] = level.pre_tokenize_str(ascii_and_half)
+    vocabulary = {sign: n for n, sign in enumerate([*signs[:-1], UNKNOWN])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.add_special_tokens([AddedToken(UNKNOWN, special=True, normalized=False)])
+    tokenizer.pre_tokenizer = level
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer.to_str().encode()
+
+
 def publish(
     root: Path,
     name: str = "tiny",

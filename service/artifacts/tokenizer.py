@@ -6,25 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer as HuggingFaceTokenizer
-from tokenizers.decoders import DecodeStream
 
 from service.artifacts.errors import TokenizerError
-
-
-class IncrementalDecoder:
-    """Ids in, text out, piece by piece, never a broken character.
-
-    The pieces put together are the text of all ids: what does not yet make a whole character is
-    held back until it does.
-    """
-
-    def __init__(self, tokenizer: HuggingFaceTokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._stream = DecodeStream(skip_special_tokens=True)
-
-    def push(self, token_id: int) -> str:
-        """The text that `token_id` completes; empty while a character is incomplete."""
-        return self._stream.step(self._tokenizer, token_id) or ""
+from service.artifacts.incremental import IncrementalDecoder, PieceDecoder, WindowDecoder
+from service.artifacts.pieces import read_pieces
 
 
 class Tokenizer:
@@ -54,6 +39,7 @@ class Tokenizer:
         self._tokenizer.encode_special_tokens = True
         self.vocabulary_size = vocabulary_size
         self._token_texts: dict[int, str] = {}
+        self._pieces = read_pieces(self._tokenizer)
         # The name of the unknown token is not what it stands for.
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         self.max_characters_per_token = max(len(token) for token in ids if token != unknown)
@@ -71,6 +57,11 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; special tokens leave no trace."""
+        if self._pieces is not None and self._pieces.one_mark_a_byte:
+            # For one broken character the library breaks all that stand beside it in bytes, also
+            # those that have been shown long since.
+            decoder = self.incremental()
+            return "".join([*map(decoder.push, ids), decoder.finish()])
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
     def token_text(self, token_id: int) -> str:
@@ -82,5 +73,7 @@ class Tokenizer:
         return text
 
     def incremental(self) -> IncrementalDecoder:
-        """A fresh incremental decoder."""
-        return IncrementalDecoder(self._tokenizer)
+        """A fresh incremental decoder: its pieces put together are what `decode` gives."""
+        if self._pieces is None:
+            return WindowDecoder(self._tokenizer)
+        return PieceDecoder(self._pieces)

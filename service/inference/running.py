@@ -138,7 +138,12 @@ class RunningText:
                         if self._figures is not None:
                             await asyncio.sleep(0)
                 case Finished(reason, row):
-                    yield await self._finish(self._assembler.finish(), reason, row)
+                    piece = self._assembler.finish()
+                    # A stop string may end with what is only now no part of a character.
+                    if piece.stopped:
+                        yield await self._finish(piece, "stop", row=None)
+                    else:
+                        yield await self._finish(piece, reason, row)
                 case Failed(error):
                     self._has_failed = True
                     raise error

@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-
-class Decoder(Protocol):
-    """Turns ids into text incrementally (see `artifacts.tokenizer.IncrementalDecoder`)."""
-
-    def push(self, token_id: int) -> str:
-        """The text that `token_id` completes, possibly none."""
+from service.artifacts.incremental import IncrementalDecoder
+from service.inference.stops import StopSearch
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,72 +38,85 @@ class TextAssembler:
     Attributes:
         num_tokens: Tokens taken in.
         num_released: Those of them whose text is shown to its end.
-        cut_inside_token: What is shown of the next one, if a cut fell inside of it; mostly empty.
     """
 
-    def __init__(self, decoder: Decoder, stops: Sequence[str]) -> None:
+    def __init__(self, decoder: IncrementalDecoder, stops: Sequence[str]) -> None:
         self._decoder = decoder
-        self._stops = stops
-        self._beginnings = {stop[:n] for stop in stops for n in range(1, len(stop))}
-        self._longest_beginning = max((len(stop) for stop in stops), default=1) - 1
-        self._held = ""
+        self._stops = StopSearch(stops) if stops else None
+        # What is not yet shown, in parts.
+        self._held: list[str] = []
         self._num_shown = 0
         # Where the text of each token ends, for the tokens that are not yet shown to their end.
         self._ends: deque[int] = deque()
         self._num_decoded = 0
-        self._num_textless = 0
-        self._released_end = 0
+        self._num_endless = 0
+        # What is shown after the last token that is shown to its end, in parts.
+        self._cut: list[str] = []
         self.num_tokens = 0
         self.num_released = 0
-        self.cut_inside_token = ""
+
+    @property
+    def cut_inside_token(self) -> str:
+        """What is shown of the next token, if a cut fell inside of it; mostly empty."""
+        return "".join(self._cut)
 
     def push(self, token_ids: Iterable[int]) -> Piece:
         """Take in tokens; once a stop string is complete, the rest of them are ignored."""
         for token_id in token_ids:
-            self._decode(token_id)
-            if self._stops and (cut := self._find_stop()) is not None:
-                return self._show(cut, stopped=True)
-        return self._show(len(self._held) - self._num_withheld(), stopped=False)
+            text = self._decoder.push(token_id)
+            self.num_tokens += 1
+            self._book(text)
+            if (end := self._take(text)) is not None:
+                return self._show(end, stopped=True)
+        num_begun = self._stops.num_begun if self._stops else 0
+        return self._show(self._num_decoded - num_begun, stopped=False)
 
     def finish(self) -> Piece:
-        """The rest: what was held back was no stop string after all."""
-        self._ends.extend([self._num_decoded] * self._num_textless)
-        self._num_textless = 0
-        return self._show(len(self._held), stopped=False)
+        """The rest: what was held back was no stop string after all, or is only now complete."""
+        text = self._decoder.finish()
+        self._num_decoded += len(text)
+        self._end(self._num_decoded)
+        end = self._take(text)
+        return self._show(self._num_decoded if end is None else end, stopped=end is not None)
 
-    def _decode(self, token_id: int) -> None:
-        text = self._decoder.push(token_id)
-        self.num_tokens += 1
-        self._num_textless += 1
-        if text:
-            # Tokens without a text of their own (half a character) end where the character does.
-            self._held += text
-            self._num_decoded += len(text)
-            self._ends.extend([self._num_decoded] * self._num_textless)
-            self._num_textless = 0
+    def _book(self, text: str) -> None:
+        """Where tokens end. Those without a text of their own end where the next one does."""
+        if self._decoder.owed:
+            self._end(self._num_decoded + self._decoder.owed)
+        self._num_endless += 1
+        self._num_decoded += len(text)
+        # Half a character at its end, and the token ends with that.
+        if text and self._decoder.whole:
+            self._end(self._num_decoded)
 
-    def _find_stop(self) -> int | None:
-        """Where the stop string that ends first begins in the held text, if there is one."""
-        found = [
-            (start + len(stop), start)
-            for stop in self._stops
-            if (start := self._held.find(stop)) >= 0
-        ]
-        return min(found)[1] if found else None
+    def _end(self, place: int) -> None:
+        self._ends.extend([place] * self._num_endless)
+        self._num_endless = 0
 
-    def _num_withheld(self) -> int:
-        """Length of the longest end of the held text that may be the beginning of a stop string."""
-        for length in range(min(self._longest_beginning, len(self._held)), 0, -1):
-            if self._held[-length:] in self._beginnings:
-                return length
-        return 0
+    def _take(self, text: str) -> int | None:
+        """Hold the text back; where the whole text ends, if a stop string is complete in it."""
+        if not text:
+            return None
+        self._held.append(text)
+        if self._stops is None or (found := self._stops.feed(text)) is None:
+            return None
+        complete, length = found
+        return self._num_decoded - len(text) + complete - length
 
-    def _show(self, length: int, *, stopped: bool) -> Piece:
-        text, self._held = self._held[:length], self._held[length:]
-        self._num_shown += len(text)
-        while self._ends and self._ends[0] <= self._num_shown:
-            self._released_end = self._ends.popleft()
+    def _show(self, end: int, *, stopped: bool) -> Piece:
+        """All that is held back, to this place."""
+        held = "".join(self._held)
+        length = end - self._num_shown
+        text, rest = held[:length], held[length:]
+        self._held = [rest] if rest else []
+        self._num_shown = end
+        token_end = None
+        while self._ends and self._ends[0] <= end:
+            token_end = self._ends.popleft()
             self.num_released += 1
-        shown = self.cut_inside_token + text
-        self.cut_inside_token = shown[len(shown) - (self._num_shown - self._released_end) :]
+        # A token ends in what is new: else it would have been shown to its end before.
+        if token_end is not None:
+            self._cut = [text[len(text) - (end - token_end) :]]
+        elif text:
+            self._cut.append(text)
         return Piece(text, self.num_released, stopped)

@@ -31,10 +31,14 @@ from tests.service.limits import engine_limits, request_limits, session_limits
 
 @pytest.fixture
 def served(tmp_path):
-    """Three tiny models in engines of their own; "pairs" has tokens of two letters."""
+    """Tiny models in engines of their own; "pairs" has tokens of two letters, "bytes" half ones."""
+    tokenizers = {
+        "pairs": tiny_model.pair_tokenizer_json(),
+        "bytes": tiny_model.byte_tokenizer_json(),
+    }
     served = []
-    for seed, name in enumerate(["tiny", "other", "pairs"]):
-        tokenizer_json = tiny_model.pair_tokenizer_json() if name == "pairs" else None
+    for seed, name in enumerate(["tiny", "other", "pairs", "bytes"]):
+        tokenizer_json = tokenizers.get(name)
         folder = tiny_model.publish(tmp_path, name, seed=seed, tokenizer=tokenizer_json)
         artifact = ModelStore(tmp_path).verify(name, 1)
         decoder = StepwiseDecoder(
@@ -144,6 +148,28 @@ async def test_a_stop_inside_a_token_leaves_the_shown_half(inference):
     request = Request(ids, 0, Sampling(seed=7), timeout_s=60, return_row=True)
     row = counted_as_generated(await read_row(model.engine.submit(request)), None, np.array(whole))
     assert _bits(row) == _bits((await inference.sessions.get(session.id)).row)
+
+
+async def test_half_a_character_at_the_end_belongs_to_the_text(inference):
+    """It is shown, and may complete a stop string like any other; then the text is cut there."""
+    model = {"model": "bytes", "temperature": 3.0}
+    delta = await _generate(inference, "ro", max_tokens=300, logprobs=0, **model)
+    texts = [info.chosen.token for info in delta.tokens]
+    n = next(n for n, text in enumerate(texts) if n > 5 and text == "�" and texts[n - 1] != "�")
+    [stopped, exact] = [
+        await inference.create_session(prompt="ro", model="bytes", seed=7) for _ in range(2)
+    ]
+
+    whole = await _generate(inference, "ro", max_tokens=n + 1, **model)
+    stop = whole.text[-3:]
+    cut = await _generate(inference, max_tokens=n + 1, session=stopped.id, stop=(stop,), **model)
+    await _generate(inference, max_tokens=n - 2, session=exact.id, **model)
+
+    assert "�" == whole.text[-1]
+    assert ("length", n + 1) == (whole.finish_reason, whole.usage.completion_tokens)
+    assert ("stop", whole.text[:-3]) == (cut.finish_reason, cut.text)
+    rows = [(await inference.sessions.get(s.id)).row for s in (stopped, exact)]
+    assert _bits(rows[0]) == _bits(rows[1])
 
 
 async def test_a_stop_before_any_text_leaves_the_session_where_it_was(inference):

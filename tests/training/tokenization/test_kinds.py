@@ -55,6 +55,20 @@ def test_streamed_text_is_whole_text(kind: str, text: str) -> None:
     stream = served(tokenizer).incremental()
     pieces = [stream.push(token) for token in ids]
     assert "".join(pieces) == served(tokenizer).decode(ids)
+    assert stream.finish() == ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+def test_streamed_tokens_are_whole_text(kind: str, data: st.DataObject) -> None:
+    """Also of tokens that are no text: half a character comes at the end, as U+FFFD."""
+    options: dict[str, Any] = {"vocabulary_size": 290} if kind == "bpe" else {}
+    tokenizer = build(kind, TEXT, "明月 幾時有\ufffd\n" * 2, has_items=True, **options)
+    number = st.integers(0, tokenizer.vocabulary_size - 1)
+    ids = data.draw(st.lists(number, max_size=40))
+    stream = served(tokenizer).incremental()
+    pieces = [*(stream.push(token) for token in ids), stream.finish()]
+    assert "".join(pieces) == tokenizer.decode(ids) == served(tokenizer).decode(ids)
 
 
 def test_byte_pairs_grow_to_the_size_that_is_asked_for() -> None:
