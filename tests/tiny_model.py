@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
+from service.artifacts.cleaning import Cleaning
 from service.artifacts.manifest import (
     MANIFEST_FILE,
     Corpus,
@@ -125,6 +126,7 @@ def publish(
     graph: bytes | None = None,
     documents: Mapping[str, str] | None = None,
     created_at: str = "2026-01-01T00:00:00Z",
+    cleaning: Cleaning | None = None,
 ) -> Path:
     """Publish a tiny model into the store at `root`; returns its folder."""
     files = {
@@ -147,6 +149,7 @@ def publish(
             unknown=len(CHARACTERS),
             start_before_prompt=start_before_prompt,
         ),
+        cleaning=cleaning or Cleaning(),
         files={
             file: FileEntry(sha256=hashlib.sha256(content).hexdigest(), num_bytes=len(content))
             for file, content in files.items()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from service.artifacts.cleaning import Cleaning
 from service.artifacts.reference import Reference
 from service.runtime.sampling import SamplingOptions
 
@@ -169,6 +170,11 @@ class Inventions(_Part):
     num_trained_on: Annotated[int, Field(ge=1)]
 
 
+def _cleaning_of_older_model(fields: dict[str, Any]) -> Cleaning:
+    """Until 0.1.0 only the provenance said what was done to the text."""
+    return Cleaning.of_older_model(fields["provenance"].config)
+
+
 class Manifest(_Part):
     """The whole of manifest.json."""
 
@@ -187,6 +193,7 @@ class Manifest(_Part):
     files: dict[str, FileEntry]
     defaults: SamplingOptions = SamplingOptions()
     provenance: Provenance
+    cleaning: Cleaning = Field(default_factory=_cleaning_of_older_model)
     evaluations: tuple[Evaluation, ...]
     inventions: Inventions | None = None
     parity: Parity

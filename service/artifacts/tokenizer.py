@@ -7,19 +7,37 @@ from pathlib import Path
 
 from tokenizers import Tokenizer as HuggingFaceTokenizer
 
+from service.artifacts.cleaning import Cleaner, Cleaning
 from service.artifacts.errors import TokenizerError
 from service.artifacts.incremental import IncrementalDecoder, PieceDecoder, WindowDecoder
 from service.artifacts.pieces import read_pieces
+
+_NEVER_SEEN = "\U0010fffd"
+"""The last code point: for private use, in no text."""
+_LONGEST_PIECE = 64
 
 
 class Tokenizer:
     """The tokenizer of one model.
 
+    Args:
+        path: For the messages of errors.
+        content: Of the file.
+        vocabulary_size: What it must be.
+        cleaning: What was done to the text that the model was trained on; None: the usual.
+
     Raises:
-        TokenizerError: The file cannot be read, or its vocabulary is not `vocabulary_size` ids.
+        TokenizerError: The file cannot be read, its vocabulary is not `vocabulary_size` ids, or it
+            fails at characters outside of its vocabulary.
     """
 
-    def __init__(self, path: Path, content: bytes, vocabulary_size: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        content: bytes,
+        vocabulary_size: int,
+        cleaning: Cleaning | None = None,
+    ) -> None:
         try:
             self._tokenizer = HuggingFaceTokenizer.from_buffer(content)
         except (KeyboardInterrupt, SystemExit):
@@ -43,9 +61,15 @@ class Tokenizer:
         # The name of the unknown token is not what it stands for.
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         self.max_characters_per_token = max(len(token) for token in ids if token != unknown)
+        self.unknown_id = None if unknown is None else self._tokenizer.token_to_id(unknown)
+        self.clean = Cleaner(cleaning or Cleaning())
+        try:
+            self._drops = not self.encode(_NEVER_SEEN)
+        except Exception as error:
+            raise TokenizerError(path, f"fails at characters unknown to it: {error}") from error
 
     def encode(self, text: str) -> list[int]:
-        """The ids of `text`; nothing is added before or after.
+        """The ids of `text`, as it stands: a prompt is cleaned first. Nothing is added.
 
         Takes about a second for a million characters, without holding the interpreter's lock:
         call it from a worker thread.
@@ -54,6 +78,44 @@ class Tokenizer:
         [encoding] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
         ids: list[int] = encoding.ids
         return ids
+
+    def count_unknown(self, text: str, ids: Sequence[int]) -> int:
+        """How many tokens of `text`, whose `ids` are known, stand for what was never seen.
+
+        A tokenizer without a token for it leaves such characters out: each of them counts.
+        """
+        if self._drops:
+            return len(self._unknown_places(text))
+        return 0 if self.unknown_id is None else ids.count(self.unknown_id)
+
+    def unknown(self, text: str, at_most: int) -> tuple[str, ...]:
+        """The first of the different pieces of `text` that were never seen, in their order.
+
+        Characters or words, without the space before them; of longer ones the first 64 characters.
+        """
+        found: dict[str, None] = {}
+        for start, end in self._unknown_places(text):
+            piece = text[start:end]
+            found[(piece.strip() or piece)[:_LONGEST_PIECE]] = None
+            if len(found) == at_most:
+                break
+        return tuple(found)
+
+    def _unknown_places(self, text: str) -> list[tuple[int, int]]:
+        if self._drops:
+            lost = self._lost_characters(text)
+            return [(n, n + 1) for n, character in enumerate(text) if character in lost]
+        [encoding] = self._tokenizer.encode_batch([text], add_special_tokens=False)
+        pairs = zip(encoding.ids, encoding.offsets, strict=True)
+        return [place for token_id, place in pairs if token_id == self.unknown_id]
+
+    def _lost_characters(self, text: str) -> set[str]:
+        """Those without any token: the library's offsets are wrong once one was left out."""
+        characters = list(dict.fromkeys(text))
+        encodings = self._tokenizer.encode_batch_fast(characters, add_special_tokens=False)
+        lost = {c for c, read in zip(characters, encodings, strict=True) if not read.ids}
+        # Where it looks for words, the space between them is no loss.
+        return {c for c in lost if self._tokenizer.pre_tokenizer is None or not c.isspace()}
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; special tokens leave no trace."""

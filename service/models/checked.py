@@ -54,6 +54,7 @@ class CheckedModel:
                 artifact.folder / manifest.tokenizer_file,
                 artifact.read(manifest.tokenizer_file),
                 manifest.vocabulary_size,
+                manifest.cleaning,
             )
             return cls(artifact, graph, tokenizer)
 

@@ -69,9 +69,9 @@ _OPTIONS_OF_FORMATS = {
 
 
 class CleaningConfig(Section):
-    """What is done to the text first; nothing by default.
+    """What is done to the text first, besides newlines for all line ends and no byte order marks.
 
-    The tokenizer does the same to prompts, but for `simplified_chinese`, which it cannot do.
+    The server does the same to prompts and stop strings, but for `simplified_chinese`.
     """
 
     unicode: Literal["NFC", "NFKC"] | None = None

@@ -1,32 +1,38 @@
-"""What is done to a text before it is anything else: only what the config says, and no more."""
+"""What is done to a text before it is anything else.
+
+Line ends and byte order marks always; of the rest what the config says, and no more. What the
+server can do to prompts and stop strings too is `service.artifacts.cleaning`, which does it here.
+"""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 
+from service.artifacts.cleaning import Cleaner, Cleaning
 from training.config.text import CleaningConfig
 
 Clean = Callable[[str], str]
 
+plain_lines: Clean = Cleaner(Cleaning())
+"""Every line ends with a newline, and nothing is left of byte order marks."""
+
+
+def recorded(config: CleaningConfig) -> Cleaning:
+    """As it stands in a published model's manifest."""
+    return Cleaning(
+        unicode=config.unicode,
+        lower_case=config.lowercase,
+        simplified_chinese=config.simplified_chinese,
+    )
+
 
 def cleaner(config: CleaningConfig) -> Clean:
-    """All steps that are asked for: Unicode, Chinese, case."""
-    steps: list[Clean] = []
-    if config.unicode is not None:
-        form = config.unicode
-        steps.append(lambda text: unicodedata.normalize(form, text))
-    if config.simplified_chinese:
-        steps.append(_to_simplified())
-    if config.lowercase:
-        steps.append(str.lower)
-
-    def clean(text: str) -> str:
-        for step in steps:
-            text = step(text)
-        return text
-
-    return clean
+    """All of it."""
+    clean = Cleaner(recorded(config))
+    if not config.simplified_chinese:
+        return clean
+    simplified = _to_simplified()
+    return lambda text: simplified(clean(text))
 
 
 def _to_simplified() -> Clean:

@@ -11,12 +11,13 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.exceptions import ArchiveLoadFailed
 
 from training.config.text import CorpusConfig
+from training.corpora.cleaning import plain_lines
 from training.corpora.plain import read_lines
 from training.errors import CorpusError
 
 
 def read_json_lines(path: Path, field: str) -> Iterator[str]:
-    """One field of each line's object; empty lines are skipped.
+    """One field of each line's object, with newlines as line ends; empty lines are skipped.
 
     Raises:
         CorpusError: a line is not such an object; the message names it.
@@ -34,7 +35,7 @@ def read_json_lines(path: Path, field: str) -> Iterator[str]:
                 f"{path}, line {number} has no text in the field {field!r} (corpus.text_field)"
             )
         _require_characters(text, f"{path}, line {number}")
-        yield text
+        yield plain_lines(text)
 
 
 def _require_characters(text: str, where: str) -> None:
@@ -66,7 +67,7 @@ def read_wet(path: Path, languages: tuple[str, ...]) -> Iterator[str]:
                 if languages and found.split(",")[0] not in languages:
                     continue
                 # Pages in broken encodings are many, and a few odd signs do less harm than a stop.
-                yield record.content_stream().read().decode("utf-8", errors="replace")
+                yield plain_lines(record.content_stream().read().decode("utf-8", errors="replace"))
     except (OSError, EOFError, ArchiveLoadFailed, gzip.BadGzipFile) as error:
         raise CorpusError(f"cannot read {path} as WET: {error}") from error
 

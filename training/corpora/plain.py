@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from training.corpora.cleaning import plain_lines
 from training.errors import CorpusError
 
 PIECE_BYTES = 1 << 20
@@ -31,7 +32,7 @@ def text_files(path: Path, *endings: str) -> list[Path]:
 
 
 def read_pieces(path: Path) -> Iterator[str]:
-    """A file, strictly UTF-8; a byte order mark is dropped, Windows line ends become newlines.
+    """A file, strictly UTF-8; byte order marks are dropped, all line ends become newlines.
 
     Raises:
         CorpusError: it cannot be read, is damaged, or is not UTF-8.
@@ -78,26 +79,23 @@ def read_paragraphs(path: Path) -> Iterator[str]:
 def _decoded(path: Path) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     num_bytes = 0
-    at_start = True
     text = ""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             while chunk := file.read(PIECE_BYTES):
                 offset = num_bytes - len(decoder.getstate()[0])
                 text += _decode(decoder, chunk, path, offset)
-                if at_start and text:
-                    text, at_start = text.removeprefix("\ufeff"), False
                 num_bytes += len(chunk)
                 # What may be the first half of a Windows line end waits for the second.
                 held = "\r" if text.endswith("\r") else ""
-                yield text.removesuffix(held).replace("\r\n", "\n")
+                yield plain_lines(text.removesuffix(held))
                 text = held
         _decode(decoder, b"", path, num_bytes - len(decoder.getstate()[0]), final=True)
     except OSError as error:
         raise CorpusError(f"cannot read text {path}: {error.strerror or error}") from error
     except (EOFError, zlib.error) as error:
         raise CorpusError(f"cannot read text {path}: damaged or cut off ({error})") from error
-    yield text
+    yield plain_lines(text)
 
 
 def _decode(

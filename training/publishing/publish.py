@@ -135,6 +135,7 @@ def _manifest(
         special_ids=tokenizer.special_ids,
         defaults=SamplingOptions(temperature=identity.config.publish.default_temperature),
         provenance=_provenance(checkpoint, model),
+        cleaning=tokenizer.cleaning,
         evaluations=candidate.evaluations,
         inventions=inventions,
         parity=candidate.parity,

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from service.artifacts.manifest import SpecialIds
 from training.config.train import TrainConfig
+from training.corpora.cleaning import recorded
 from training.errors import CheckpointError
 from training.models.build import build_model
 from training.models.contract import State
@@ -104,7 +105,8 @@ class RunIdentity(BaseModel):
     @property
     def tokenizer(self) -> TextTokenizer:
         """The run's tokenizer."""
-        return TextTokenizer.from_json(self.tokenizer_json, self.special_ids)
+        cleaning = recorded(self.config.cleaning)
+        return TextTokenizer.from_json(self.tokenizer_json, self.special_ids, cleaning)
 
 
 class _Meta(BaseModel):

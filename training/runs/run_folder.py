@@ -15,6 +15,7 @@ from training.batches.token_files import TokenFiles
 from training.config.optimisation import OptimisationConfig
 from training.config.text import CorpusConfig
 from training.config.train import TRAINING_SECTIONS, TrainConfig
+from training.corpora.cleaning import recorded
 from training.corpora.corpus import Corpus
 from training.corpora.load import at_path
 from training.errors import CheckpointError
@@ -110,7 +111,10 @@ def new_identity(config: TrainConfig, corpus: Corpus) -> RunIdentity:
         PrecisionError: the number format does not work on this CPU.
     """
     tokenizer = build_tokenizer(
-        config.tokenizer, corpus.train, has_items=corpus.has_items, cleaning=config.cleaning
+        config.tokenizer,
+        corpus.train,
+        has_items=corpus.has_items,
+        cleaning=recorded(config.cleaning),
     )
     # A model that does not go with the vocabulary is told of before the ids are written.
     with torch.device("meta"):

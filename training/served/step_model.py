@@ -53,7 +53,7 @@ class StepModel:
             artifact.ref,
             graph,
             tuple(tensor.name for tensor in manifest.state),
-            TextTokenizer.from_json(tokenizer, manifest.special_ids),
+            TextTokenizer.from_json(tokenizer, manifest.special_ids, manifest.cleaning),
         )
 
     def decoder(self, capacity: int) -> BurstDecoder:

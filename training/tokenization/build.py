@@ -30,8 +30,9 @@ from tokenizers import (
     trainers,
 )
 
+from service.artifacts.cleaning import Cleaning
 from service.artifacts.manifest import SpecialIds
-from training.config.text import CleaningConfig, TokenizerConfig
+from training.config.text import TokenizerConfig
 from training.errors import CorpusError
 from training.tokenization.tokenizer import TextTokenizer
 
@@ -48,7 +49,7 @@ def build_tokenizer(
     texts: Iterable[str],
     *,
     has_items: bool,
-    cleaning: CleaningConfig | None = None,
+    cleaning: Cleaning | None = None,
 ) -> TextTokenizer:
     """A tokenizer for the texts.
 
@@ -56,8 +57,7 @@ def build_tokenizer(
         config: Which kind.
         texts: What it must be able to write; read once.
         has_items: Whether each of them is an item, with a start and an end.
-        cleaning: What was done to the texts: prompts will be treated likewise. (Only what the
-            library can do: not the Chinese characters.)
+        cleaning: What was done to the texts: prompts will be treated likewise.
 
     Raises:
         CorpusError: there is no text.
@@ -73,15 +73,11 @@ def build_tokenizer(
             backend = _bytes()
         case "bpe":
             backend = _byte_pairs(config, texts)
-    steps = _normalizers(cleaning or CleaningConfig())
-    if backend.normalizer is not None:
-        steps.append(backend.normalizer)
-    if steps:
-        backend.normalizer = normalizers.Sequence(steps)
     if has_items:
         marks = [AddedToken(mark, special=True, normalized=False) for mark in (START, END)]
         backend.add_special_tokens(marks)
-    return TextTokenizer(backend, _special_ids(backend, unknown, has_items=has_items))
+    special_ids = _special_ids(backend, unknown, has_items=has_items)
+    return TextTokenizer(backend, special_ids, cleaning or Cleaning())
 
 
 def _characters(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
@@ -169,15 +165,6 @@ def _frequent(counts: Counter[str], config: TokenizerConfig) -> list[str]:
 
 def _numbered(unknown: str, tokens: list[str]) -> dict[str, int]:
     return {token: number for number, token in enumerate([unknown, *tokens])}
-
-
-def _normalizers(cleaning: CleaningConfig) -> list[normalizers.Normalizer]:
-    steps: list[normalizers.Normalizer] = []
-    if cleaning.unicode is not None:
-        steps.append({"NFC": normalizers.NFC(), "NFKC": normalizers.NFKC()}[cleaning.unicode])
-    if cleaning.lowercase:
-        steps.append(normalizers.Lowercase())
-    return steps
 
 
 def _special_ids(backend: Tokenizer, unknown: str | None, *, has_items: bool) -> SpecialIds:

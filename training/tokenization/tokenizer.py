@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, models
 
+from service.artifacts.cleaning import Cleaner, Cleaning
 from service.artifacts.manifest import SpecialIds
 from training.errors import CheckpointError
 
@@ -21,20 +22,29 @@ _PIECE_CHARACTERS = 1 << 20
 
 @dataclass(frozen=True)
 class TextTokenizer:
-    """Text to ids and back."""
+    """Text to ids and back.
+
+    Attributes:
+        backend: The library's.
+        special_ids: Ids that mean something.
+        cleaning: What was done to the texts; it is done to prompts too.
+    """
 
     backend: Tokenizer
     special_ids: SpecialIds
+    cleaning: Cleaning
 
     def __post_init__(self) -> None:
         """Whatever is typed is text, also if it reads like a special token."""
         self.backend.encode_special_tokens = True
 
     @classmethod
-    def from_json(cls, serialized: str, special_ids: SpecialIds) -> TextTokenizer:
-        """Inverse of `to_json`, with the special ids that were stored beside it."""
+    def from_json(
+        cls, serialized: str, special_ids: SpecialIds, cleaning: Cleaning
+    ) -> TextTokenizer:
+        """Inverse of `to_json`, with what was stored beside it."""
         try:
-            return cls(Tokenizer.from_str(serialized), special_ids)
+            return cls(Tokenizer.from_str(serialized), special_ids, cleaning)
         except Exception as error:  # the library raises bare Exception
             raise CheckpointError(f"the stored tokenizer cannot be read: {error}") from error
 
@@ -48,12 +58,13 @@ class TextTokenizer:
         return str(self.backend.to_str(pretty=True))
 
     def encode(self, text: str) -> NDArray[np.int64]:
-        """Ids of a text, int64[N]; special tokens written in it are just text."""
+        """Ids of a cleaned text, int64[N]; special tokens written in it are just text."""
         return np.concatenate([np.zeros(0, np.int64), *self._encoded(text)])
 
     def prompt_ids(self, prompt: str) -> NDArray[np.int64]:
         """What is read at the beginning of a text before it is written on, int64[T], T >= 1."""
-        return np.array(self.special_ids.opening(self.encode(prompt).tolist()))
+        ids = self.encode(Cleaner(self.cleaning)(prompt))
+        return np.array(self.special_ids.opening(ids.tolist()))
 
     def encode_all(self, texts: Iterable[str], *, are_items: bool) -> Iterator[NDArray[np.int64]]:
         """Ids of texts that follow each other; items each between start and end.

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as HuggingFaceTokenizer
-from tokenizers import decoders, models, pre_tokenizers
 
 from service.artifacts.errors import TokenizerError
 from service.artifacts.tokenizer import Tokenizer
@@ -53,6 +53,55 @@ def test_the_name_of_a_special_token_is_only_characters():
     ids = _characters().encode("a<unk>b")
 
     assert (7, 2) == (len(ids), ids.count(_UNKNOWN))
+
+
+def _from(inner, size):
+    return Tokenizer(_PATH, inner.to_str().encode(), size)
+
+
+def _words():
+    """Words with the space before them."""
+    vocabulary = {" <unk>": 0, " to": 1, " be": 2, "\n": 3}
+    inner = HuggingFaceTokenizer(models.WordLevel(vocabulary, unk_token=" <unk>"))
+    inner.normalizer = normalizers.Prepend(" ")
+    inner.pre_tokenizer = pre_tokenizers.Split(Regex(r"\n| ?\S+"), "removed", invert=True)
+    return _from(inner, 4)
+
+
+def _dropping():
+    """Without a sign for what it has never seen: the library leaves that out."""
+    return _from(HuggingFaceTokenizer(models.BPE({"a": 0, "b": 1, "ab": 2}, [("a", "b")])), 3)
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "text", "num_unknown", "pieces"),
+    [
+        (_characters, "aé中🙂ΩbΩ", 3, ("🙂", "Ω")),
+        (_characters, "a\tb\r", 2, ("\t", "\r")),
+        (_characters, "all of it known", 0, ()),
+        (_characters, "", 0, ()),
+        (_characters, "a<unk>b", 2, ("<", ">")),
+        (_words, "to zebra or\n be zebra", 3, ("zebra", "or")),
+        (_words, "to " + "x" * 1_000, 1, ("x" * 64,)),
+        (_dropping, "ab?a cab?", 4, ("?", " ", "c")),
+        (_dropping, "?", 1, ("?",)),
+        (_bytes, "aé中🙂Ω\x00", 0, ()),
+    ],
+)
+def test_what_was_never_seen_is_counted_and_named(tokenizer, text, num_unknown, pieces):
+    """Each kind of tokenizer: tokens that stand for it, or characters that are left out."""
+    read = tokenizer()
+
+    assert num_unknown == read.count_unknown(text, read.encode(text))
+    assert pieces == read.unknown(text, 10)
+    assert pieces[:1] == read.unknown(text, 1)
+
+
+def test_a_tokenizer_that_fails_at_other_characters_is_refused():
+    """Or every such prompt would be an error of the server."""
+    inner = HuggingFaceTokenizer(models.WordLevel({"a": 0, "b": 1}, unk_token="<unk>"))
+    with pytest.raises(TokenizerError, match="characters unknown to it"):
+        _from(inner, 2)
 
 
 @given(text=st.text(max_size=30))

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers.decoders import DecodeStream
 
+from service.artifacts.cleaning import Cleaning
 from service.artifacts.tokenizer import Tokenizer
 from training.config.text import CleaningConfig, TokenizerConfig
+from training.corpora.cleaning import recorded
 from training.errors import CheckpointError, CorpusError
 from training.tokenization.build import build_tokenizer
 from training.tokenization.tokenizer import TextTokenizer
@@ -85,18 +87,15 @@ def test_service_reads_the_same_ids(tmp_path: Path) -> None:
 
 
 def test_prompts_are_cleaned_as_the_text_was(tmp_path: Path) -> None:
-    """By the tokenizer's file, so also when served."""
-    tokenizer = build_tokenizer(
-        TokenizerConfig(),
-        ["fin é\n"],
-        has_items=False,
-        cleaning=CleaningConfig(unicode="NFKC", lowercase=True),
-    )
+    """While training, and when served."""
+    cleaning = recorded(CleaningConfig(unicode="NFKC", lowercase=True))
+    tokenizer = build_tokenizer(TokenizerConfig(), ["fin é\n"], has_items=False, cleaning=cleaning)
     path = tmp_path / "tokenizer.json"
     path.write_text(tokenizer.to_json(), encoding="utf-8")
-    served = Tokenizer(path, path.read_bytes(), tokenizer.vocabulary_size)
-    for encode in (served.encode, tokenizer.encode):
-        assert served.decode(list(encode("ﬁN E\u0301"))) == "fin é"
+    served = Tokenizer(path, path.read_bytes(), tokenizer.vocabulary_size, cleaning)
+    prompt = "\ufeffﬁN E\u0301\r\n\r"
+    for ids in (served.encode(served.clean(prompt)), tokenizer.prompt_ids(prompt).tolist()):
+        assert served.decode(ids) == "fin é\n\n"
 
 
 def test_empty_text_has_no_ids() -> None:
@@ -117,7 +116,7 @@ def test_start_is_the_newline_or_some_character() -> None:
 def test_json_round_trip() -> None:
     """As it happens in a checkpoint."""
     tokenizer = characters(TEXT)
-    again = TextTokenizer.from_json(tokenizer.to_json(), tokenizer.special_ids)
+    again = TextTokenizer.from_json(tokenizer.to_json(), tokenizer.special_ids, Cleaning())
     assert again.to_json() == tokenizer.to_json()
     np.testing.assert_array_equal(again.encode(TEXT), tokenizer.encode(TEXT))
 
@@ -126,4 +125,4 @@ def test_json_round_trip() -> None:
 def test_broken_json_is_refused(broken: str) -> None:
     """The library raises bare exceptions; we do not."""
     with pytest.raises(CheckpointError, match="tokenizer cannot be read"):
-        TextTokenizer.from_json(broken, characters("ab").special_ids)
+        TextTokenizer.from_json(broken, characters("ab").special_ids, Cleaning())
