@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,23 @@ from service.rows.arrays import Int64
 from service.rows.row import Row
 
 _MAX_INLINE_CHARACTERS = 2048
+_MOST_INTO_ONE = 4
+"""Characters that cleaning can make one of: a letter with three marks, a line end of two."""
+_MOST_UNKNOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """What of a prompt the model has never seen.
+
+    Attributes:
+        num_tokens: How many of its tokens stand for such characters or words; or how many
+            characters were left out.
+        pieces: The first 10 different ones of them; None if nobody asked.
+    """
+
+    num_tokens: int = 0
+    pieces: tuple[str, ...] | None = None
 
 
 class PromptEncoder:
@@ -30,28 +48,48 @@ class PromptEncoder:
         self._too_long = f"the prompt is longer than {max_tokens} tokens"
         self._long_prompts = LongPrompts(max_waiting_characters)
 
-    async def encode(self, model: ServedModel, prompt: str, past: Row | None, client: str) -> Int64:
-        """What the model has to read for `prompt` after `past`, int64[T].
+    async def encode(
+        self,
+        model: ServedModel,
+        prompt: str,
+        past: Row | None,
+        *,
+        client: str,
+        report_unknown: bool = False,
+    ) -> tuple[Int64, Unknown]:
+        """What the model has to read for `prompt` after `past`, int64[T], cleaned as its text was.
 
         Raises:
             InvalidOption: The prompt is too long.
             Overloaded: Too many long prompts wait.
         """
-        # Before tokenising: a giant prompt must cost nothing.
-        if len(prompt) > self._max_tokens * model.tokenizer.max_characters_per_token:
-            raise InvalidOption("prompt", self._too_long)
+        # Before cleaning and tokenising: a giant prompt must cost nothing.
+        self._require_short(model, len(prompt) // _MOST_INTO_ONE)
         if len(prompt) <= _MAX_INLINE_CHARACTERS:
-            return self._ids(model, prompt, begins=past is None)
-        work = partial(self._ids, model, prompt, begins=past is None)
+            return self._read(model, prompt, past is None, report_unknown)
+        work = partial(self._read, model, prompt, past is None, report_unknown)
         return await self._long_prompts.run(len(prompt), client, work)
 
-    def _ids(self, model: ServedModel, prompt: str, *, begins: bool) -> Int64:
-        ids = model.tokenizer.encode(prompt)
+    def _read(
+        self, model: ServedModel, prompt: str, begins: bool, report_unknown: bool
+    ) -> tuple[Int64, Unknown]:
+        tokenizer = model.tokenizer
+        text = tokenizer.clean(prompt)
+        self._require_short(model, len(text))
+        ids = tokenizer.encode(text)
         if len(ids) > self._max_tokens:
             raise InvalidOption("prompt", f"{self._too_long}: it has {len(ids)}")
+        num_unknown = tokenizer.count_unknown(text, ids)
+        pieces = None
+        if report_unknown:
+            pieces = tokenizer.unknown(text, _MOST_UNKNOWN) if num_unknown else ()
         if begins:
             ids = model.manifest.special_ids.opening(ids)
-        return np.array(ids, np.int64)
+        return np.array(ids, np.int64), Unknown(num_unknown, pieces)
+
+    def _require_short(self, model: ServedModel, num_characters: int) -> None:
+        if num_characters > self._max_tokens * model.tokenizer.max_characters_per_token:
+            raise InvalidOption("prompt", self._too_long)
 
 
 async def read_row(stream: TokenStream) -> Row:

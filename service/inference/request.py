@@ -25,6 +25,7 @@ class TextRequest:
         logprobs: Report each token's log-probability, and this many of the best; None: no.
         stream_every: Most tokens of one delta.
         timeout_s: Time for all of it.
+        report_unknown: Tell what of the prompt the model has never seen.
         session: Session to continue.
         model: `name` or `name@version`.
         is_streamed: Deltas are sent as they come.
@@ -39,6 +40,7 @@ class TextRequest:
     logprobs: int | None = None
     stream_every: int | None = None
     timeout_s: float | None = None
+    report_unknown: bool = False
     session: str | None = None
     model: str | None = None
     is_streamed: bool = False

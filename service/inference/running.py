@@ -15,7 +15,7 @@ from service.engine.request import Chunk, Failed, Finished, Request, TokenLogpro
 from service.engine.stream import TokenStream
 from service.inference.accounts import Ticket
 from service.inference.figures import TokenFigures
-from service.inference.reading import read_row
+from service.inference.reading import Unknown, read_row
 from service.inference.text import Piece, TextAssembler
 from service.inference.turn import Turn, counted_as_generated
 from service.models.registry import ServedModel
@@ -28,11 +28,13 @@ _MOST_WITH_FIGURES = 16
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a request took."""
+    """Tokens that a request took, and the pieces of its prompt that are unknown, if asked for."""
 
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
+    unknown_tokens: int
+    unknown: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class RunningText:
         model: ServedModel,
         request: Request,
         stream: TokenStream,
+        unknown: Unknown,
         stop: Sequence[str],
         stream_every: int | None,
         turn: Turn | None,
@@ -80,6 +83,7 @@ class RunningText:
         self._has_failed = False
         self._request = request
         self._stream = stream
+        self._unknown = unknown
         self._stream_every = stream_every
         self._ticket = ticket
         self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
@@ -114,6 +118,8 @@ class RunningText:
             prompt_tokens=len(self._request.prompt_T),
             cached_tokens=self._stream.num_cached,
             completion_tokens=self._assembler.num_tokens,
+            unknown_tokens=self._unknown.num_tokens,
+            unknown=self._unknown.pieces,
         )
 
     async def deltas(self) -> AsyncIterator[Delta]:

@@ -9,7 +9,7 @@ from service.inference.accounts import Accounts
 from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
-from service.inference.reading import PromptEncoder, read_row
+from service.inference.reading import PromptEncoder, Unknown, read_row
 from service.inference.request import RequestLimits, TextRequest
 from service.inference.running import RunningText
 from service.inference.turn import Turn
@@ -52,8 +52,13 @@ class Inference:
                 session = turn.session if turn else None
                 model = self._model_of(asked.model, session)
                 past = session.row if session else None
-                prompt_T = await self._prompts.encode(
-                    model, asked.prompt, past, asked.identity.client
+                stop = _cleaned(asked.stop, model)
+                prompt_T, unknown = await self._prompts.encode(
+                    model,
+                    asked.prompt,
+                    past,
+                    client=asked.identity.client,
+                    report_unknown=asked.report_unknown,
                 )
             request = Request(
                 prompt_T=prompt_T,
@@ -76,16 +81,23 @@ class Inference:
             model=model,
             request=request,
             stream=stream,
-            stop=asked.stop,
+            unknown=unknown,
+            stop=stop,
             stream_every=asked.stream_every,
             turn=turn,
             ticket=ticket,
         )
 
     async def create_session(
-        self, *, prompt: str, model: str | None, seed: int | None, identity: Identity = ANYBODY
-    ) -> Session:
-        """A new session that has read `prompt`.
+        self,
+        *,
+        prompt: str,
+        model: str | None,
+        seed: int | None,
+        report_unknown: bool = False,
+        identity: Identity = ANYBODY,
+    ) -> tuple[Session, Unknown]:
+        """A new session that has read `prompt`, and what of it the model has never seen.
 
         Raises:
             InvalidOption, ModelUnknown, ModelBroken, EngineError: It cannot be created.
@@ -95,10 +107,12 @@ class Inference:
         seed = secrets.randbits(SEED_BITS) if seed is None else seed
         ticket = self.accounts.accept(0)
         try:
-            row = None
+            row, unknown = None, Unknown(pieces=() if report_unknown else None)
             if prompt:
                 async with deadline.bounding():
-                    prompt_T = await self._prompts.encode(served, prompt, None, identity.client)
+                    prompt_T, unknown = await self._prompts.encode(
+                        served, prompt, None, client=identity.client, report_unknown=report_unknown
+                    )
                 request = Request(
                     prompt_T=prompt_T,
                     max_tokens=0,
@@ -109,7 +123,7 @@ class Inference:
                     cache_salt=identity.cache_salt,
                 )
                 row = await read_row(served.engine.submit(request))
-            return await self.sessions.create(model=served.ref, row=row, seed=seed)
+            return await self.sessions.create(model=served.ref, row=row, seed=seed), unknown
         finally:
             ticket.close()
 
@@ -120,6 +134,16 @@ class Inference:
         if name is not None and self.models.resolve(name) is not model:
             raise InvalidOption("model", f"session {session.id} belongs to {session.model}")
         return model
+
+
+def _cleaned(stops: tuple[str, ...], model: ServedModel) -> tuple[str, ...]:
+    """Stop strings as the model would write them."""
+    cleaned = tuple(map(model.tokenizer.clean, stops))
+    if not all(cleaned):
+        raise InvalidOption(
+            "stop", f"stop: nothing is left of a string once it is cleaned as for {model.ref}"
+        )
+    return cleaned
 
 
 def _sampling(asked: TextRequest, model: ServedModel, session: Session | None) -> Sampling:

@@ -92,7 +92,8 @@ def test_a_stream_adds_up(server: RunningServer):
     assert 100 == sum(event["num_tokens"] for event in events)
     assert 1 == max(event["num_tokens"] for event in single)
     assert "".join(e["text"] for e in events) == "".join(e["text"] for e in single)
-    assert {"prompt_tokens": 3, "cached_tokens": 0, "completion_tokens": 100} == events[-1]["usage"]
+    usage = {"prompt_tokens": 3, "cached_tokens": 0, "completion_tokens": 100, "unknown_tokens": 0}
+    assert usage == events[-1]["usage"]
     assert ["length", 3] == [events[-1][name] for name in ("finish_reason", "seed")]
 
 

@@ -82,6 +82,8 @@ async def _close(running: RunningText, request: Request) -> None:
         "completion_tokens": usage.completion_tokens,
         "finish_reason": running.outcome,
     }
+    if usage.unknown_tokens:
+        request.state.log["unknown_tokens"] = usage.unknown_tokens
     await running.close()
 
 
@@ -95,6 +97,7 @@ def _asked(body: GenerateRequest, identity: Identity) -> TextRequest:
         logprobs=body.logprobs,
         stream_every=body.stream_every,
         timeout_s=body.timeout_s,
+        report_unknown=bool(body.report_unknown),
         session=body.session,
         model=body.model,
         is_streamed=body.stream,
@@ -113,7 +116,7 @@ async def _answer(
         "text": whole.text,
         "finish_reason": whole.finish_reason,
         "seed": running.seed,
-        "usage": asdict(running.usage),
+        "usage": _usage(running),
     }
     tokenizer = running.model.tokenizer
     if whole.figures is not None and len(whole.figures) > PIECE:
@@ -142,8 +145,13 @@ def _event(running: RunningText, delta: Delta) -> dict[str, Any]:
 
 def _about(running: RunningText) -> dict[str, Any]:
     """What the last event says of a text, however it ended."""
-    return {"id": running.id, "usage": asdict(running.usage)}
+    return {"id": running.id, "usage": _usage(running)}
 
 
 def _session_id(running: RunningText) -> str | None:
     return running.turn.session.id if running.turn else None
+
+
+def _usage(running: RunningText) -> dict[str, Any]:
+    """A `Usage`: without the pieces that nobody has asked for."""
+    return {name: value for name, value in asdict(running.usage).items() if value is not None}

@@ -31,6 +31,10 @@ _Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_whole_
 _Stop = Annotated[
     str, StringConstraints(min_length=1, max_length=64), AfterValidator(_whole_characters)
 ]
+_ReportUnknown = Annotated[
+    bool | None,
+    Field(description="Tell which characters or words of the prompt the model has never seen."),
+]
 _Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
@@ -86,6 +90,7 @@ class GenerateRequest(SamplingOptions, _Reading):
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="The request fails after this many seconds."
     )
+    report_unknown: _ReportUnknown = False
     session: _Name | None = Field(None, description="Go on from this session, and commit to it.")
     model: _Name | None = Field(
         None, description="`name` or `name@version`; by default the server's default model."
@@ -113,11 +118,17 @@ class TokenLogprob(Candidate):
 
 
 class Usage(_Body):
-    """Tokens that a request took; `cached_tokens` of the prompt were not read again."""
+    """Tokens that a request took; `cached_tokens` of the prompt were not read again.
+
+    `unknown_tokens` of the prompt stand for what the model has never seen; `unknown` are the first
+    ten different ones of these characters or words, with `report_unknown`.
+    """
 
     prompt_tokens: int
     cached_tokens: int
     completion_tokens: int
+    unknown_tokens: int
+    unknown: tuple[str, ...] | None = None
 
 
 class GenerateResponse(_Body):
@@ -159,6 +170,7 @@ class CreateSessionRequest(_Body):
     seed: _Seed | None = Field(
         None, description="What its turns draw with; by default drawn at random."
     )
+    report_unknown: _ReportUnknown = False
 
 
 class SessionResponse(_Body):
@@ -173,6 +185,13 @@ class SessionResponse(_Body):
     created_at: float
     used_at: float
     expires_at: float
+
+
+class CreatedSession(SessionResponse):
+    """A new session, and what of its prompt the model has never seen: as in `Usage`."""
+
+    unknown_tokens: int
+    unknown: tuple[str, ...] | None = None
 
 
 class SessionList(_Body):

@@ -7,7 +7,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.identity import identity_of
-from service.api.native.schemas import CreateSessionRequest, SessionList, SessionResponse
+from service.api.native.schemas import (
+    CreatedSession,
+    CreateSessionRequest,
+    SessionList,
+    SessionResponse,
+)
 from service.api.state import State, accepts_work
 from service.sessions.session import Session
 from service.sessions.store import SessionStore
@@ -18,20 +23,31 @@ router = APIRouter(prefix="/sessions", tags=["sessions"])
 @router.post(
     "",
     status_code=201,
+    response_model_exclude_none=True,
     summary="Create a session",
     dependencies=[Depends(accepts_work)],
     responses=responses(400, 404, 413, 415, 422, 429, 500, 503, 504),
 )
 async def create_session(
     request: Request, state: State, body: CreateSessionRequest | None = None
-) -> SessionResponse:
+) -> CreatedSession:
     """A new session that has read `prompt`."""
     body = body or CreateSessionRequest()
     creating = state.inference.create_session(
-        prompt=body.prompt, model=body.model, seed=body.seed, identity=identity_of(request)
+        prompt=body.prompt,
+        model=body.model,
+        seed=body.seed,
+        report_unknown=bool(body.report_unknown),
+        identity=identity_of(request),
     )
-    session = await unless_client_leaves(request.receive, creating)
-    return _response(session, state.inference.sessions)
+    session, unknown = await unless_client_leaves(request.receive, creating)
+    if unknown.num_tokens:
+        request.state.log["unknown_tokens"] = unknown.num_tokens
+    return CreatedSession(
+        **dict(_response(session, state.inference.sessions)),
+        unknown_tokens=unknown.num_tokens,
+        unknown=unknown.pieces,
+    )
 
 
 @router.get("", summary="List the sessions")

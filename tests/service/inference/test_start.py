@@ -94,7 +94,7 @@ _PENALTIES = {"repetition_penalty": 1.3, "presence_penalty": 0.5, "frequency_pen
 async def test_two_turns_are_one_run(inference, options):
     """The texts and the rows, bit for bit."""
     [split, whole] = [
-        await inference.create_session(prompt="Ro", model=None, seed=1) for _ in range(2)
+        (await inference.create_session(prompt="Ro", model=None, seed=1))[0] for _ in range(2)
     ]
 
     first = await _generate(inference, max_tokens=15, session=split.id, **options)
@@ -109,7 +109,7 @@ async def test_two_turns_are_one_run(inference, options):
 async def test_a_turn_that_stopped_is_a_run_that_ended_there(inference):
     """After a stop string the session is where the shown text ends, with all its counts."""
     [stopped, exact] = [
-        await inference.create_session(prompt="Ro", model=None, seed=1) for _ in range(2)
+        (await inference.create_session(prompt="Ro", model=None, seed=1))[0] for _ in range(2)
     ]
     text = (await _generate(inference, "Ro", max_tokens=40, **_PENALTIES)).text
     stop = text[20:23]
@@ -139,7 +139,7 @@ async def test_a_stop_inside_a_token_leaves_the_shown_half(inference):
     cut = sum(map(len, tokens[:n])) + 1
     assert cut == text.index(stop)
 
-    session = await inference.create_session(prompt="ro", model="pairs", seed=7)
+    session, _ = await inference.create_session(prompt="ro", model="pairs", seed=7)
     delta = await _generate(inference, max_tokens=60, session=session.id, stop=(stop,), top_k=60)
 
     assert ("stop", text[:cut]) == (delta.finish_reason, delta.text)
@@ -174,7 +174,7 @@ async def test_half_a_character_at_the_end_belongs_to_the_text(inference):
 
 async def test_a_stop_before_any_text_leaves_the_session_where_it_was(inference):
     """Nothing was read and nothing shown."""
-    session = await inference.create_session(prompt="Ro", model=None, seed=7)
+    session, _ = await inference.create_session(prompt="Ro", model=None, seed=7)
     text = (await _generate(inference, "Ro", max_tokens=3)).text
 
     delta = await _generate(inference, session=session.id, stop=(text,))
@@ -185,7 +185,7 @@ async def test_a_stop_before_any_text_leaves_the_session_where_it_was(inference)
 
 async def test_a_turn_that_is_left_changes_nothing(inference):
     """The session is as it was, and free for the next turn."""
-    session = await inference.create_session(prompt="Ro", model=None, seed=1)
+    session, _ = await inference.create_session(prompt="Ro", model=None, seed=1)
     running = await inference.start(TextRequest("meo", 400, session=session.id))
     with pytest.raises(SessionBusy):
         await inference.start(TextRequest(session=session.id))
@@ -197,7 +197,7 @@ async def test_a_turn_that_is_left_changes_nothing(inference):
 
 async def test_a_turn_over_its_time_changes_nothing(inference):
     """It fails, and the session is as it was."""
-    session = await inference.create_session(prompt="Ro", model=None, seed=1)
+    session, _ = await inference.create_session(prompt="Ro", model=None, seed=1)
     with pytest.raises(EngineError):
         await _generate(inference, max_tokens=500, session=session.id, timeout_s=1e-9)
 
@@ -216,7 +216,7 @@ async def test_a_turn_over_its_time_changes_nothing(inference):
 )
 async def test_what_is_out_of_range_is_named(inference, options, param):
     """Before anything starts; the session is free."""
-    session = await inference.create_session(prompt="", model=None, seed=None)
+    session, _ = await inference.create_session(prompt="", model=None, seed=None)
     with pytest.raises(InvalidOption) as caught:
         await inference.start(TextRequest(session=session.id, **options))
 
@@ -224,12 +224,36 @@ async def test_what_is_out_of_range_is_named(inference, options, param):
     await _generate(inference, session=session.id)
 
 
-async def test_a_prompt_that_cannot_fit_is_not_even_tokenised(inference, monkeypatch):
+async def test_a_prompt_that_cannot_fit_is_not_even_tokenised(inference, served, monkeypatch):
     """Tokenising 10 million characters takes seconds; their number is enough to refuse them."""
     monkeypatch.setattr(Tokenizer, "encode", lambda *_: pytest.fail("tokenised"))
-
     with pytest.raises(InvalidOption):
-        await inference.start(TextRequest("a" * 10_000_000))
+        await inference.start(TextRequest("\r\n" * 51))
+
+    monkeypatch.setattr(served[0].tokenizer, "clean", lambda _: pytest.fail("cleaned"))
+    with pytest.raises(InvalidOption):
+        await inference.start(TextRequest("\r\n" * 5_000_000))
+
+
+async def test_prompts_and_stop_strings_are_read_as_the_models_text_was(inference):
+    """Also those of sessions; the length that counts is that of what is read."""
+    plain = await _generate(inference, "a\n" * 25, max_tokens=60)
+    stop = plain.text[: plain.text.index("\n")]
+
+    assert plain.text == (await _generate(inference, "a\r\n" * 25, max_tokens=60)).text
+    assert stop == (await _generate(inference, "a\r" * 25, max_tokens=60, stop=("\r\n",))).text
+    session, unknown = await inference.create_session(
+        prompt="\ufeff\r\na?0?\r", model=None, seed=7, report_unknown=True
+    )
+    assert (6, 1, ("0",)) == (session.num_tokens, unknown.num_tokens, unknown.pieces)
+
+
+async def test_nothing_is_left_of_a_stop_string(inference):
+    """It would end every text before it begins."""
+    with pytest.raises(InvalidOption) as caught:
+        await inference.start(TextRequest("a", stop=("b", "\ufeff")))
+
+    assert "stop" == caught.value.param
 
 
 async def test_time_spent_before_the_engine_counts(inference, monkeypatch):
@@ -259,7 +283,7 @@ async def test_time_spent_before_the_engine_counts(inference, monkeypatch):
 
 async def test_a_session_belongs_to_its_model(inference):
     """Another model, or none of that name, is refused."""
-    session = await inference.create_session(prompt="Ro", model="other@1", seed=None)
+    session, _ = await inference.create_session(prompt="Ro", model="other@1", seed=None)
     with pytest.raises(InvalidOption, match=r"belongs to other@1"):
         await inference.start(TextRequest(session=session.id, model="tiny"))
     with pytest.raises(ModelUnknown):
@@ -280,9 +304,8 @@ async def test_log_probabilities_are_those_of_the_shown_tokens(inference):
 
 async def test_a_drawn_seed_survives_a_reader_of_json(inference):
     """A browser and jq read numbers as doubles, which hold 53 bits."""
-    seeds = [
-        (await inference.create_session(prompt="", model=None, seed=None)).seed for _ in range(50)
-    ]
+    sessions = [await inference.create_session(prompt="", model=None, seed=None) for _ in range(50)]
+    seeds = [session.seed for session, _ in sessions]
     for _ in range(50):
         running = await inference.start(TextRequest("Ro", 1))
         seeds.append(running.seed)

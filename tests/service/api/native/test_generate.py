@@ -47,7 +47,12 @@ def test_an_answer_says_everything(client: TestClient):
         "session": None,
         "finish_reason": "length",
         "seed": 3,
-        "usage": {"prompt_tokens": 5, "cached_tokens": 0, "completion_tokens": 40},
+        "usage": {
+            "prompt_tokens": 5,
+            "cached_tokens": 0,
+            "completion_tokens": 40,
+            "unknown_tokens": 0,
+        },
     } == {name: answer[name] for name in answer if name not in ("id", "text")}
     GenerateResponse.model_validate(answer)
 
