@@ -25,6 +25,7 @@ class Tokenizer:
         content: Of the file.
         vocabulary_size: What it must be.
         cleaning: What was done to the text that the model was trained on; None: the usual.
+        unknown_id: What stands for the unknown; None: what the file names.
 
     Raises:
         TokenizerError: The file cannot be read, its vocabulary is not `vocabulary_size` ids, or it
@@ -37,6 +38,7 @@ class Tokenizer:
         content: bytes,
         vocabulary_size: int,
         cleaning: Cleaning | None = None,
+        unknown_id: int | None = None,
     ) -> None:
         try:
             self._tokenizer = HuggingFaceTokenizer.from_buffer(content)
@@ -61,7 +63,10 @@ class Tokenizer:
         # The name of the unknown token is not what it stands for.
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         self.max_characters_per_token = max(len(token) for token in ids if token != unknown)
-        self.unknown_id = None if unknown is None else self._tokenizer.token_to_id(unknown)
+        # Not every kind of file has a name for it.
+        if unknown_id is None and unknown is not None:
+            unknown_id = self._tokenizer.token_to_id(unknown)
+        self._unknown_id = unknown_id
         self.clean = Cleaner(cleaning or Cleaning())
         try:
             self._drops = not self.encode(_NEVER_SEEN)
@@ -86,7 +91,7 @@ class Tokenizer:
         """
         if self._drops:
             return len(self._unknown_places(text))
-        return 0 if self.unknown_id is None else ids.count(self.unknown_id)
+        return 0 if self._unknown_id is None else ids.count(self._unknown_id)
 
     def unknown(self, text: str, at_most: int) -> tuple[str, ...]:
         """The first of the different pieces of `text` that were never seen, in their order.
@@ -107,7 +112,7 @@ class Tokenizer:
             return [(n, n + 1) for n, character in enumerate(text) if character in lost]
         [encoding] = self._tokenizer.encode_batch([text], add_special_tokens=False)
         pairs = zip(encoding.ids, encoding.offsets, strict=True)
-        return [place for token_id, place in pairs if token_id == self.unknown_id]
+        return [place for token_id, place in pairs if token_id == self._unknown_id]
 
     def _lost_characters(self, text: str) -> set[str]:
         """Those without any token: the library's offsets are wrong once one was left out."""

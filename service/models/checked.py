@@ -55,6 +55,7 @@ class CheckedModel:
                 artifact.read(manifest.tokenizer_file),
                 manifest.vocabulary_size,
                 manifest.cleaning,
+                manifest.special_ids.unknown,
             )
             return cls(artifact, graph, tokenizer)
 

@@ -73,6 +73,13 @@ def _dropping():
     return _from(HuggingFaceTokenizer(models.BPE({"a": 0, "b": 1, "ab": 2}, [("a", "b")])), 3)
 
 
+def _unigrams():
+    """Whose file has no name for the unknown, and one token for a row of it."""
+    pieces = [("<unk>", 0.0), ("a", -1.0), ("b", -2.0)]
+    inner = HuggingFaceTokenizer(models.Unigram(pieces, unk_id=0))
+    return Tokenizer(_PATH, inner.to_str().encode(), 3, unknown_id=0)
+
+
 @pytest.mark.parametrize(
     ("tokenizer", "text", "num_unknown", "pieces"),
     [
@@ -85,6 +92,7 @@ def _dropping():
         (_words, "to " + "x" * 1_000, 1, ("x" * 64,)),
         (_dropping, "ab?a cab?", 4, ("?", " ", "c")),
         (_dropping, "?", 1, ("?",)),
+        (_unigrams, "a??éb?", 2, ("??é", "?")),
         (_bytes, "aé中🙂Ω\x00", 0, ()),
     ],
 )
