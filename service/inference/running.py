@@ -144,12 +144,7 @@ class RunningText:
                         if self._figures is not None:
                             await asyncio.sleep(0)
                 case Finished(reason, row):
-                    piece = self._assembler.finish()
-                    # A stop string may end with what is only now no part of a character.
-                    if piece.stopped:
-                        yield await self._finish(piece, "stop", row=None)
-                    else:
-                        yield await self._finish(piece, reason, row)
+                    yield await self._finish_rest(reason, row)
                 case Failed(error):
                     self._has_failed = True
                     raise error
@@ -184,6 +179,13 @@ class RunningText:
             new = TokenFigures.of(ids, logprobs, self._num_top)
             self._figures = TokenFigures.joined([self._figures, new])
         return piece
+
+    async def _finish_rest(self, reason: FinishReason, row: Row | None) -> Delta:
+        piece = self._assembler.finish()
+        # A stop string may end with what is only now no part of a character.
+        if piece.stopped:
+            return await self._finish(piece, "stop", row=None)
+        return await self._finish(piece, reason, row)
 
     async def _finish(self, piece: Piece, reason: FinishReason, row: Row | None) -> Delta:
         if self.turn:

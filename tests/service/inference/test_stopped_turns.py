@@ -60,7 +60,7 @@ async def test_a_turn_that_was_shown_to_its_stop_string_commits(
 ):
     """The engine goes back for it without asking at the door again."""
     decoder.open()
-    session = await inference.create_session(prompt="Ro", model=None, seed=7)
+    session, _ = await inference.create_session(prompt="Ro", model=None, seed=7)
     whole = await inference.start(TextRequest("Ro", 60, seed=7))
     text = (await whole.collect()).text
     stop = text[40:43]
@@ -96,7 +96,7 @@ async def test_a_turn_that_was_shown_to_its_stop_string_commits(
 async def test_little_is_read_again_and_few_rows_are_held(inference, decoder):
     """To go back costs a burst, and what a slow reader holds is a row for each 32 tokens."""
     decoder.open()
-    session = await inference.create_session(prompt="Ro", model=None, seed=7)
+    session, _ = await inference.create_session(prompt="Ro", model=None, seed=7)
     running = await inference.start(
         TextRequest("", 400, seed=7, stop=("\x00",), session=session.id)
     )
@@ -116,7 +116,7 @@ async def test_a_turn_that_cannot_be_committed_leaves_the_session_free(
 ):
     """The store fails once: the text fails, and the next turn works."""
     decoder.open()
-    session = await inference.create_session(prompt="Ro", model=None, seed=7)
+    session, _ = await inference.create_session(prompt="Ro", model=None, seed=7)
 
     async def fail(*_):
         raise OSError("the disk is full")
