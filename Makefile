@@ -12,7 +12,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format bench soak container-test lock clean
+.PHONY: help run test lint check format bench soak abuse container-test lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ bench: .venv/complete ## measure the README's figures: the engine by itself, the
 
 soak: .venv/complete ## ten minutes of clients of all kinds: nothing may leak, change or fail
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+
+abuse: .venv/complete ## attack a server in every way we know: its other clients may not notice
+	$(BIN)/python -m benchmarks.abuse $(ARGS)
 
 container-test: .venv/complete ## build the image, compose it up, stream from it (needs Docker)
 	$(BIN)/pytest -m container --capture=no tests/container $(ARGS)
