@@ -1,6 +1,6 @@
 """What can a hostile or unlucky neighbour do to everybody else?
 
-    python -m benchmarks.abuse [--only NAME,...] [--seconds 6] [--json FILE]
+    python -m benchmarks.abuse [--only NAME,...] [--seconds 5] [--json FILE]
 
 Attacks a server that it starts itself, anew for each case. Meanwhile a process of its own asks for
 liveness every 20 ms and for five tokens every 200 ms, as another client, and looks at the server's
@@ -8,6 +8,9 @@ memory. A line each: times of the two, how many of them failed, most memory, err
 the one shape and answers without a request id (of all that attackers and neighbour saw), tracebacks
 in the log. Exit status 1 if a case is not as it should be: liveness within 50 ms (p99) and 250 ms
 (max), the five tokens within a second, 1 GB, and none of the others.
+
+The first case attacks nothing: it says what the machine itself costs. On a busy one read all others
+beside it.
 
 With --url it attacks a server on this machine that runs already, and leaves out the cases that need
 other settings or end it. Nothing leaves this machine.
@@ -20,6 +23,7 @@ import asyncio
 import contextlib
 import ipaddress
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -49,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     machine = describe_machine()
-    print(f"{headline(machine)}\n\n{figures.header()}", flush=True)
+    load = [round(figure, 1) for figure in os.getloadavg()]
+    print(f"{headline(machine)}\nload before: {load}\n\n{figures.header()}", flush=True)
     found: dict[str, Any] = {}
     for case in options.only or ALL:
         if options.url and case.own_server:
@@ -63,7 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{name}: {'; '.join(what)}")
     print(f"{len(found) - len(wrong)} of {len(found)} cases are as they should be")
     if options.json:
-        report = {"machine": machine, "seconds": options.seconds, "cases": found}
+        report = {
+            "machine": machine,
+            "load_before": load,
+            "seconds": options.seconds,
+            "cases": found,
+        }
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     sys.exit(1 if wrong else 0)
 
@@ -157,7 +167,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pid", type=int, help="of that server, to look at its memory")
     parser.add_argument("--model-store", type=Path, default=Path("model_store"), metavar="DIR")
     parser.add_argument(
-        "--seconds", type=float, default=6.0, metavar="S", help="of a case (default 6)"
+        "--seconds", type=float, default=5.0, metavar="S", help="of a case (default 5)"
     )
     parser.add_argument(
         "--minutes", type=float, default=0.5, metavar="M", help="of the mix (default 0.5)"

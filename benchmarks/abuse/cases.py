@@ -17,9 +17,12 @@ from benchmarks.abuse.scene import CASES, Case
 
 _ORDER = (heads, connections, bodies, readers, shares, nonsense, turns, endings, mix)
 
-ALL: tuple[Case, ...] = tuple(
-    case
-    for module in _ORDER
-    for case in CASES.values()
-    if case.attack.__module__ == module.__name__
+ALL: tuple[Case, ...] = (
+    CASES["nobody"],
+    *(
+        case
+        for module in _ORDER
+        for case in CASES.values()
+        if case.attack.__module__ == module.__name__ and case.name != "nobody"
+    ),
 )

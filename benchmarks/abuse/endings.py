@@ -16,8 +16,9 @@ _STOP_S = 60.0
 
 @case(
     "sigterm",
-    options=("--grace-period-s", "4"),
+    options=("--grace-period-s", "2"),
     ends_server=True,
+    drains=True,
     mixes=False,
     excused={"probe": "the server ends", "neighbour": "the server ends"},
 )
@@ -33,7 +34,8 @@ async def sigterm(scene: Scene) -> None:
             scene.fault(f"a new request got {answer.status}, not 503")
 
     clients = [_upload(scene, goes_on=n % 2 == 0) for n in range(16)]
-    clients += [_read(scene, max_tokens) for max_tokens in (400, 16_000) for _ in range(8)]
+    clients += [_read(scene, 200) for _ in range(8)]
+    clients += [_read(scene, 16_384) for _ in range(48)]  # longer than the time that there is
     await scene.crowd([*clients, stop()], 20)
     if "ended streams" not in scene.figures or "whole streams" not in scene.figures:
         scene.fault("not every kind of stream came to its end")
@@ -89,6 +91,7 @@ async def unread_log(scene: Scene) -> None:
 @case(
     "hung-engine",
     module="benchmarks.abuse.hanging",
+    ends_server=True,
     mixes=False,
     excused={"probe": "a hung server may say so", "neighbour": "it has no time-out of its own"},
 )
@@ -122,7 +125,10 @@ async def hung_engine(scene: Scene) -> None:
     elif slowest_s > 1.25:
         scene.fault(f"answered after {slowest_s:.2f} s, with timeout_s 1")
     scene.figures["slowest_answer_s"] = round(slowest_s, 2)
-    if scene.seconds > _STOP_S:
+    if scene.seconds <= _STOP_S:
+        if not scene.victim.is_alive:
+            scene.fault("the server is gone early")
+    else:
         left_s = hung_s + _STOP_S + 5 - time.monotonic()
         await scene.until(lambda: not scene.victim.is_alive, left_s)
         process = scene.victim.process

@@ -32,7 +32,7 @@ def faults(case: Case, found: dict[str, Any]) -> list[str]:
         f"{seen['without_id']} answers without an id": seen["without_id"],
         f"{found['tracebacks']} tracebacks": found["tracebacks"],
         "the server is gone": not found["alive"] and not case.ends_server,
-        "liveness says 503 while it drains": case.ends_server and _num_refused_probes(found),
+        "liveness says 503 while it drains": case.drains and _num_refused_probes(found),
     }
     special = [_shown(what, fault) for what, fault in found["faults"].items()]
     return [*special, *(what for what, is_so in checks.items() if is_so)]

@@ -14,6 +14,12 @@ _WRITE_TIMEOUT_S = 3.0
 _UNREAD = ("--write-timeout-s", f"{_WRITE_TIMEOUT_S:g}")
 
 
+@case("nobody", mixes=False)
+async def nobody(scene: Scene) -> None:
+    """Does nothing."""
+    await asyncio.sleep(scene.seconds)
+
+
 @case("plain-streams")
 async def plain_streams(scene: Scene) -> None:
     """Reads 64 streams, as a crowd of well-behaved clients: what all others are compared with."""
@@ -34,14 +40,14 @@ async def eager_streams(scene: Scene) -> None:
 
 @case("whole-answers-16", mixes=False)
 async def whole_answers_16(scene: Scene) -> None:
-    """Asks for 16 whole answers of 16,384 tokens with alternatives; up to six times the time."""
-    await _read(scene, 16, most_s=6 * scene.seconds, logprobs=10)
+    """Asks for 16 whole answers of 16,384 tokens with alternatives; for long."""
+    await _read(scene, 16, most_s=7 * scene.seconds, logprobs=10)
 
 
 @case("whole-answers-64", mixes=False)
 async def whole_answers_64(scene: Scene) -> None:
-    """Asks for 64 whole answers of 16,384 tokens with alternatives; up to twelve times the time."""
-    await _read(scene, 64, most_s=12 * scene.seconds, logprobs=10)
+    """Asks for 64 whole answers of 16,384 tokens with alternatives; for long."""
+    await _read(scene, 64, most_s=14 * scene.seconds, logprobs=10)
 
 
 @case("songci-streams")

@@ -173,7 +173,8 @@ class Case:
         unread_log: The server's standard error is a pipe that nobody reads.
         most_growth_bytes: More resident memory than before by this is a fault.
         excused: What does not count: "probe" or "neighbour", and why.
-        ends_server: The server is gone in the end.
+        ends_server: The server is, or may be, gone in the end.
+        drains: It ends by SIGTERM, and is alive until then.
         mixes: It may be a part of the mix.
     """
 
@@ -187,6 +188,7 @@ class Case:
     most_growth_bytes: int | None = None
     excused: Mapping[str, str] = field(default_factory=dict)
     ends_server: bool = False
+    drains: bool = False
     mixes: bool = True
 
     @property

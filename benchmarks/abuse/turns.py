@@ -40,6 +40,7 @@ async def turns(scene: Scene) -> None:
 @case(
     "turns-at-the-end",
     ends_server=True,
+    drains=True,
     mixes=False,
     excused={"probe": "the server ends", "neighbour": "the server ends"},
 )
