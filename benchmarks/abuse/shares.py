@@ -65,9 +65,11 @@ async def single_flight(scene: Scene) -> None:
     await asyncio.sleep(1.0)
     alone_s = await _first_event_s(scene, "A prompt that nobody else sends. " * 60)
     tasks = [crowd]
-    for number in range(4):  # which engine gets what is chance
+    for number in range(3):
         prompt = f"{number}, a prompt that both of them send. " * 50
-        tasks.append(asyncio.ensure_future(scene.crowd([_write(scene, {"prompt": prompt})], 60)))
+        # More than one, so that each engine has one.
+        leaders = (_write(scene, {"prompt": prompt}) for _ in range(4))
+        tasks.append(asyncio.ensure_future(scene.crowd(leaders, 60)))
         await asyncio.sleep(0.2)
         follower_s = await _first_event_s(scene, prompt)
         scene.figures[f"follower_s {number}"] = round(follower_s, 3)
