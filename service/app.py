@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from service import __version__
 from service.api.bodies import Bodies, ReadBody
+from service.api.docs_page import SERVERS, add_docs_page
 from service.api.errors import add_error_handlers, responses
 from service.api.middleware import HeadAsGet, RequestLog
 from service.api.native import generate, health, models, sessions
@@ -50,6 +51,9 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would need to know the scheme and host of the client
         # In place of FastAPI's own shape, which this server never sends.
         responses=responses(422, 500),
+        servers=SERVERS,
+        docs_url=None,  # FastAPI's pages load their scripts from the internet
+        redoc_url=None,
     )
     app.state.service = ServiceState(
         inference=Inference(
@@ -62,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for resource in (generate, sessions, models, health):
         app.include_router(resource.router)
+    add_docs_page(app)
     add_error_handlers(app)
     app.add_middleware(HeadAsGet)
     app.add_middleware(ReadBody, bodies=app.state.service.bodies)
