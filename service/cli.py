@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
+import socket
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import shtab
@@ -33,6 +36,9 @@ from service.settings import (
     forget_service_links,
     refuse_unknown_environment,
 )
+
+if TYPE_CHECKING:
+    from service.models.registry import ModelRegistry
 
 _EXAMPLES = f"""\
 examples:
@@ -139,34 +145,44 @@ def _add_option(parser: argparse._ActionsContainer, *names: str, **details: Any)
 def serve(settings: Settings) -> int:
     """Serve the models of the store until SIGTERM or Ctrl-C."""
     # Here and not above: a healthcheck every few seconds should not import a server.
-    import uvicorn
-
-    from service.app import create_app
     from service.models.errors import CannotServe
-    from service.server.connection import Connection
-    from service.server.connections import Connections
-    from service.server.descriptors import connections_within_limit
-    from service.server.serving import Server
+    from service.server.listening import CannotListen, bound
 
     logs.configure(settings.log_format, settings.log_level)
     # The engine lets go of the interpreter's lock in each run of the graph. After Python's default
     # of 5 ms until a busy event loop gives it back, it would wait longer than it computes.
     sys.setswitchinterval(0.0005)
     try:
-        app = create_app(settings)
-    except CannotServe as error:
+        # First of all: a port that is taken is known before models are loaded for seconds.
+        with bound(settings.host, settings.port) as sockets:
+            return _serve(settings, sockets)
+    except (CannotListen, CannotServe) as error:
         _complain(str(error))
         return 1
+
+
+def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
+    import uvicorn
+
+    from service.app import create_app
+    from service.server.connection import Connection
+    from service.server.connections import Connections
+    from service.server.descriptors import connections_within_limit
+    from service.server.listening import listen, port_of
+    from service.server.serving import Server
+
+    app = create_app(settings)
+    listen(sockets)
+    port = port_of(sockets)
     connections = Connections(connections_within_limit(settings.max_connections))
     config = uvicorn.Config(
         app,
         host=settings.host,
-        port=settings.port,
+        port=port,
         http=partial(  # type: ignore[arg-type] # uvicorn only calls it
             Connection, connections=connections, write_timeout_s=settings.write_timeout_s
         ),
         ws="none",
-        workers=1,
         log_config=None,
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type] # a delay like any other
@@ -179,9 +195,9 @@ def serve(settings: Settings) -> int:
         state,
         connections,
         grace_period_s=settings.grace_period_s,
-        on_started=lambda: _greet(settings, [model.ref for model in state.inference.models]),
+        on_started=lambda: _greet(settings.host, port, state.inference.models),
     )
-    server.run()
+    server.run(sockets=sockets)
     return 0 if server.started and not server.has_failed else 1
 
 
@@ -224,14 +240,25 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _greet(settings: Settings, refs: Iterable[str]) -> None:
+def _greet(host: str, port: int, models: ModelRegistry) -> None:
     """Tell a person at a terminal what to do next."""
-    url = f"http://{_reachable(settings.host)}:{settings.port}"
-    body = '{"prompt":"ROMEO:","max_tokens":200,"seed":7,"stream":true}'
+    from service.models.example import example_prompt
+
+    url = f"http://{_reachable(host)}:{port}"
+    model = models.default or next(iter(models))
+    example: dict[str, Any] = {
+        "prompt": example_prompt(model.manifest, model.tokenizer),
+        "max_tokens": 200,
+        "seed": 7,
+        "stream": True,
+    }
+    if models.default is None:
+        example["model"] = model.ref
+    body = json.dumps(example, ensure_ascii=False, separators=(",", ":"))
     sys.stdout.write(
-        f"lstm-serve {__version__}: {', '.join(refs)}\n"
+        f"lstm-serve {__version__}: {', '.join(model.ref for model in models)}\n"
         f"  {url}/docs\n"
-        f"  curl -N {url}/generate -H 'content-type: application/json' -d '{body}'\n"
+        f"  curl -N {url}/generate -H 'content-type: application/json' -d {shlex.quote(body)}\n"
     )
     sys.stdout.flush()
 

@@ -12,18 +12,25 @@ _OWN_FILES = 64
 
 
 def connections_within_limit(most: int) -> int:
-    """Raise the limit of open files as far as it goes; returns how many connections fit into it.
+    """Raise the soft limit of open files to the hard one; returns how many connections fit into it.
 
     Args:
-        most: More are not wanted.
+        most: More are not wanted. A limit that allows fewer is a line in the log.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = most + RESERVE + _OWN_FILES
-    if soft < wanted and soft != resource.RLIM_INFINITY:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    if soft >= wanted or soft == resource.RLIM_INFINITY:
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft = hard
+    except (OSError, ValueError) as error:
+        _log.warning("the limit of open files stays at %d: %s", soft, error)
+    if soft == resource.RLIM_INFINITY or soft >= most + RESERVE + _OWN_FILES:
         return most
     fitting = max(1, soft - RESERVE - _OWN_FILES)
-    _log.warning("the limit of %d open files allows %d connections, not %d", soft, fitting, most)
+    _log.warning(
+        "the limit of %d open files allows %d connections, not %d: raise the hard limit "
+        "(ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= of docker)",
+        soft,
+        fitting,
+        most,
+    )
     return fitting
