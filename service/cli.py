@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import shlex
 import socket
 import sys
@@ -26,7 +27,8 @@ from pydantic_settings import (
 )
 
 from service import __version__
-from service.observability import logs
+from service.observability import logs, streams
+from service.observability.streams import CannotSay, complain, say
 from service.settings import (
     ENV_PREFIX,
     AddressSettings,
@@ -40,6 +42,8 @@ from service.settings import (
 if TYPE_CHECKING:
     from service.models.registry import ModelRegistry
 
+_log = logging.getLogger(__name__)
+_SHOWN = 1000  # characters of an answer that is no health report
 _EXAMPLES = f"""\
 examples:
   lstm-serve serve                             the models of ./model_store on port 8000
@@ -88,14 +92,21 @@ class _CommandLine(BaseSettings):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
-    words = sys.argv[1:] if arguments is None else list(arguments)
+    streams.open_missing()
+    try:
+        return _run(sys.argv[1:] if arguments is None else list(arguments))
+    except CannotSay as error:
+        complain(str(error))
+        return 1
+
+
+def _run(words: list[str]) -> int:
     if links := forget_service_links():
-        _complain(
-            f"Kubernetes' addresses of a service are no settings; ignored: {', '.join(links)}"
-        )
+        complain(f"Kubernetes' addresses of a service are no settings; ignored: {', '.join(links)}")
     try:
         source = _source()
-        line = CliApp.run(_CommandLine, cli_args=words, cli_settings_source=source)
+        with streams.collected():  # help, version, completion
+            line = CliApp.run(_CommandLine, cli_args=words, cli_settings_source=source)
         refuse_unknown_environment()  # not before: help is for whoever has misspelt a variable
         match get_subcommand(line, is_required=False):
             case Serve() as settings:
@@ -110,10 +121,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         for fault in error.errors(include_url=False):
             name = ".".join(str(part) for part in fault["loc"][1:])
-            _complain(f"{ENV_PREFIX}{name.upper()} (--{name.replace('_', '-')}): {fault['msg']}")
+            complain(f"{ENV_PREFIX}{name.upper()} (--{name.replace('_', '-')}): {fault['msg']}")
         return 2
     except UnknownSetting as error:
-        _complain(str(error))
+        complain(str(error))
         return 2
 
 
@@ -157,7 +168,7 @@ def serve(settings: Settings) -> int:
         with bound(settings.host, settings.port) as sockets:
             return _serve(settings, sockets)
     except (CannotListen, CannotServe) as error:
-        _complain(str(error))
+        complain(str(error))
         return 1
 
 
@@ -210,15 +221,15 @@ def models(root: Path) -> int:
     try:
         lines, is_whole = list_store(root)
     except Unreadable as error:
-        _complain(str(error))
+        complain(str(error))
         return 1
     if len(lines) == 1:
-        _complain(f"{root} holds no models")
+        complain(f"{root} holds no models")
         return 1
     widths = [max(len(line[n]) for line in lines) for n in range(len(lines[0]))]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")
+        say("  ".join(cells).rstrip() + "\n")
     return 0 if is_whole else 1
 
 
@@ -228,10 +239,16 @@ def healthcheck(host: str, port: int) -> int:
     try:
         response = httpx.get(url, timeout=2, trust_env=False)  # no proxy stands on this machine
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        _complain(f"no answer: {error}")
+        complain(f"no answer: {error or type(error).__name__}")
         return 1
-    sys.stdout.write(response.text + "\n")
-    return 0 if response.status_code == 200 else 1
+    if response.status_code != 200:
+        complain(f"not ready: {response.status_code} {response.text[:_SHOWN]}")
+        return 1
+    try:
+        say(" ".join(response.text.split()) + "\n")
+    except CannotSay as error:  # the answer is the exit status
+        complain(str(error))
+    return 0
 
 
 def _reachable(host: str) -> str:
@@ -255,16 +272,15 @@ def _greet(host: str, port: int, models: ModelRegistry) -> None:
     if models.default is None:
         example["model"] = model.ref
     body = json.dumps(example, ensure_ascii=False, separators=(",", ":"))
-    sys.stdout.write(
-        f"lstm-serve {__version__}: {', '.join(model.ref for model in models)}\n"
-        f"  {url}/docs\n"
-        f"  curl -N {url}/generate -H 'content-type: application/json' -d {shlex.quote(body)}\n"
-    )
-    sys.stdout.flush()
-
-
-def _complain(message: str) -> None:
-    sys.stderr.write(f"lstm-serve: {message}\n")
+    try:
+        say(
+            f"lstm-serve {__version__}: {', '.join(model.ref for model in models)}\n"
+            f"  {url}/docs\n"
+            f"  curl -N {url}/generate -H 'content-type: application/json' "
+            f"-d {shlex.quote(body)}\n"
+        )
+    except CannotSay as error:
+        _log.info("listening on %s; %s", url, error)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ from tests.waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 JSON = {"content-type": "application/json"}
+_PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
+OTHERS_SETTINGS = dict.fromkeys(_PROXIES, "http://127.0.0.1:9") | {"SSL_CERT_FILE": "/no/such"}
+"""What an environment may hold for other programs: none of it is for a server or its probe."""
 
 
 @dataclass
@@ -85,7 +88,8 @@ def running_server(store: Path, folder: Path, **settings: object) -> Iterator[Ru
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {
+    environment = os.environ | OTHERS_SETTINGS
+    environment |= {
         f"LSTM_SERVE_{name.upper()}": str(value)
         for name, value in {"model_store": store, "port": port, **settings}.items()
     }

@@ -13,7 +13,13 @@ import httpx
 import pytest
 
 from service.settings import Settings
-from tests.e2e.running_server import REPOSITORY, RunningServer, read_stream, running_server
+from tests.e2e.running_server import (
+    OTHERS_SETTINGS,
+    REPOSITORY,
+    RunningServer,
+    read_stream,
+    running_server,
+)
 from tests.step_graphs import bfloat16
 from tests.tiny_model import VOCABULARY_SIZE, WIDTH, publish
 from tests.waiting import wait_for
@@ -26,7 +32,7 @@ def lstm_serve(*arguments: str, **environment: str) -> subprocess.CompletedProce
     return subprocess.run(
         [sys.executable, "-m", "service.cli", *arguments],
         cwd=REPOSITORY,
-        env=os.environ | environment,
+        env=os.environ | OTHERS_SETTINGS | environment,
         capture_output=True,
         text=True,
         timeout=60,
