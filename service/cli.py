@@ -38,6 +38,7 @@ from service.settings import (
     forget_service_links,
     refuse_unknown_environment,
 )
+from service.signals import end_at_once
 
 if TYPE_CHECKING:
     from service.models.registry import ModelRegistry
@@ -121,7 +122,8 @@ def _run(words: list[str]) -> int:
     except ValidationError as error:
         for fault in error.errors(include_url=False):
             name = ".".join(str(part) for part in fault["loc"][1:])
-            complain(f"{ENV_PREFIX}{name.upper()} (--{name.replace('_', '-')}): {fault['msg']}")
+            reason = str(fault["msg"]).removeprefix("Value error, ")
+            complain(f"{ENV_PREFIX}{name.upper()} (--{name.replace('_', '-')}): {reason}")
         return 2
     except UnknownSetting as error:
         complain(str(error))
@@ -195,6 +197,7 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
         ),
         ws="none",
         log_config=None,
+        workers=1,  # or uvicorn reads WEB_CONCURRENCY, which is for servers of processes
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type] # a delay like any other
         proxy_headers=bool(settings.trusted_proxies),
@@ -284,4 +287,5 @@ def _greet(host: str, port: int, models: ModelRegistry) -> None:
 
 
 if __name__ == "__main__":
+    end_at_once()
     sys.exit(main())

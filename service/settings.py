@@ -34,6 +34,14 @@ class AddressSettings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on.")
 
+    @field_validator("host")
+    @classmethod
+    def _refuse_empty(cls, host: str) -> str:
+        # The system would take it for all interfaces; a variable is empty by mistake.
+        if not host.strip():
+            raise ValueError("is empty; to listen on all interfaces, say 0.0.0.0 or ::")
+        return host
+
 
 class StoreSettings(BaseSettings):
     """Where the models are."""
@@ -41,6 +49,13 @@ class StoreSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
 
     model_store: Path = Field(Path("model_store"), description="Folder of the published models.")
+
+    @field_validator("model_store", mode="before")
+    @classmethod
+    def _refuse_empty_path(cls, path: object) -> object:
+        if isinstance(path, str) and not path.strip():
+            raise ValueError("is empty; the folder where it runs is `.`")
+        return path
 
 
 class Settings(StoreSettings, AddressSettings):

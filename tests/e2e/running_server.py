@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,13 +83,15 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(store: Path, folder: Path, **settings: object) -> Iterator[RunningServer]:
+def running_server(
+    store: Path, folder: Path, *, environment: Mapping[str, str] | None = None, **settings: object
+) -> Iterator[RunningServer]:
     """Start a server with `LSTM_SERVE_<SETTING>`s, wait until it is ready; stop it in the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | OTHERS_SETTINGS
-    environment |= {
+    variables = os.environ | OTHERS_SETTINGS | dict(environment or {})
+    variables |= {
         f"LSTM_SERVE_{name.upper()}": str(value)
         for name, value in {"model_store": store, "port": port, **settings}.items()
     }
@@ -98,7 +100,7 @@ def running_server(store: Path, folder: Path, **settings: object) -> Iterator[Ru
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", "serve"],
             cwd=REPOSITORY,
-            env=environment,
+            env=variables,
             stdout=output,
             stderr=output,
         )

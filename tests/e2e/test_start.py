@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.running_server import REPOSITORY, RunningServer
+from tests.e2e.running_server import REPOSITORY, RunningServer, running_server
 from tests.e2e.test_lifecycle import lstm_serve
 from tests.waiting import wait_for
 
@@ -54,3 +57,94 @@ def test_an_address_that_cannot_be_had_is_one_line(server: RunningServer, store:
     assert (1, "") == (result.returncode, result.stdout)
     assert result.stderr.startswith(f"lstm-serve: cannot listen on {host}:{port}: ")
     assert 1 == result.stderr.count("\n")
+
+
+def caught_signals(pid: int) -> set[int]:
+    """Signals that a process has a handler for."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    [mask] = re.findall(r"^SigCgt:\s*(\w+)$", status, re.M)
+    return {number for number in range(1, 65) if int(mask, 16) >> (number - 1) & 1}
+
+
+def has_loaded(pid: int, library: str) -> bool:
+    """Whether a process has a library mapped."""
+    return library in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="replace")
+
+
+def starting(tmp_path: Path, *before: str) -> subprocess.Popen[bytes]:
+    """A server that will load the bundled models for seconds."""
+    words = [*before, sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+    with (tmp_path / "said").open("wb") as output:
+        return subprocess.Popen(words, cwd=REPOSITORY, stdout=output, stderr=output)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("library", ["", "onnxruntime"])
+def test_a_signal_while_models_load_ends_it_at_once(
+    tmp_path: Path, number: signal.Signals, library: str
+):
+    """Without a word, as it would end any other program."""
+    process = starting(tmp_path)
+    try:
+        # Python has a handler of its own for SIGINT; ours comes together with that for SIGTERM.
+        wait_for(lambda: signal.SIGTERM in caught_signals(process.pid), "a handler")
+        wait_for(lambda: has_loaded(process.pid, library), f"{library} in memory")
+        process.send_signal(number)
+
+        assert 128 + number == process.wait(60)
+        assert "" == (tmp_path / "said").read_text(encoding="utf-8")
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None
+    or subprocess.run(["unshare", "--pid", "--fork", "true"], check=False).returncode != 0,
+    reason="needs the right to make a namespace",
+)
+def test_process_1_can_be_ended_while_models_load(tmp_path: Path):
+    """The kernel keeps from process 1 of a container whatever it has no handler for."""
+    unshare = starting(tmp_path, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children")
+    try:
+        wait_for(lambda: children.read_text(encoding="ascii").split(), "process 1")
+        [pid] = (int(word) for word in children.read_text(encoding="ascii").split())
+        wait_for(lambda: has_loaded(pid, "onnxruntime"), "a server that loads models")
+        os.kill(pid, signal.SIGTERM)
+
+        assert 143 == unshare.wait(60)
+        assert "" == (tmp_path / "said").read_text(encoding="utf-8")
+    finally:
+        unshare.kill()
+        unshare.wait()
+
+
+@pytest.mark.parametrize("value", ["4", "abc", ""])
+def test_variables_of_other_servers_are_ignored(store: Path, tmp_path: Path, value: str):
+    """Uvicorn reads this one."""
+    with running_server(store, tmp_path, environment={"WEB_CONCURRENCY": value}) as server:
+        assert 200 == httpx.get(f"{server.url}/health/ready").status_code
+        server.terminate()
+        assert 0 == server.process.wait(30)
+    assert "WEB_CONCURRENCY" not in server.log.read_text(encoding="utf-8")
+
+
+def test_the_console_script_begins_where_signals_are_caught():
+    """Before anything that takes its time is imported."""
+    program = (
+        "import signal, sys\n"
+        "from service.entry import main\n"
+        "assert 'httpx' not in sys.modules\n"
+        "sys.argv = ['lstm-serve', '--version']\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    assert callable(signal.getsignal(signal.SIGTERM))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+
+    assert ran.stdout.startswith("lstm-serve ")
+    assert 'lstm-serve = "service.entry:main"' in (REPOSITORY / "pyproject.toml").read_text("utf-8")

@@ -48,6 +48,17 @@ def test_a_bad_setting_is_named_on_both_ways_in(capsys):
     assert "LSTM_SERVE_PORT (--port): " in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["serve", "healthcheck"])
+def test_an_empty_host_is_not_every_address(command, monkeypatch, capsys):
+    """It would be open to everybody by mistake."""
+    monkeypatch.setenv("LSTM_SERVE_HOST", "")
+
+    assert 2 == main([command])
+    error = capsys.readouterr().err
+    assert error.startswith("lstm-serve: LSTM_SERVE_HOST (--host): is empty")
+    assert 1 == error.count("\n")
+
+
 def test_the_first_help_shows_examples(capsys):
     """And the commands, each with a word."""
     with pytest.raises(SystemExit):

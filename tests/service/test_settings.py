@@ -16,7 +16,15 @@ def test_settings_come_from_the_environment(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "x"), ("MAX_ROWS", "0"), ("GRACE_PERIOD_S", "inf"), ("LOG_FORMAT", "xml")],
+    [
+        ("PORT", "x"),
+        ("MAX_ROWS", "0"),
+        ("GRACE_PERIOD_S", "inf"),
+        ("LOG_FORMAT", "xml"),
+        ("HOST", ""),
+        ("HOST", " "),
+        ("MODEL_STORE", ""),
+    ],
 )
 def test_a_bad_value_stops_the_start_by_name(monkeypatch, name, value):
     """Nothing is guessed."""
