@@ -61,6 +61,17 @@ clean: ## remove .venv and all caches
 
 # Stamps: an install happens once, and again only when what is to be installed has changed.
 
+# A .venv without pip cannot be installed into. One that was copied or moved with its folder still says where it was
+# made, and its scripts run the other folder's code. Both are made anew.
+ifneq (,$(wildcard .venv))
+MADE_FOR = $(shell $(BIN)/python -c 'import pip' 2>/dev/null && \
+  sed -n "s/^ *\(export \)\{0,1\}VIRTUAL_ENV=[\"']\{0,1\}\([^\"']*\)[\"']\{0,1\} *$$/\2/p" $(BIN)/activate)
+ifneq ($(CURDIR)/.venv,$(MADE_FOR))
+.PHONY: $(BIN)/python
+.venv/serving .venv/complete: $(BIN)/python
+endif
+endif
+
 .venv/serving: pyproject.toml constraints.txt | $(BIN)/python
 	$(INSTALL) -e .
 	@touch $@
@@ -72,4 +83,4 @@ clean: ## remove .venv and all caches
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "lstm-serve needs Python 3.11 or newer, and '$(PYTHON)' is not that: make PYTHON=/path/to/python3.11" >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
