@@ -105,6 +105,7 @@ def session_limits(settings: Settings) -> SessionLimits:
         max_age_s=settings.session_max_age_s,
         max_sessions=settings.max_sessions,
         max_bytes=settings.max_session_bytes,
+        max_owner_sessions=settings.max_owner_sessions,
     )
 
 

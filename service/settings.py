@@ -138,10 +138,18 @@ class Settings(StoreSettings, AddressSettings):
     )
     session_max_age_s: _Seconds = Field(7 * 24 * 3600.0, description="A session ends at this age.")
     max_sessions: _Positive = Field(
-        10_000, description="Most sessions; the longest unused one is evicted for a new one."
+        10_000,
+        description="Most sessions; for a new one the longest unused one is evicted of whoever has "
+        "the most.",
+    )
+    max_owner_sessions: _Positive = Field(
+        10_000,
+        description="Most sessions of one owner; its longest unused one is evicted for a new one.",
     )
     max_session_bytes: _Positive = Field(
-        256 << 20, description="Most memory for sessions; the longest unused ones are evicted."
+        256 << 20,
+        description="Most memory for sessions; the longest unused ones are evicted of whoever has "
+        "the most.",
     )
 
     max_connections: _Positive = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from ipaddress import IPv6Address, ip_address
 
 from fastapi import Request
 
@@ -10,8 +11,22 @@ from service.inference.identity import Identity
 
 
 def identity_of(request: Request) -> Identity:
-    """A client is an address; requests with different API keys share no cached prompts."""
-    address = request.client.host if request.client else ""
+    """A client is an address. An owner is whoever sends the same API key, else the client.
+
+    Keys are not checked, so they must not buy a larger share: those are by address.
+    """
+    client = _client(request.client.host if request.client else "")
     key = request.headers.get("authorization", "")
-    cache_salt = hashlib.sha256(key.encode()).hexdigest() if key else ""
-    return Identity(client=address, cache_salt=cache_salt)
+    owner = "key:" + hashlib.sha256(key.encode()).hexdigest() if key else client
+    return Identity(client, owner)
+
+
+def _client(host: str) -> str:
+    """The address; of IPv6 the network that one customer has (RFC 6177), who may use all of it."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, IPv6Address) and not address.ipv4_mapped:
+        return str(IPv6Address(int(address) >> 64 << 64)) + "/64"
+    return str(address)

@@ -11,12 +11,12 @@ class Identity:
 
     Attributes:
         client: The server's slots are shared equally among clients.
-        cache_salt: Only requests of the same salt share cached prompts: the time that a prompt
-            takes tells nothing of what others have sent.
+        owner: Whose the sessions are. Only requests of the same owner share cached prompts: neither
+            the time that a prompt takes nor `cached_tokens` tells what others have sent.
     """
 
     client: str = ""
-    cache_salt: str = ""
+    owner: str = ""
 
 
 ANYBODY = Identity()

@@ -69,7 +69,7 @@ class Inference:
                 return_row=turn is not None,
                 keeps_rows=turn is not None and bool(asked.stop),
                 client=asked.identity.client,
-                cache_salt=asked.identity.cache_salt,
+                cache_salt=asked.identity.owner,
             )
             stream = model.engine.submit(request)
         except BaseException:
@@ -120,10 +120,13 @@ class Inference:
                     timeout_s=deadline.time_left_s,
                     return_row=True,
                     client=identity.client,
-                    cache_salt=identity.cache_salt,
+                    cache_salt=identity.owner,
                 )
                 row = await read_row(served.engine.submit(request))
-            return await self.sessions.create(model=served.ref, row=row, seed=seed), unknown
+            session = await self.sessions.create(
+                owner=identity.owner, model=served.ref, row=row, seed=seed
+            )
+            return session, unknown
         finally:
             ticket.close()
 

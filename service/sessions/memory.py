@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf, nextafter
 
 from service.rows.row import Row
 from service.sessions.errors import SessionBusy, SessionGone, SessionUnknown
@@ -22,14 +23,16 @@ class SessionLimits:
     Attributes:
         idle_ttl_s: A session is over when it was not used for this long.
         max_age_s: And when it is this old, however much it is used.
-        max_sessions: More than these, and the longest unused ones are evicted.
+        max_sessions: More than these, and some are evicted.
         max_bytes: The same for their memory.
+        max_owner_sessions: The same for those of one owner.
     """
 
     idle_ttl_s: float
     max_age_s: float
     max_sessions: int
     max_bytes: int
+    max_owner_sessions: int
 
 
 class MemorySessionStore:
@@ -45,16 +48,22 @@ class MemorySessionStore:
         self._clock = clock
         # In the order of use, the longest unused first.
         self._sessions: OrderedDict[str, Session] = OrderedDict()
+        # Ids by owner, in the order of creation.
+        self._owned: dict[str, dict[str, None]] = {}
+        self._owned_bytes: Counter[str] = Counter()
         self._busy: set[str] = set()
         self._num_bytes = 0
+        self._last_created_s = 0.0
         # Why a session is over, for as many of them as there is room to remember.
         self._tombstones: OrderedDict[str, str] = OrderedDict()
 
-    async def create(self, *, model: str, row: Row | None, seed: int) -> Session:
-        """Keep a new session; evicts the longest unused ones where there is no room."""
-        now_s = self._clock()
+    async def create(self, *, owner: str, model: str, row: Row | None, seed: int) -> Session:
+        """Keep a new session; evicts others where there is no room."""
+        # No two of one moment: pages go on from a time.
+        now_s = self._last_created_s = max(self._clock(), nextafter(self._last_created_s, inf))
         session = Session(
             id=new_session_id(),
+            owner=owner,
             model=model,
             row=row,
             seed=seed,
@@ -72,11 +81,21 @@ class MemorySessionStore:
         self._sweep()
         return self._get(session_id)
 
-    async def list_all(self) -> list[Session]:
-        """All live sessions, the most recently used first."""
+    async def page(
+        self, owner: str, *, older_than_s: float | None, limit: int
+    ) -> tuple[list[Session], bool]:
+        """Live sessions of an owner, the newest first."""
         self._sweep()
         now_s = self._clock()
-        return [s for s in reversed(self._sessions.values()) if self.expires_s(s) > now_s]
+        newest_first = (self._sessions[n] for n in reversed(self._owned.get(owner, {})))
+        found = (
+            session
+            for session in newest_first
+            if (older_than_s is None or session.created_s < older_than_s)
+            and self.expires_s(session) > now_s
+        )
+        sessions = list(itertools.islice(found, limit + 1))
+        return sessions[:limit], len(sessions) > limit
 
     async def delete(self, session_id: str) -> None:
         """End a session."""
@@ -125,15 +144,26 @@ class MemorySessionStore:
         raise SessionUnknown(f"there is no session {session_id}")
 
     def _put(self, session: Session) -> None:
+        """Keep a session, new or changed, as the most recently used one."""
         previous = self._sessions.pop(session.id, None)
-        self._num_bytes += session.num_bytes - (previous.num_bytes if previous else 0)
+        self._account(session.owner, session.num_bytes - (previous.num_bytes if previous else 0))
         self._sessions[session.id] = session
+        self._owned.setdefault(session.owner, {})[session.id] = None
 
     def _bury(self, session_id: str, reason: str) -> None:
-        self._num_bytes -= self._sessions.pop(session_id).num_bytes
+        session = self._sessions.pop(session_id)
+        self._account(session.owner, -session.num_bytes)
+        owned = self._owned[session.owner]
+        del owned[session_id]
+        if not owned:
+            del self._owned[session.owner], self._owned_bytes[session.owner]
         self._tombstones[session_id] = reason
         if len(self._tombstones) > _MAX_TOMBSTONES:
             self._tombstones.popitem(last=False)
+
+    def _account(self, owner: str, num_bytes: int) -> None:
+        self._num_bytes += num_bytes
+        self._owned_bytes[owner] += num_bytes
 
     def _sweep(self) -> None:
         """Bury what was idle for too long: a few at the front of the order, so this is cheap.
@@ -158,12 +188,37 @@ class MemorySessionStore:
         return True
 
     def _evict(self, keep: str) -> None:
-        while not self._is_within_limits():
-            spare = (s for s in self._sessions if s != keep and s not in self._busy)
-            session_id = next(spare, None)
-            if session_id is None:  # all others have turns running: over the limit for a moment
-                return
-            self._bury(session_id, "it was evicted to make room, as the longest unused one")
+        """Make room: first among the owner's own, then among those of whoever has the most.
+
+        So nobody who has little loses it to somebody who hoards.
+        """
+        owner = self._sessions[keep].owner
+        while len(self._owned[owner]) > self._limits.max_owner_sessions:
+            if not self._evict_one_of(owner, keep):
+                break
+        # All others may have turns running: then it is over the limits for a moment.
+        while not self._is_within_limits() and self._evict_one_of_the_richest(keep):
+            pass
+
+    def _evict_one_of_the_richest(self, keep: str) -> bool:
+        def wealth(owner: str) -> int:
+            if len(self._sessions) > self._limits.max_sessions:
+                return len(self._owned[owner])
+            return self._owned_bytes[owner]
+
+        if self._evict_one_of(max(self._owned, key=wealth), keep):
+            return True
+        owners = sorted(self._owned, key=wealth, reverse=True)
+        return any(self._evict_one_of(owner, keep) for owner in owners)
+
+    def _evict_one_of(self, owner: str, keep: str) -> bool:
+        """Bury the longest unused session of an owner on which no turn runs."""
+        spared = self._busy | {keep}
+        if self._owned[owner].keys() <= spared:
+            return False
+        unused = next(s for s in self._sessions.values() if s.owner == owner and s.id not in spared)
+        self._bury(unused.id, "it was evicted to make room, as the longest unused one of its owner")
+        return True
 
     def _is_within_limits(self) -> bool:
         return (

@@ -14,6 +14,7 @@ class Session:
 
     Attributes:
         id: Unguessable: who knows it may use it.
+        owner: Whose it is.
         model: `name@version` that its state belongs to.
         row: State, next logits and counts after the last committed token; None before the first.
         seed: What turns draw with unless they bring their own seed.
@@ -23,6 +24,7 @@ class Session:
     """
 
     id: str
+    owner: str
     model: str
     row: Row | None
     seed: int

@@ -19,14 +19,25 @@ class SessionStore(Protocol):
     one that is over.
     """
 
-    async def create(self, *, model: str, row: Row | None, seed: int) -> Session:
-        """Keep a new session; may evict the one that was not used for longest."""
+    async def create(self, *, owner: str, model: str, row: Row | None, seed: int) -> Session:
+        """Keep a new session; may evict one of whoever has the most, not used for longest."""
 
     async def get(self, session_id: str) -> Session:
         """Look at a session; does not count as use."""
 
-    async def list_all(self) -> list[Session]:
-        """All live sessions, the most recently used first."""
+    async def page(
+        self, owner: str, *, older_than_s: float | None, limit: int
+    ) -> tuple[list[Session], bool]:
+        """Live sessions of an owner, the newest first.
+
+        Args:
+            owner: Whose.
+            older_than_s: Only those created before this; that of the last one goes on from there.
+            limit: At most so many.
+
+        Returns:
+            The sessions, and whether there are more.
+        """
 
     async def delete(self, session_id: str) -> None:
         """End a session; a turn that runs on it will fail to commit."""

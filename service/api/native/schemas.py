@@ -194,7 +194,19 @@ class CreatedSession(SessionResponse):
     unknown: tuple[str, ...] | None = None
 
 
+class SessionPage(_Body):
+    """Which sessions to list."""
+
+    model_config = ConfigDict(strict=False)  # a query is text
+
+    limit: Annotated[int, Field(ge=1, le=100)] = Field(100, description="At most so many.")
+    after: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
+        None, description="Go on from a page: its `next`."
+    )
+
+
 class SessionList(_Body):
-    """Live sessions, the most recently used first."""
+    """Live sessions of one owner, the newest first."""
 
     sessions: list[SessionResponse]
+    next: str | None = Field(None, description="`after` of the next page; null on the last one.")

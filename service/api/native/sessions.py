@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
@@ -11,6 +13,7 @@ from service.api.native.schemas import (
     CreatedSession,
     CreateSessionRequest,
     SessionList,
+    SessionPage,
     SessionResponse,
 )
 from service.api.state import State, accepts_work
@@ -50,11 +53,18 @@ async def create_session(
     )
 
 
-@router.get("", summary="List the sessions")
-async def list_sessions(state: State) -> SessionList:
-    """All live sessions, the most recently used first."""
+@router.get("", summary="List one's sessions", responses=responses(422))
+async def list_sessions(
+    request: Request, state: State, asked: Annotated[SessionPage, Query()]
+) -> SessionList:
+    """Live sessions of whoever asks, the newest first, page by page."""
     store = state.inference.sessions
-    return SessionList(sessions=[_response(s, store) for s in await store.list_all()])
+    owner = identity_of(request).owner
+    sessions, are_more = await store.page(owner, older_than_s=asked.after, limit=asked.limit)
+    return SessionList(
+        sessions=[_response(session, store) for session in sessions],
+        next=repr(sessions[-1].created_s) if are_more else None,
+    )
 
 
 @router.get(

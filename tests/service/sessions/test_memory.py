@@ -31,8 +31,15 @@ def _store(clock, **limits):
     return MemorySessionStore(session_limits(**limits), clock)
 
 
-async def _create(store, row=None):
-    return await store.create(model="tiny@1", row=row, seed=7)
+async def _create(store, row=None, owner="me"):
+    return await store.create(owner=owner, model="tiny@1", row=row, seed=7)
+
+
+async def _ids(store, owner="me"):
+    """Of all sessions of an owner, the oldest first."""
+    sessions, are_more = await store.page(owner, older_than_s=None, limit=10_000)
+    assert not are_more
+    return [session.id for session in reversed(sessions)]
 
 
 async def test_a_turn_commits_as_a_whole(clock):
@@ -92,13 +99,13 @@ async def test_an_idle_session_is_over(clock):
     turn = await store.begin_turn(running.id)
     clock.now_s += 9
     await store.get(session.id)
-    clock.now_s += 1
+    clock.now_s += 1.5
 
     with pytest.raises(SessionGone, match="not used for 10 s"):
         await store.get(session.id)
-    assert [] == await store.list_all()
-    assert 1020.0 == store.expires_s(await store.commit_turn(turn, _ROW))
-    assert [running.id] == [s.id for s in await store.list_all()]
+    assert [] == await _ids(store)
+    assert 1020.5 == store.expires_s(await store.commit_turn(turn, _ROW))
+    assert [running.id] == await _ids(store)
 
 
 async def test_a_session_in_use_is_over_when_it_is_too_old(clock):
@@ -109,7 +116,7 @@ async def test_a_session_in_use_is_over_when_it_is_too_old(clock):
     await store.commit_turn(await store.begin_turn(session.id), _ROW)
     clock.now_s += 7
 
-    assert [] == await store.list_all()
+    assert [] == await _ids(store)
     with pytest.raises(SessionGone, match="older than 15 s"):
         await store.begin_turn(session.id)
 
@@ -124,14 +131,14 @@ async def test_the_longest_unused_session_makes_room(clock):
     with pytest.raises(SessionGone, match="evicted to make room"):
         await store.get(second.id)
     await store.commit_turn(turn, _ROW)
-    assert [first.id, third.id] == [s.id for s in await store.list_all()]
+    assert [first.id, third.id] == await _ids(store)
 
 
 async def test_sessions_are_bounded_in_bytes(clock):
     """A commit that grows one evicts others, and deleting gives the bytes back."""
     store = _store(clock, max_bytes=2 * _ROW.num_bytes)
     sessions = [await _create(store, _ROW) for _ in range(3)]
-    assert sessions[:0:-1] == await store.list_all()
+    assert [session.id for session in sessions[1:]] == await _ids(store)
 
     await store.delete(sessions[2].id)
     await _create(store, _ROW)
@@ -145,11 +152,11 @@ async def test_running_turns_may_exceed_the_limits_for_a_moment(clock):
     first = await _create(store)
     turn = await store.begin_turn(first.id)
     second = await _create(store)
-    assert 2 == len(await store.list_all())
+    assert 2 == len(await _ids(store))
 
     await store.commit_turn(turn, _ROW)
 
-    assert [first.id] == [s.id for s in await store.list_all()]
+    assert [first.id] == await _ids(store)
     with pytest.raises(SessionGone):
         await store.get(second.id)
 
@@ -166,3 +173,54 @@ async def test_what_is_remembered_of_the_dead_is_bounded(clock, monkeypatch):
         await store.get(first.id)
     with pytest.raises(SessionGone):
         await store.get(second.id)
+
+
+async def test_sessions_are_listed_by_owner_and_page(clock):
+    """The newest first, each once, whatever is used, created or deleted between two pages."""
+    store = _store(clock)
+    mine = [await _create(store) for _ in range(7)]
+    await _create(store, owner="you")
+    first, are_more = await store.page("me", older_than_s=None, limit=3)
+    assert (mine[:3:-1], True) == (first, are_more)
+    await store.commit_turn(await store.begin_turn(mine[0].id), _ROW)
+    await store.delete(first[-1].id)
+    await _create(store)
+    second, are_more = await store.page("me", older_than_s=first[-1].created_s, limit=4)
+
+    assert ([s.id for s in mine[3::-1]], False) == ([s.id for s in second], are_more)
+    assert ([], False) == await store.page("nobody", older_than_s=None, limit=3)
+
+
+async def test_who_has_the_most_makes_room(clock):
+    """Somebody who hoards sessions evicts his own; neither number nor bytes of others go for it."""
+    for limits in ({"max_sessions": 6}, {"max_bytes": 6 * _ROW.num_bytes}):
+        store = _store(clock, **limits)
+        mine = await _create(store, _ROW, owner="me")
+        for _ in range(20):
+            await _create(store, _ROW, owner="hoarder")
+        yours = await _create(store, _ROW, owner="you")
+
+        assert ([mine.id], [yours.id]) == (await _ids(store, "me"), await _ids(store, "you"))
+        assert 4 == len(await _ids(store, "hoarder"))
+
+
+async def test_an_owner_has_a_limit_too(clock):
+    """His own longest unused one goes, though there is room."""
+    store = _store(clock, max_owner_sessions=2)
+    first, second, third = [await _create(store) for _ in range(3)]
+    other = await _create(store, owner="you")
+
+    assert [second.id, third.id] == await _ids(store)
+    assert [other.id] == await _ids(store, "you")
+    with pytest.raises(SessionGone, match="evicted"):
+        await store.get(first.id)
+
+
+async def test_nothing_is_kept_of_owners_without_sessions(clock):
+    """There may be very many of them."""
+    store = _store(clock)
+    for n in range(5):
+        session = await _create(store, _ROW, owner=str(n))
+        await store.delete(session.id)
+
+    assert ({}, {}) == (store._owned, dict(store._owned_bytes))

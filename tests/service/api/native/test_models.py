@@ -108,7 +108,8 @@ def test_an_unknown_model_is_still_unknown(damaged: Path):
 def test_a_session_whose_model_is_damaged_is_refused(damaged: Path):
     """It was made when the model was whole; it stays as it is."""
     app = create_app(Settings(model_store=damaged, num_engines=1, default_model="tiny"))
-    create = partial(app.state.service.inference.sessions.create, model="first@1", row=None, seed=1)
+    store = app.state.service.inference.sessions
+    create = partial(store.create, owner="", model="first@1", row=None, seed=1)
     with TestClient(app) as client:
         assert client.portal
         session = client.portal.call(create)

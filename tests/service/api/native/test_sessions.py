@@ -150,3 +150,33 @@ def test_a_failed_turn_changes_nothing(client: TestClient):
 
     assert [504, 422, 422] == [r.status_code for r in (late, wrong, other)]
     assert expected["text"] == turn(client, session, max_tokens=10)["text"]
+
+
+def test_sessions_are_listed_page_by_page(store: Path):
+    """Those of whoever asks; nobody sees the ids of others."""
+    with TestClient(create_app(Settings(model_store=store, max_rows=1))) as client:
+        mine = [create(client)["id"] for _ in range(5)]
+        key = {"Authorization": "Bearer you"}
+        yours = client.post("/sessions", json={}, headers=key).json()["id"]
+        found, query = [], {"limit": "2"}
+        while True:
+            page = client.get("/sessions", params=query).json()
+            found.append([session["id"] for session in page["sessions"]])
+            if page["next"] is None:
+                break
+            query["after"] = page["next"]
+        listed = client.get("/sessions", headers=key).json()
+
+    assert [mine[:2:-1], mine[2:0:-1], mine[:1]] == found
+    assert ([yours], None) == ([session["id"] for session in listed["sessions"]], listed["next"])
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [("limit=0", "limit"), ("limit=101", "limit"), ("after=x", "after"), ("page=2", "page")],
+)
+def test_a_page_that_cannot_be_is_refused_by_name(client: TestClient, query: str, param: str):
+    """Also a parameter that nobody would look at."""
+    response = client.get(f"/sessions?{query}")
+
+    assert (422, param) == (response.status_code, response.json()["error"]["param"])
