@@ -24,7 +24,7 @@ from benchmarks.bare import BURST_STEPS, BareBurst, BareBursts, BareStep, Model
 from benchmarks.engines import (
     Contestant,
     closed_loop,
-    pool_of,
+    engine_of,
     request_of,
     until_idle,
 )
@@ -134,15 +134,15 @@ def _threads(loop: asyncio.Runner, model: Model) -> Group:
 
 def _prompts(loop: asyncio.Runner, model: Model) -> Group:
     """A new prompt each time, and the same one again and again."""
-    pool = pool_of(loop, model, 4, [1])
+    engine = engine_of(loop, model, 4, [1])
 
     async def first_token(seed: int) -> float:
         started_s = time.perf_counter()
-        stream = pool.submit(request_of(seed, prompt_size=_LONG_PROMPT))
+        stream = engine.submit(request_of(seed, prompt_size=_LONG_PROMPT))
         await stream.next()
         duration_s = time.perf_counter() - started_s
         stream.close()
-        await until_idle(pool)
+        await until_idle(engine)
         return duration_s
 
     def repeated(seeds: Callable[[int], int]) -> Contestant:
@@ -161,10 +161,10 @@ def _prompts(loop: asyncio.Runner, model: Model) -> Group:
 
 
 def _idle(loop: asyncio.Runner, model: Model) -> Contestant:
-    pool = pool_of(loop, model, 4, [1])
+    engine = engine_of(loop, model, 4, [1])
 
     async def measure(duration_s: float) -> float:
-        await pool.submit(request_of(0)).next()
+        await engine.submit(request_of(0)).next()
         await asyncio.sleep(0.2)
         started_s, used_s = time.perf_counter(), time.process_time()
         await asyncio.sleep(duration_s)

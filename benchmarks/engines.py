@@ -12,7 +12,6 @@ import numpy as np
 
 from benchmarks.bare import Model
 from service.app import engine_limits
-from service.engine.pool import EnginePool
 from service.engine.request import Chunk, Request
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.stream import TokenStream
@@ -31,14 +30,14 @@ def closed_loop(
     loop: asyncio.Runner, model: Model, num_rows: int, threads: Sequence[int]
 ) -> Contestant:
     """A closed loop of clients: each asks for a text, reads it, and asks for the next."""
-    pool = pool_of(loop, model, num_rows, threads)
+    engine = engine_of(loop, model, num_rows, threads)
     seeds = iter(range(10**9))
     num_tokens = 0
 
     async def client(streams: set[TokenStream]) -> None:
         nonlocal num_tokens
         while True:
-            stream = pool.submit(request_of(next(seeds), prompt_size=7))
+            stream = engine.submit(request_of(next(seeds), prompt_size=7))
             streams.add(stream)
             while isinstance(event := await stream.next(), Chunk):
                 num_tokens += len(event.token_N)
@@ -56,36 +55,29 @@ def closed_loop(
         await asyncio.gather(*clients, return_exceptions=True)
         for stream in streams:
             stream.close()
-        await until_idle(pool)
+        await until_idle(engine)
         return rate
 
     return lambda duration_s: loop.run(measure(duration_s))
 
 
-async def until_idle(pool: EnginePool) -> None:
+async def until_idle(engine: Engine) -> None:
     """Wait until no request is left."""
-    while pool.status.num_requests:  # noqa: ASYNC110 - an engine does not tell
+    while engine.status.num_requests:  # noqa: ASYNC110 - an engine does not tell
         await asyncio.sleep(0.005)
 
 
-def pool_of(
-    loop: asyncio.Runner, model: Model, num_rows: int, threads: Sequence[int]
-) -> EnginePool:
-    """Engines with so many threads each, running."""
-    cache = PrefixCache(2**26)
+def engine_of(loop: asyncio.Runner, model: Model, num_rows: int, threads: Sequence[int]) -> Engine:
+    """An engine of lanes with so many threads each, running."""
     capacity = -(-num_rows // len(threads))
-    pool = EnginePool(
-        [
-            Engine(f"{n}", model.decoder(capacity, num_threads), _LIMITS, cache)
-            for n, num_threads in enumerate(threads)
-        ]
-    )
+    decoders = [model.decoder(capacity, num_threads) for num_threads in threads]
+    engine = Engine("bench", decoders, _LIMITS, PrefixCache(2**26))
 
     async def start() -> None:
-        pool.start()
+        engine.start()
 
     loop.run(start())
-    return pool
+    return engine
 
 
 def request_of(seed: int, *, prompt_size: int = 1, **sampling: Any) -> Request:

@@ -77,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _models(settings: Settings) -> ModelRegistry:
     sizes = EngineSizes(
         max_rows=settings.max_rows,
-        num_engines=settings.num_engines,
+        num_lanes=settings.num_lanes,
         num_threads=settings.num_threads,
         prefix_cache_bytes=settings.prefix_cache_bytes,
         limits=engine_limits(settings),

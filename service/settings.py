@@ -78,11 +78,13 @@ class Settings(StoreSettings, AddressSettings):
     max_rows: _Positive = Field(
         256, description="Most texts of one model that run at the same time."
     )
-    num_engines: _Positive | None = Field(
-        None, description="Engines of one model; one for each core, at most 4, if not set."
+    num_lanes: _Positive | None = Field(
+        None,
+        description="Lanes of a model's engine: bursts that run at the same time; one for each "
+        "core, at most 4, if not set.",
     )
     num_threads: _Positive | None = Field(
-        None, description="Threads of one engine; its share of the cores if not set."
+        None, description="Threads of one lane; its share of the cores if not set."
     )
     target_burst_ms: Annotated[float, Field(ge=0, le=1000)] = Field(
         15.0,

@@ -1,6 +1,6 @@
-"""The door into the engine thread: bounded in requests and tokens.
+"""The door into the engine: bounded in requests and tokens.
 
-One of two locks of an engine; the other one is the prefix cache's, which engines share.
+One of two locks of an engine; the other one lets one lane's thread in at a time.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ class Inbox:
     Args:
         max_requests: Requests that may wait.
         max_tokens: Tokens, to read and to write, that the waiting requests may add up to.
+
+    Attributes:
+        version: Changes with everything that a thread may wait for.
     """
 
     def __init__(self, *, max_requests: int, max_tokens: int) -> None:
@@ -65,8 +68,9 @@ class Inbox:
         self._num_requests = 0
         self._num_tokens = 0
         self._commands: deque[Command] = deque()
-        self._changed = threading.Condition()
-        self._woken = False
+        self._lock = threading.Lock()
+        self._sleeping: list[threading.Condition] = []
+        self.version = 0
         self._closed_by: Callable[[], EngineError] | None = None
         self._has_ended = False
 
@@ -88,7 +92,7 @@ class Inbox:
             EngineError: The engine takes nothing any more.
         """
         num_steps = submit.request.num_steps
-        with self._changed:
+        with self._lock:
             if self._closed_by is not None:
                 raise self._closed_by()
             # An empty inbox takes any single request: its size was judged at the door.
@@ -101,7 +105,7 @@ class Inbox:
             self._num_requests += 1
             self._num_tokens += num_steps
             self._commands.append(submit)
-            self._changed.notify()
+            self._wake_one()
 
     def post(self, command: Cancel | Resume | GoBack) -> bool:
         """Hand in a command about a stream, for which there is room: each request has few.
@@ -109,43 +113,64 @@ class Inbox:
         Returns:
             Whether it will be taken: it will not after `end`.
         """
-        with self._changed:
+        with self._lock:
             if self._has_ended:
                 return False
             self._commands.append(command)
-            self._changed.notify()
+            self._wake_one()
             return True
 
     def taken(self, request: Request) -> None:
         """A request does not wait any more."""
-        with self._changed:
+        with self._lock:
             self._num_requests -= 1
             self._num_tokens -= request.num_steps
 
     def take(self) -> Command | None:
         """The oldest command, or None; one at a time, so that a failure at one loses no other."""
-        with self._changed:
+        with self._lock:
             return self._commands.popleft() if self._commands else None
 
-    def wait(self, timeout_s: float) -> None:
-        """Sleep until there is a command, a call of `close`, or the time is over."""
-        with self._changed:
-            if not self._commands and not self._woken:
-                self._changed.wait(timeout_s)
-            self._woken = False
+    def wait(self, version: int, timeout_s: float) -> None:
+        """Sleep until there is something new since `version`, or the time is over."""
+        with self._lock:
+            if self.version == version:
+                alarm = threading.Condition(self._lock)
+                self._sleeping.append(alarm)
+                alarm.wait(timeout_s)
+                if alarm in self._sleeping:  # nobody has woken it
+                    self._sleeping.remove(alarm)
+
+    def wake(self) -> None:
+        """Let all who wait look again."""
+        with self._lock:
+            self._wake_all()
 
     def close(self, reason: Callable[[], EngineError]) -> None:
         """Take no more requests: `offer` raises what `reason` makes. What is in stays in."""
-        with self._changed:
+        with self._lock:
             self._closed_by = reason
-            self._woken = True
-            self._changed.notify()
+            self._wake_all()
 
     def end(self, reason: Callable[[], EngineError]) -> list[Command]:
         """Take nothing any more; returns what is in."""
         self.close(reason)
-        with self._changed:
+        with self._lock:
             self._has_ended = True
             commands = list(self._commands)
             self._commands.clear()
             return commands
+
+    def _wake_one(self) -> None:
+        """Any thread can take any command, and wakes the others if they have to do something.
+
+        The one that fell asleep last: what its bursts need is still in its core's cache.
+        """
+        self.version += 1
+        if self._sleeping:
+            self._sleeping.pop().notify()
+
+    def _wake_all(self) -> None:
+        self.version += 1
+        while self._sleeping:
+            self._sleeping.pop().notify()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -44,17 +43,3 @@ class EngineStatus:
     def num_requests(self) -> int:
         """Requests that have not ended."""
         return self.num_running + self.num_waiting + self.num_parked
-
-    @classmethod
-    def of(cls, engines: Sequence[EngineStatus]) -> EngineStatus:
-        """Several engines, which share a cache, as one."""
-        return cls(
-            alive=all(engine.alive for engine in engines),
-            heartbeat_age_s=max(engine.heartbeat_age_s for engine in engines),
-            num_running=sum(engine.num_running for engine in engines),
-            num_waiting=sum(engine.num_waiting for engine in engines),
-            num_parked=sum(engine.num_parked for engine in engines),
-            num_cached_prompts=engines[0].num_cached_prompts,
-            num_cache_bytes=engines[0].num_cache_bytes,
-            num_tokens_saved=sum(engine.num_tokens_saved for engine in engines),
-        )

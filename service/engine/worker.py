@@ -1,4 +1,4 @@
-"""The engine: a thread with a door in, a door out, and rows between them."""
+"""The engine: threads with a door in, a door out, and rows between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from service.engine.errors import Draining, EngineError, EngineFailed
 from service.engine.inbox import Cancel, GoBack, Inbox, Resume, Submit
@@ -21,6 +21,7 @@ from service.runtime.decoder import Decoder
 
 _log = logging.getLogger(__name__)
 _IDLE_BEAT_S = 0.5
+_LATE_S = 1.0
 _PATIENCE_S = 5.0
 
 
@@ -30,11 +31,14 @@ class Engine:
     Each gets exactly one terminal event, whatever dies, unless its reader has closed the stream.
 
     `submit`, `drain`, `stop` and `status` are called on the event loop that called `start`;
-    everything else runs in the engine's own thread.
+    everything else runs in the engine's own threads. Each of them has a lane: it runs the bursts of
+    one decoder, at the same time as the others run theirs. Between bursts one is let in at a time,
+    to place requests, plan and settle: so bounds, shares and prompts are of the model, and a row
+    may go on in any lane.
 
     Args:
-        name: For logs and the thread's name.
-        decoder: The model; from now on only the engine's thread touches it.
+        name: For logs and the threads' names.
+        decoders: The model, once for each lane; from now on only its thread touches it.
         limits: Bounds.
         cache: Rows of prompts that were read before.
         clock: Seconds, monotonic.
@@ -43,7 +47,7 @@ class Engine:
     def __init__(
         self,
         name: str,
-        decoder: Decoder,
+        decoders: Sequence[Decoder],
         limits: EngineLimits,
         cache: PrefixCache | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -52,21 +56,28 @@ class Engine:
         self._inbox = Inbox(
             max_requests=limits.max_waiting_requests, max_tokens=limits.max_waiting_tokens
         )
-        self._rows = Rows(decoder, limits, cache or PrefixCache(max_bytes=0), clock, listener=self)
+        self._rows = Rows(decoders, limits, cache or PrefixCache(max_bytes=0), clock, listener=self)
+        self._turn = threading.Lock()
         self._outbox: list[tuple[TokenStream, Event]] = []
         self._request_ids = itertools.count()
-        self._heartbeat_s = clock()
+        self._heartbeats_s = [clock()] * len(decoders)
         self._stopping: Callable[[], EngineError] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._run, name=f"engine {name}", daemon=True)
+        self._threads = [
+            threading.Thread(
+                target=self._run, args=[lane], name=f"engine {name} {lane}", daemon=True
+            )
+            for lane in range(len(decoders))
+        ]
 
     # On the event loop
 
     def start(self) -> None:
-        """Start the thread; events go to the running event loop."""
+        """Start the threads; events go to the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._heartbeat_s = self._clock()
-        self._thread.start()
+        self._heartbeats_s = [self._clock()] * len(self._threads)
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, request: Request) -> TokenStream:
         """Hand in a request; its events come out of the stream.
@@ -83,7 +94,7 @@ class Engine:
         if self._loop is None:
             raise RuntimeError("the engine was not started")
         stream = self._stream(next(self._request_ids))
-        self._inbox.offer(Submit(request, stream), tokens_per_s=self._rows.bursts.tokens_per_s)
+        self._inbox.offer(Submit(request, stream), tokens_per_s=self._rows.tokens_per_s)
         stream.time_out_after(request.timeout_s, self._loop)
         return stream
 
@@ -106,17 +117,18 @@ class Engine:
         self._inbox.close(_shutting_down)
 
     async def stop(self) -> None:
-        """End the thread; requests that still run fail."""
+        """End the threads; requests that still run fail."""
         self._stopping = _shutting_down
         self.drain()
-        await asyncio.to_thread(self._thread.join, _PATIENCE_S)
-        if self._thread.is_alive():
-            _log.error("the engine thread hangs; it ends with the process")
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, _PATIENCE_S)
+            if thread.is_alive():
+                _log.error("%s hangs; it ends with the process", thread.name)
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs."""
-        return self._thread.is_alive()
+        """Whether all threads run."""
+        return all(thread.is_alive() for thread in self._threads)
 
     @property
     def num_requests(self) -> int:
@@ -129,7 +141,7 @@ class Engine:
         scheduler, prompts = self._rows.scheduler, self._rows.prompts
         return EngineStatus(
             alive=self.alive,
-            heartbeat_age_s=self._clock() - self._heartbeat_s,
+            heartbeat_age_s=self._clock() - min(self._heartbeats_s),
             num_running=scheduler.num_running,
             num_waiting=self._inbox.num_requests + scheduler.num_returning,
             num_parked=scheduler.num_parked,
@@ -138,32 +150,42 @@ class Engine:
             num_tokens_saved=prompts.num_tokens_saved,
         )
 
-    # In the thread
+    # In the threads
 
-    def _run(self) -> None:
-        reason: Callable[[], EngineError] = _dead
+    def _run(self, lane: int) -> None:
         try:
             while self._stopping is None:
-                if not self.run_once():
-                    self._inbox.wait(_IDLE_BEAT_S)
-            reason = self._stopping
+                version = self._inbox.version
+                if not self.run_once(lane):
+                    self._inbox.wait(version, _IDLE_BEAT_S)
         # Whatever it is, the streams must hear of it, and health must tell: the thread is dead.
         except Exception:  # noqa: BLE001
-            _log.exception("the engine thread died")
+            _log.exception("a thread of the engine died")
+            self._stopping = _dead  # the others have nothing to rely on any more
         finally:
-            self._fail_everything(reason)
+            with self._turn:
+                self._fail_everything(_dead if self._stopping is None else self._stopping)
 
-    def run_once(self) -> bool:
+    def run_once(self, lane: int = 0) -> bool:
         """Admit, plan, burst, settle, publish; returns whether there was a burst to run."""
-        self._heartbeat_s = self._clock()
-        self._admit()
-        has_run = self._rows.advance()
-        self._publish()
-        return has_run
+        with self._turn:
+            self._heartbeats_s[lane] = self._clock()
+            self._admit(lane)
+            plan = self._rows.plan(lane)
+            if plan is None:
+                self._publish()
+                return False
+        result = self._rows.lanes[lane].run(plan)
+        with self._turn:
+            self._rows.settle(plan, result, lane)
+            self._publish()
+        return True
 
-    def _admit(self) -> None:
+    def _admit(self, lane: int) -> None:
         """Take in commands, give rows to those who wait."""
+        has_news = False
         while (command := self._inbox.take()) is not None:
+            has_news = True
             match command:
                 case Submit(request, stream):
                     self._rows.add(stream.request_id, Job.of(request, stream))
@@ -174,7 +196,15 @@ class Engine:
                     self._forget(stream.request_id)
                 case Resume(stream):
                     self._rows.resume(stream.request_id)
-        self._rows.admit()
+        now_s = self._clock()
+        others = [
+            other
+            for other, heartbeat_s in enumerate(self._heartbeats_s)
+            if other != lane and now_s - heartbeat_s < _LATE_S
+        ]
+        self._rows.admit(lane, others)
+        if has_news and self._rows.scheduler.has_work_for_others(lane):
+            self._inbox.wake()
 
     def _publish(self) -> None:
         """Deliver all events of this round with one wake-up of the event loop."""
@@ -199,6 +229,10 @@ class Engine:
         """A request is over. Every terminal event is sent from here, but for the last of all."""
         self._outbox.append((self._rows.jobs[request_id].stream, event))
         self._forget(request_id)
+
+    def lanes_have_work(self) -> None:
+        """Another lane may be asleep."""
+        self._inbox.wake()
 
     def _forget(self, request_id: int) -> None:
         job = self._rows.jobs.get(request_id)

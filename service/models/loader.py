@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from service.artifacts.errors import ArtifactError
 from service.artifacts.reference import Reference
 from service.artifacts.store import ModelStore
 from service.engine.limits import EngineLimits
-from service.engine.pool import EnginePool
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.worker import Engine
 from service.models.checked import CheckedModel
 from service.models.errors import CannotServe, ModelBroken, ModelUnknown
 from service.models.registry import ModelRegistry, ServedModel
 from service.models.wanted import first_published, wanted_models
+from service.runtime.burst import BurstDecoder
 from service.runtime.cores import usable_cores
 
 _log = logging.getLogger(__name__)
-_MOST_ENGINES = 4
+_MOST_LANES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSizes:
-    """What one model gets of the machine; its engines share it.
+    """What one model gets of the machine.
 
     Attributes:
         max_rows: Texts that run at the same time.
-        num_engines: None for one for each core, at most 4.
-        num_threads: Of one engine; None for its share of the cores.
+        num_lanes: Threads that run bursts; None for one for each core, at most 4.
+        num_threads: Of each of them; None for its share of the cores.
         prefix_cache_bytes: Memory for prompts that were read; 0 keeps none.
-        limits: Bounds of one engine that would be alone; several share them.
+        limits: Bounds of its engine.
     """
 
     max_rows: int
-    num_engines: int | None
+    num_lanes: int | None
     num_threads: int | None
     prefix_cache_bytes: int
     limits: EngineLimits
@@ -141,26 +141,19 @@ def _load(store: ModelStore, reference: Reference, sizes: EngineSizes) -> Served
     checked = CheckedModel.of(store, reference)
     for remark in checked.artifact.remarks:
         _log.warning("%s is served, but %s", reference, remark)
-    engines = _engines(checked, sizes)
-    return ServedModel(checked.artifact.manifest, checked.tokenizer, EnginePool(engines))
-
-
-def _engines(model: CheckedModel, sizes: EngineSizes) -> list[Engine]:
-    """The engines of a model, which share its rows and a cache."""
-    num_cores = usable_cores()
-    num_engines = min(sizes.num_engines or min(num_cores, _MOST_ENGINES), sizes.max_rows)
-    limits = replace(
-        sizes.limits,
-        max_waiting_requests=-(-sizes.limits.max_waiting_requests // num_engines),
-        max_waiting_tokens=-(-sizes.limits.max_waiting_tokens // num_engines),
-        event_s=sizes.limits.event_s * num_engines,  # their events share one event loop
-    )
     cache = PrefixCache(sizes.prefix_cache_bytes)
-    engines = []
-    for n in range(num_engines):
-        decoder = model.decoder(
-            capacity=(sizes.max_rows + n) // num_engines,
-            num_threads=sizes.num_threads or max(1, num_cores // num_engines),
+    engine = Engine(str(reference), _decoders(checked, sizes), sizes.limits, cache)
+    return ServedModel(checked.artifact.manifest, checked.tokenizer, engine)
+
+
+def _decoders(model: CheckedModel, sizes: EngineSizes) -> list[BurstDecoder]:
+    """One for each lane of the engine; they share the model's rows."""
+    num_cores = usable_cores()
+    num_lanes = min(sizes.num_lanes or min(num_cores, _MOST_LANES), sizes.max_rows)
+    return [
+        model.decoder(
+            capacity=(sizes.max_rows + n) // num_lanes,
+            num_threads=sizes.num_threads or max(1, num_cores // num_lanes),
         )
-        engines.append(Engine(f"{model.artifact.ref} {n}", decoder, limits, cache))
-    return engines
+        for n in range(num_lanes)
+    ]

@@ -9,17 +9,17 @@ from typing import NoReturn
 from service.artifacts.manifest import Manifest
 from service.artifacts.reference import Reference
 from service.artifacts.tokenizer import Tokenizer
-from service.engine.pool import EnginePool
+from service.engine.worker import Engine
 from service.models.errors import ModelBroken, ModelUnknown
 
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """One model, loaded: its manifest, its tokenizer, and the engines that own its rows."""
+    """One model, loaded: its manifest, its tokenizer, and the engine that owns its rows."""
 
     manifest: Manifest
     tokenizer: Tokenizer
-    engine: EnginePool
+    engine: Engine
 
     @property
     def ref(self) -> str:

@@ -14,12 +14,12 @@ _folder = Path(os.environ["LSTM_TEST_HOOKS"])
 _run_once = Engine.run_once
 
 
-def _run_once_unless_told(engine: Engine) -> bool:
+def _run_once_unless_told(engine: Engine, lane: int = 0) -> bool:
     if (_folder / "die").exists():
         raise MemoryError("told to die")
     while (_folder / "hang").exists():
         time.sleep(0.05)
-    return _run_once(engine)
+    return _run_once(engine, lane)
 
 
 Engine.run_once = _run_once_unless_told  # type: ignore[assignment, method-assign]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from service.engine.rows.burst_length import BurstLength
 from service.engine.rows.job import Job
 from service.engine.rows.scheduler import Scheduler, Share
 from service.rows.arrays import Int64
+from service.rows.row import Row
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Decoder
 
 _FIRST_PART = 4
@@ -19,12 +20,16 @@ _FIRST_PART = 4
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A burst: who takes part, for how many steps each, and whether it is one of readers."""
+    """A burst: who takes part, for how many steps each, and whether it is one of readers.
+
+    `rows_before` are the rows before it, of those who may have to go back to them.
+    """
 
     shares: list[Share]
     jobs: list[Job]
     num_steps_B: Int64
     reading: bool
+    rows_before: list[Row | None] = field(default_factory=list)
 
 
 class Bursts:
@@ -48,11 +53,11 @@ class Bursts:
         self._write_length = BurstLength(target_s, max_steps, limits.event_s)
         self._was_reading = False
 
-    def plan(self, scheduler: Scheduler, jobs: Mapping[int, Job]) -> Plan | None:
-        """The next burst, or None if there is nobody to run."""
-        most_to_ride = self._write_length.num_steps(scheduler.num_running)
+    def plan(self, scheduler: Scheduler, jobs: Mapping[int, Job], lane: int = 0) -> Plan | None:
+        """The next burst of a lane, or None if there is nobody to run."""
+        most_to_ride = self._write_length.num_steps(scheduler.num_rows(lane))
         for reading in (not self._was_reading, self._was_reading):
-            shares = scheduler.plan(reading=reading, most_to_ride=most_to_ride)
+            shares = scheduler.plan(lane=lane, reading=reading, most_to_ride=most_to_ride)
             if shares:
                 self._was_reading = reading
                 taking_part = [jobs[share.request_id] for share in shares]

@@ -7,27 +7,37 @@ class Flights:
     """Who reads which prompt, and who waits for that. Keys and request ids only."""
 
     def __init__(self) -> None:
-        self._followers: dict[bytes, list[int]] = {}
-        self._key_led: dict[int, bytes] = {}
-        self._key_followed: dict[int, bytes] = {}
+        # By key: the one that reads, and then those that follow it.
+        self._members: dict[bytes, list[int]] = {}
+        self._keys: dict[int, bytes] = {}
 
     def join(self, key: bytes, request_id: int) -> bool:
         """Take part in reading `key`; returns whether the request must read it itself."""
-        if key in self._followers:
-            self._followers[key].append(request_id)
-            self._key_followed[request_id] = key
-            return False
-        self._followers[key] = []
-        self._key_led[request_id] = key
-        return True
+        members = self._members.setdefault(key, [])
+        members.append(request_id)
+        self._keys[request_id] = key
+        return len(members) == 1
 
-    def leave(self, request_id: int) -> list[int]:
-        """A request is done with reading, or gone; returns those who have waited for it."""
-        if (key := self._key_followed.pop(request_id, None)) is not None:
-            self._followers[key].remove(request_id)
-            return []
-        key = self._key_led.pop(request_id, None)
-        followers = [] if key is None else self._followers.pop(key)
-        for follower in followers:
-            del self._key_followed[follower]
-        return followers
+    def follows(self, request_id: int) -> bool:
+        """Whether it waits for another one."""
+        key = self._keys.get(request_id)
+        return key is not None and self._members[key][0] != request_id
+
+    def land(self, request_id: int) -> list[int]:
+        """The one that reads is done: the flight is over. Returns those who have followed it."""
+        members = self._members.pop(self._keys[request_id]) if request_id in self._keys else []
+        for member in members:
+            del self._keys[member]
+        return members[1:]
+
+    def leave(self, request_id: int) -> int | None:
+        """A request leaves before the end; returns who has to read on now, if that is somebody."""
+        key = self._keys.pop(request_id, None)
+        if key is None:
+            return None
+        members = self._members[key]
+        has_led = members[0] == request_id
+        members.remove(request_id)
+        if not members:
+            del self._members[key]
+        return members[0] if has_led and members else None

@@ -17,8 +17,10 @@ class Job:
 
     Attributes:
         progress: Shared with the scheduler, which books every burst in it.
-        row: The row, while the request has no slot; None is the start.
+        row: The row, while it is not in a slot; None is the start.
         waiting: Whether it has never had a slot.
+        has_begun: Whether it is known what of its prompt it has to read.
+        is_loaded: Whether the row is in its slot.
         keeps_row_at: Its row is handed out again when so many tokens are written.
     """
 
@@ -27,6 +29,8 @@ class Job:
     progress: Progress
     row: Row | None
     waiting: bool = True
+    has_begun: bool = False
+    is_loaded: bool = False
     keeps_row_at: int = 0
 
     @classmethod

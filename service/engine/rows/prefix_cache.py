@@ -3,12 +3,11 @@
 A radix tree over token ids. Ids are compared in full, never by a hash alone. A row is what reading
 the ids from the start gives, bit for bit, so a text is the same with the cache and without.
 
-Shared by the engines of a model; every method may be called from any thread.
+Shared by the lanes of an engine, which lets one of them in at a time.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -66,7 +65,6 @@ class PrefixCache:
         self._roots: dict[str, _Node] = {}
         # The nodes that have a row, with their salts, the least recently used first.
         self._recent: OrderedDict[_Node, str] = OrderedDict()
-        self._lock = threading.Lock()
 
     @property
     def keeps(self) -> bool:
@@ -80,32 +78,28 @@ class PrefixCache:
 
     def find(self, salt: str, id_T: Int64) -> Found:
         """The longest beginning of `id_T` that is kept under `salt`."""
-        with self._lock:
-            root = self._roots.get(salt)
-            if root is None:
-                return Found(None, 0, 0)
-            passed, _, num_shared = _walk(root, id_T)
-            for node, depth in reversed(passed):
-                if node.row is not None:
-                    self._recent.move_to_end(node)
-                    return Found(node.row, depth, num_shared)
-            return Found(None, 0, num_shared)
+        root = self._roots.get(salt)
+        if root is None:
+            return Found(None, 0, 0)
+        passed, _, num_shared = _walk(root, id_T)
+        for node, depth in reversed(passed):
+            if node.row is not None:
+                self._recent.move_to_end(node)
+                return Found(node.row, depth, num_shared)
+        return Found(None, 0, num_shared)
 
     def put(self, salt: str, id_T: Int64, row: Row) -> None:
         """Keep the row of the text `id_T`, if that is long enough."""
         if len(id_T) < self.min_tokens or not self.keeps:
             return
-        with self._lock:
-            node = self._place(
-                self._roots.setdefault(salt, _Node(np.empty(0, np.int32), None)), id_T
-            )
-            if node.row is None:
-                self.num_bytes += row.num_bytes
-                node.row = row
-            self._recent[node] = salt
-            self._recent.move_to_end(node)
-            while self.num_bytes > self._max_bytes:
-                self._drop(*self._recent.popitem(last=False))
+        node = self._place(self._roots.setdefault(salt, _Node(np.empty(0, np.int32), None)), id_T)
+        if node.row is None:
+            self.num_bytes += row.num_bytes
+            node.row = row
+        self._recent[node] = salt
+        self._recent.move_to_end(node)
+        while self.num_bytes > self._max_bytes:
+            self._drop(*self._recent.popitem(last=False))
 
     def _place(self, root: _Node, id_T: Int64) -> _Node:
         """The node at the end of `id_T`, made if need be."""

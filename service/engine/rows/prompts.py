@@ -17,29 +17,35 @@ class Prompts:
 
     def __init__(self, cache: PrefixCache) -> None:
         self.cache = cache
+        self.flights = Flights()
         self.num_tokens_saved = 0
-        self._flights = Flights()
 
     def begin(self, request_id: int, job: Job) -> bool:
-        """Skip what is known of its prompt; returns whether the request may be queued.
+        """Skip what is known of a prompt; returns whether the request is to read the rest itself.
 
-        It may not while another one reads the same: `leave` of that one returns it.
+        It is not while another one, which has a slot, reads the same. So it is never later than it
+        would be alone: the other one has begun before it.
         """
         request = job.request
         if request.past is not None:  # a session's row is its own
             return True
         found = self.cache.find(request.cache_salt, request.prompt_T)
-        progress, least = job.progress, self.cache.min_tokens
-        job.row, progress.num_read = found.row, found.num_read
-        if self.cache.keeps and progress.num_to_read >= least:
+        least = self.cache.min_tokens
+        reads = True
+        if self.cache.keeps and len(request.prompt_T) - found.num_read >= least:
             key = f"{request.cache_salt}\n".encode() + request.prompt_T.tobytes()
-            if not self._flights.join(key, request_id):
-                return False
+            reads = self.flights.join(key, request_id)
             if found.num_shared - found.num_read >= least:
-                progress.pause_at = found.num_shared
-        job.stream.num_cached = found.num_read
-        self.num_tokens_saved += found.num_read
-        return True
+                job.progress.pause_at = found.num_shared
+        if reads:
+            self.go_on(job, found.row, found.num_read)
+        return reads
+
+    def go_on(self, job: Job, row: Row | None, num_read: int) -> None:
+        """A prompt begins where another one has been: at `row`, which has read so much of it."""
+        job.row, job.progress.num_read = row, num_read
+        job.stream.num_cached = num_read
+        self.num_tokens_saved += num_read
 
     def wants_row_at_end(self, job: Job) -> bool:
         """Whether other prompts may go on from the end of this one."""
@@ -56,7 +62,3 @@ class Prompts:
     def keep(self, job: Job, row: Row) -> None:
         """Remember the row of what was read of a prompt."""
         self.cache.put(job.request.cache_salt, job.request.prompt_T[: job.progress.num_read], row)
-
-    def leave(self, request_id: int) -> list[int]:
-        """A request has read its prompt, or is gone; returns those who have waited for it."""
-        return self._flights.leave(request_id)

@@ -1,52 +1,36 @@
-"""The rows of one model: each round, some of them read or write a few tokens.
+"""The rows of one model: each round of a lane, some of them read or write a few tokens.
 
-Runs in the engine's thread, and tells a `Listener` what happens to requests.
+Bursts of different lanes run at the same time; for everything here the engine lets one lane in at
+a time. A lane's slots are touched at its own turn only. A `Listener` hears of what happens.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from service.engine.errors import EngineError, EngineFailed, NotFinite
 from service.engine.limits import EngineLimits
 from service.engine.request import Chunk, Failed, Finished
-from service.engine.rows.bursts import Bursts, Plan
+from service.engine.rows.bursts import Plan
 from service.engine.rows.job import Job
+from service.engine.rows.lane import Lane, RowLost
+from service.engine.rows.listener import Listener
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.rows.prompts import Prompts
 from service.engine.rows.scheduler import Scheduler, Share
 from service.rows.row import Row
 from service.runtime.decoder import BurstResult, Decoder
 
-_log = logging.getLogger(__name__)
 _KEPT_EVERY = 32
 """Tokens between rows that are handed out: more would be read again to go back, or held unread."""
-
-
-class Listener(Protocol):
-    """Who hears what happens to requests."""
-
-    def started(self, request_id: int) -> None:
-        """A request has got a slot."""
-
-    def wrote(self, request_id: int, chunk: Chunk) -> None:
-        """A request has written tokens."""
-
-    def ended(self, request_id: int, event: Finished | Failed) -> None:
-        """A request is over; whoever hears it calls `Rows.remove`."""
-
-
-class _RowLost(Exception):
-    """The decoder could not load or save one row."""
 
 
 class Rows:
     """Places requests in slots and advances them burst by burst.
 
     Args:
-        decoder: The model.
+        decoders: The model, once for each lane.
         limits: Bounds.
         cache: Rows of prompts that were read before.
         clock: Seconds, monotonic.
@@ -59,47 +43,57 @@ class Rows:
 
     def __init__(
         self,
-        decoder: Decoder,
+        decoders: Sequence[Decoder],
         limits: EngineLimits,
         cache: PrefixCache,
         clock: Callable[[], float],
         listener: Listener,
     ) -> None:
+        # The events of all lanes share one event loop.
+        limits = replace(limits, event_s=limits.event_s * len(decoders))
+        self.lanes = [Lane(decoder, limits, clock) for decoder in decoders]
         self.jobs: dict[int, Job] = {}
-        self.scheduler = Scheduler(decoder.capacity)
+        self.scheduler = Scheduler(*(decoder.capacity for decoder in decoders))
         self.prompts = Prompts(cache)
-        self.bursts = Bursts(decoder, limits, clock)
-        self.row_shape = decoder.row_shape
-        self._decoder = decoder
+        self.row_shape = decoders[0].row_shape
         self._max_unread_tokens = limits.max_unread_tokens
         self._listener = listener
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Read and written, lately."""
+        return sum(lane.bursts.tokens_per_s for lane in self.lanes)
 
     def add(self, request_id: int, job: Job) -> None:
         """A new request."""
         self.jobs[request_id] = job
-        self._begin(request_id)
+        self.scheduler.add(
+            request_id,
+            client=job.request.client,
+            progress=job.progress,
+            may_ride=not self.prompts.wants_row_at_end(job),
+        )
 
     def remove(self, request_id: int) -> None:
         """Forget a request, wherever it is; its slot is free at once."""
-        if self.jobs.pop(request_id, None) is not None:
-            if request_id in self.scheduler:
-                self.scheduler.remove(request_id)
-            self._begin_followers(request_id)
-
-    def go_back(self, request_id: int, job: Job) -> None:
-        """A request, or one that has just ended, has this to do instead, from an earlier row.
-
-        It keeps its slot, or is the next of its client.
-        """
-        self.jobs[request_id] = job
-        slot = self.scheduler.start_anew(request_id, job.request.client, job.progress)
-        if slot is not None:
-            self._load_or_fail(request_id, slot)
+        job = self.jobs.pop(request_id, None)
+        if job is None:
+            return
+        place = self.scheduler.slot_of(request_id)
+        if request_id in self.scheduler:
+            self.scheduler.remove(request_id)
+        heir = self.prompts.flights.leave(request_id)
+        if heir is not None and place is not None and job.is_loaded:
+            lane, slot = place
+            self.lanes[lane].to_hand_over.append((slot, heir))
+            self._listener.lanes_have_work()
+        elif heir is not None:
+            self._lead(heir, None)
 
     def clear(self) -> None:
         """Forget everything, whatever state it is in."""
         self.jobs.clear()
-        self.scheduler = Scheduler(self.scheduler.capacity)
+        self.scheduler = Scheduler(*self.scheduler.capacities)
 
     def resume(self, request_id: int) -> None:
         """The reader of a parked request has caught up, or so it was told."""
@@ -110,141 +104,190 @@ class Rows:
                 stream.parked = False
                 self.scheduler.resume(request_id)
 
-    def admit(self) -> None:
-        """Give slots to those who wait."""
-        admission = self.scheduler.admit()
-        for request_id, slot in admission.displaced:
-            try:
-                self.jobs[request_id].row = self._saved(slot)
-            except _RowLost as error:
-                self._fail(request_id, EngineFailed(str(error)))
-        for request_id, slot in admission.admitted:
-            self._listener.started(request_id)
-            self._load_or_fail(request_id, slot)
+    def go_back(self, request_id: int, job: Job) -> None:
+        """A request, or one that has just ended, has this to do instead, from an earlier row.
 
-    def advance(self) -> bool:
-        """Plan, burst, settle; returns whether there was anybody to run."""
-        plan = self.bursts.plan(self.scheduler, self.jobs)
+        It keeps its slot, or is the next of its client.
+        """
+        self.jobs[request_id] = job
+        job.has_begun = True
+        self.scheduler.start_anew(request_id, job.request.client, job.progress)
+        if self.scheduler.slot_of(request_id):
+            self._load_at_next_turn(request_id)
+
+    def admit(self, lane: int = 0, others: Collection[int] = ()) -> None:
+        """A lane's turn begins: load what is to be loaded, give slots to those who wait."""
+        self._catch_up(lane)
+        while (admission := self.scheduler.admit(lane, others)).admitted:
+            for request_id, slot in admission.displaced:
+                self._displace(request_id, lane, slot)
+            for request_id, _ in admission.admitted:
+                self._start(request_id)
+
+    def plan(self, lane: int = 0) -> Plan | None:
+        """A lane's next burst, or None if it has nobody to run."""
+        plan = self.lanes[lane].bursts.plan(self.scheduler, self.jobs, lane)
         if plan is None:
-            return False
-        rows_before = [self._row_before(*pair) for pair in zip(plan.shares, plan.jobs, strict=True)]
-        result = self._burst(plan)
-        if result is not None:
-            self._settle(plan, result, rows_before)
-        return True
-
-    def _burst(self, plan: Plan) -> BurstResult | None:
-        """Run one burst; None if the model could not be run, which fails the rows in it."""
-        try:
-            return self.bursts.run(plan)
-        # Whatever a model raises concerns the rows that it ran, not the server.
-        except Exception as error:  # noqa: BLE001
-            _log.exception("a burst of %d rows failed", len(plan.shares))
-            reason = f"the model could not be run: {error}"
-            for share in plan.shares:
-                self._fail(share.request_id, EngineFailed(reason))
             return None
+        rows_before = [
+            self._row_before(lane, share, job)
+            for share, job in zip(plan.shares, plan.jobs, strict=True)
+        ]
+        return replace(plan, rows_before=rows_before)
 
-    def _settle(self, plan: Plan, result: BurstResult, rows_before: list[Row | None]) -> None:
+    def settle(self, plan: Plan, result: BurstResult | RowLost, lane: int = 0) -> None:
         """Send what was written, end what is complete, park whoever does not read."""
         for b, (share, job) in enumerate(zip(plan.shares, plan.jobs, strict=True)):
-            if not result.finite_B[b]:
-                error = NotFinite("the model gave no finite numbers here")
-                self._fail(share.request_id, error)
+            if self.jobs.get(share.request_id) is not job:  # it has left, or something else to do
                 continue
             try:
-                self._settle_row(share, job, result, b, rows_before[b])
-            except _RowLost as lost:
-                self._fail(share.request_id, EngineFailed(str(lost)))
+                if isinstance(result, RowLost):
+                    raise result
+                if not result.finite_B[b]:
+                    raise NotFinite("the model gave no finite numbers here")
+                self._settle_row(lane, share, plan, result, b)
+            except (RowLost, NotFinite) as error:
+                self._fail(share.request_id, error)
 
-    def _settle_row(
-        self, share: Share, job: Job, result: BurstResult, b: int, row_before: Row | None
-    ) -> None:
+    def _settle_row(self, lane: int, share: Share, plan: Plan, result: BurstResult, b: int) -> None:
+        job = plan.jobs[b]
         num_steps = int(result.num_steps_B[b])
         ended = bool(result.ended_B[b])
         num_read = min(num_steps, job.progress.num_to_read)
         is_complete = self.scheduler.settle(share, num_steps=num_steps, ended=ended)
         if num_read > 0:
-            self._keep(share, job)
+            self._keep(lane, share, job)
         if num_steps > num_read:
             job.stream.num_sent += num_steps - num_read
-            chunk = Chunk.of(result, b, num_read, num_steps, row_before)
+            chunk = Chunk.of(result, b, num_read, num_steps, plan.rows_before[b])
             self._listener.wrote(share.request_id, chunk)
         if is_complete:
-            row = self._saved(share.slot) if job.request.return_row else None
+            row = self.lanes[lane].saved(share.slot) if job.request.return_row else None
             self._listener.ended(share.request_id, Finished("eos" if ended else "length", row))
         elif job.stream.num_unread >= self._max_unread_tokens:
-            self._park(share, job)
+            self._park(lane, share, job)
 
-    def _begin(self, request_id: int) -> None:
-        """Find out what is to be read, and queue the request unless another one reads just that."""
+    # Prompts, and those who follow
+
+    def _start(self, request_id: int) -> None:
+        """A request has got a slot, and begins or goes on there."""
+        self._listener.started(request_id)
         job = self.jobs[request_id]
-        if not self.prompts.begin(request_id, job):
+        if not job.has_begun:
+            if not self.prompts.begin(request_id, job):
+                self.scheduler.hold(request_id, held=True)  # until the one that it follows is done
+                return
+            job.has_begun = True
+            if self._ends_here(request_id, job):
+                return
+        self._load(request_id)
+
+    def _ends_here(self, request_id: int, job: Job) -> bool:
+        """End a request of which nothing is left to be done."""
+        if job.progress.num_left > 0:
+            return False
+        row = job.row if job.request.return_row else None
+        self._listener.ended(request_id, Finished("length", row))
+        return True
+
+    def _keep(self, lane: int, share: Share, job: Job) -> None:
+        """Hand the row on, at places where other prompts may go on from it."""
+        is_at_end = job.progress.num_to_read == 0
+        if not self.prompts.is_worth_keeping(job):
             return
-        if job.progress.num_left == 0:  # all of it was read before, and nothing is to be written
-            row = job.row if job.request.return_row else None
-            self._listener.ended(request_id, Finished("length", row))
+        row = self.lanes[lane].saved(share.slot)
+        self.prompts.keep(job, row)
+        if is_at_end:
+            for follower in self.prompts.flights.land(share.request_id):
+                self._go_on(follower, row)
+
+    def _lead(self, request_id: int, row: Row | None) -> None:
+        """The one that it has followed has left: it reads on, from `row` if that is given."""
+        job = self.jobs[request_id]
+        if row is not None and row.num_tokens >= job.progress.num_prompt:
+            followers = self.prompts.flights.land(request_id)
+            for each in (request_id, *followers):
+                self._go_on(each, row)
+        else:
+            self._go_on(request_id, row)
+
+    def _go_on(self, request_id: int, row: Row | None) -> None:
+        """A request that has followed another one goes on from where that one is."""
+        job = self.jobs[request_id]
+        job.has_begun = True
+        self.prompts.go_on(job, row, row.num_tokens if row else 0)
+        if not self._ends_here(request_id, job):
+            self._load_at_next_turn(request_id)
+
+    # Slots: a lane's own, at its turn
+
+    def _load_at_next_turn(self, request_id: int) -> None:
+        place = self.scheduler.slot_of(request_id)
+        if place is not None:
+            self.scheduler.hold(request_id, held=True)
+            self.lanes[place[0]].to_load.append(request_id)
+            self._listener.lanes_have_work()
+
+    def _catch_up(self, lane: int) -> None:
+        """Do what came up since the lane's last turn."""
+        work = self.lanes[lane]
+        while work.to_hand_over:
+            slot, heir = work.to_hand_over.pop()
+            if heir in self.jobs:
+                self._lead(heir, self.lanes[lane].saved_or_none(slot))
+        while work.to_load:
+            request_id = work.to_load.pop()
+            place = self.scheduler.slot_of(request_id)
+            if place is not None and place[0] == lane and not self.jobs[request_id].is_loaded:
+                self.scheduler.hold(request_id, held=False)
+                self._load(request_id)
+
+    def _displace(self, request_id: int, lane: int, slot: int) -> None:
+        """A request has lost its slot to somebody who has fewer."""
+        job = self.jobs[request_id]
+        try:
+            if job.is_loaded:
+                job.row = self.lanes[lane].saved(slot)
+                job.is_loaded = False
+        except RowLost as error:
+            self._fail(request_id, error)
             return
-        self.scheduler.add(
-            request_id,
-            client=job.request.client,
-            progress=job.progress,
-            may_ride=not self.prompts.wants_row_at_end(job),
-        )
+        heir = self.prompts.flights.leave(request_id)
+        if heir is not None:
+            self._lead(heir, job.row)
 
-    def _begin_followers(self, request_id: int) -> None:
-        """Those that have waited for a prompt to be read go on by themselves."""
-        for follower in self.prompts.leave(request_id):
-            self._begin(follower)
-
-    def _keep(self, share: Share, job: Job) -> None:
-        """Remember the row at places where other prompts may go on from it."""
-        if self.prompts.is_worth_keeping(job):
-            self.prompts.keep(job, self._saved(share.slot))
-        if job.progress.num_to_read == 0:
-            self._begin_followers(share.request_id)
-
-    def _park(self, share: Share, job: Job) -> None:
-        job.row = self._saved(share.slot)
+    def _park(self, lane: int, share: Share, job: Job) -> None:
+        job.row = self.lanes[lane].saved(share.slot)
+        job.is_loaded = False
         self.scheduler.park(share.request_id)
         job.stream.parked = True
         # The reader may have caught up before it could see the flag, and will not tell again.
         if job.stream.num_unread == 0:
             self.resume(share.request_id)
 
-    def _row_before(self, share: Share, job: Job) -> Row | None:
+    def _row_before(self, lane: int, share: Share, job: Job) -> Row | None:
         """The row before a burst, if the text may have to go back to it."""
         if not job.request.keeps_rows or job.stream.num_sent < job.keeps_row_at:
             return None
-        try:
-            row = self._saved(share.slot)
-        except _RowLost:  # then an earlier one has to do
-            return None
-        job.keeps_row_at = job.stream.num_sent + _KEPT_EVERY
+        row = self.lanes[lane].saved_or_none(share.slot)  # without it an earlier one has to do
+        if row is not None:
+            job.keeps_row_at = job.stream.num_sent + _KEPT_EVERY
         return row
 
-    def _load_or_fail(self, request_id: int, slot: int) -> None:
+    def _load(self, request_id: int) -> None:
+        """Put a row into its slot; if that cannot be done, its request fails."""
+        job, place = self.jobs[request_id], self.scheduler.slot_of(request_id)
+        if place is None:
+            raise AssertionError("a request without a slot cannot be loaded")
+        lane, slot = place
         try:
-            self._load(slot, self.jobs[request_id])
-        except _RowLost as error:
-            self._fail(request_id, EngineFailed(str(error)))
+            self.lanes[lane].load(slot, job.row, job.request.sampling)
+        except RowLost as error:
+            self._fail(request_id, error)
+        else:
+            job.row, job.is_loaded = None, True
 
-    def _load(self, slot: int, job: Job) -> None:
-        row = job.row or Row.start(self.row_shape)
-        try:
-            self._decoder.load(slot, row, job.request.sampling)
-        # Whatever it is, it concerns this row and none of its neighbours.
-        except Exception as error:
-            _log.exception("a row could not be loaded")
-            raise _RowLost(f"the row could not be loaded: {error}") from error
-        job.row = None
-
-    def _saved(self, slot: int) -> Row:
-        try:
-            return self._decoder.save(slot)
-        except Exception as error:
-            _log.exception("a row could not be saved")
-            raise _RowLost(f"the row could not be saved: {error}") from error
-
-    def _fail(self, request_id: int, error: EngineError) -> None:
-        self._listener.ended(request_id, Failed(error))
+    def _fail(self, request_id: int, error: EngineError | RowLost) -> None:
+        self.jobs[request_id].is_loaded = False  # nobody can go on from there
+        failure = EngineFailed(str(error)) if isinstance(error, RowLost) else error
+        self._listener.ended(request_id, Failed(failure))

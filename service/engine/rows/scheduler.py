@@ -6,8 +6,9 @@ the time: neither a long prompt nor a crowd of writers can hold up the other. (A
 rows that read costs a fraction of a step of all.) A prompt that is shorter than a burst of writers
 is read in that: it rides with them. Within a burst all rows advance equally.
 
-Slots are shared equally among clients; since rows advance equally, so are tokens. Who has more than
-its share gives a slot back when somebody else waits: a row is a few KB, so that costs a copy.
+Slots are in lanes, each of which has bursts of its own. They are shared equally among clients, over
+all lanes; since rows advance equally, so are tokens. Who has more than its share gives a slot back
+when somebody else waits: a row is a few KB, so that costs a copy.
 
     waiting ──admit──> running ──settle──> gone
       ^ ^──(displaced)──┤
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from service.engine.rows.progress import Progress
@@ -28,7 +30,9 @@ class _Place:
     client: str
     progress: Progress
     may_ride: bool
+    lane: int = 0
     slot: int | None = None
+    is_held: bool = False
 
     def reads(self, most_to_ride: int) -> bool:
         """Whether it takes part in the bursts of those that read."""
@@ -37,7 +41,7 @@ class _Place:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One row's part of a burst: up to `most_steps` tokens."""
+    """One row's part of a burst of its lane: up to `most_steps` tokens."""
 
     request_id: int
     slot: int
@@ -56,18 +60,18 @@ class Scheduler:
     """Places requests in slots; among those of one client, first come first served.
 
     Args:
-        capacity: Number of slots.
+        capacities: Number of slots of each lane.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
+    def __init__(self, *capacities: int) -> None:
+        self.capacities = capacities
         self._places: dict[int, _Place] = {}
         # By client, in order; a client that has none there is not in it.
         self._waiting: dict[str, deque[int]] = {}
         self._running: dict[str, list[int]] = {}
         self._parked: set[int] = set()
         self._returning: set[int] = set()  # those of the waiting that had a slot before
-        self._free = list(range(capacity))
+        self._free = [list(range(capacity)) for capacity in capacities]
 
     def __contains__(self, request_id: int) -> bool:
         return request_id in self._places
@@ -80,7 +84,7 @@ class Scheduler:
     @property
     def num_running(self) -> int:
         """Requests with a slot."""
-        return self.capacity - len(self._free)
+        return sum(self.capacities) - sum(len(free) for free in self._free)
 
     @property
     def num_parked(self) -> int:
@@ -108,29 +112,70 @@ class Scheduler:
         self._places[request_id] = _Place(client, progress, may_ride)
         self._waiting.setdefault(client, deque()).append(request_id)
 
-    def admit(self) -> Admission:
-        """Give slots to those who wait, first the free ones, then those of the rich.
+    def admit(self, lane: int = 0, others: Collection[int] = ()) -> Admission:
+        """Give the slots of a lane to those who wait, first the free ones, then those of the rich.
 
         The lowest slots first: rows that lie together are gathered faster.
+
+        Args:
+            lane: Whose slots.
+            others: Lanes that will soon take requests, too: each gets as many as the other ones.
         """
-        admitted, displaced = [], []
-        while self._waiting and self._free:
-            admitted.append(self._place(self._poorest()))
-        while self._waiting:
+        share, displaced = self._share_of(lane, others), []
+        admitted = [self._place(self._poorest(), lane) for _ in range(share)]
+        while self._waiting and not any(self._free[each] for each in (lane, *others)):
             poor, rich = self._poorest(), max(self._running, key=self._num_slots)
             if self._num_slots(rich) - self._num_slots(poor) < 2:
                 break
-            loser = self._running[rich][-1]  # its newest
+            of_lane = (n for n in reversed(self._running[rich]) if self._places[n].lane == lane)
+            loser = next(of_lane, None)  # its newest
+            if loser is None:  # another lane has them
+                break
             self._returning.add(loser)
             displaced.append((loser, self._release(loser)))
-            admitted.append(self._place(poor))
+            admitted.append(self._place(poor, lane))
             self._waiting.setdefault(rich, deque()).appendleft(loser)
         return Admission(displaced, admitted)
 
-    def plan(self, *, reading: bool, most_to_ride: int = 0) -> list[Share]:
-        """Everyone's part of the next burst of those that read, or of those that write.
+    def has_work_for_others(self, lane: int) -> bool:
+        """Whether somebody waits that another lane has to give a slot to."""
+        return bool(self._waiting) and any(
+            self._free[other] or self.num_rows(other)
+            for other in range(len(self._free))
+            if other != lane
+        )
+
+    def _share_of(self, lane: int, others: Collection[int]) -> int:
+        """How many of those that wait are for the free slots of a lane.
+
+        All at once: in small groups they would be read in many bursts of few rows.
+        """
+        num_waiting = sum(len(queue) for queue in self._waiting.values())
+        lanes = (lane, *others)
+        num_rows = num_waiting + sum(self.num_rows(each) for each in lanes)
+        fair = -(-num_rows // len(lanes)) - self.num_rows(lane)
+        others_may_take = sum(len(self._free[other]) for other in others)
+        wanted = max(fair, num_waiting - others_may_take, 0)
+        return min(wanted, num_waiting, len(self._free[lane]))
+
+    def num_rows(self, lane: int) -> int:
+        """Requests that have a slot of a lane."""
+        return self.capacities[lane] - len(self._free[lane])
+
+    def hold(self, request_id: int, *, held: bool) -> None:
+        """Let a request that has a slot take no part in bursts for a while."""
+        self._places[request_id].is_held = held
+
+    def slot_of(self, request_id: int) -> tuple[int, int] | None:
+        """Lane and slot of a request that has one."""
+        place = self._places.get(request_id)
+        return None if place is None or place.slot is None else (place.lane, place.slot)
+
+    def plan(self, *, lane: int = 0, reading: bool, most_to_ride: int = 0) -> list[Share]:
+        """Everyone's part of a lane's next burst of those that read, or of those that write.
 
         Args:
+            lane: Which lane.
             reading: Which of the two.
             most_to_ride: Prompts with no more left than this are read among those that write.
         """
@@ -138,6 +183,8 @@ class Scheduler:
         for request_ids in self._running.values():
             for request_id in request_ids:
                 place = self._places[request_id]
+                if place.lane != lane or place.is_held:
+                    continue
                 if reading == place.reads(most_to_ride):
                     progress = place.progress
                     most_steps = progress.num_to_pause if reading else progress.num_left
@@ -162,22 +209,20 @@ class Scheduler:
         self._parked.remove(request_id)
         self._waiting.setdefault(self._places[request_id].client, deque()).appendleft(request_id)
 
-    def start_anew(self, request_id: int, client: str, progress: Progress) -> int | None:
+    def start_anew(self, request_id: int, client: str, progress: Progress) -> None:
         """A request, here or not, has something else to do.
 
-        Returns:
-            The slot that it keeps, if it has one; else it is the next of its client.
+        It keeps its slot, if it has one; else it is the next of its client.
         """
         place = self._places.get(request_id)
         if place is not None and place.slot is not None:
             place.progress, place.may_ride = progress, False
-            return place.slot
+            return
         if place is not None:
             self.remove(request_id)
         self._places[request_id] = _Place(client, progress, may_ride=False)
         self._returning.add(request_id)
         self._waiting.setdefault(client, deque()).appendleft(request_id)
-        return None
 
     def is_parked(self, request_id: int) -> bool:
         """Whether a request is parked."""
@@ -200,11 +245,13 @@ class Scheduler:
         """Raise AssertionError unless every slot and every request is in exactly one place."""
         running = [n for request_ids in self._running.values() for n in request_ids]
         waiting = [n for queue in self._waiting.values() for n in queue]
-        slots = [self._slot(self._places[request_id]) for request_id in running]
         if not self._returning.issubset(waiting):
             raise AssertionError(f"returning {sorted(self._returning)}, waiting {waiting}")
-        if sorted(slots + self._free) != list(range(self.capacity)):
-            raise AssertionError(f"slots {sorted(slots)} + free {sorted(self._free)}")
+        for lane, capacity in enumerate(self.capacities):
+            places = [place for n in running if (place := self._places[n]).lane == lane]
+            slots = [self._slot(place) for place in places]
+            if sorted(slots + self._free[lane]) != list(range(capacity)):
+                raise AssertionError(f"slots {sorted(slots)} + free {sorted(self._free[lane])}")
         if sorted([*running, *waiting, *self._parked]) != sorted(self._places):
             raise AssertionError(f"requests {sorted(self._places)}, {running}, {waiting}")
 
@@ -215,11 +262,13 @@ class Scheduler:
     def _num_slots(self, client: str) -> int:
         return len(self._running.get(client, ()))
 
-    def _place(self, client: str) -> tuple[int, int]:
-        """The client's next request gets the lowest free slot."""
+    def _place(self, client: str, lane: int) -> tuple[int, int]:
+        """The client's next request gets the lowest free slot of a lane."""
         request_id = self._waiting[client].popleft()
         self._forget_if_empty(client)
-        slot = self._places[request_id].slot = heapq.heappop(self._free)
+        place = self._places[request_id]
+        place.lane, place.is_held = lane, False
+        slot = place.slot = heapq.heappop(self._free[lane])
         self._running.setdefault(client, []).append(request_id)
         self._returning.discard(request_id)
         return request_id, slot
@@ -227,7 +276,7 @@ class Scheduler:
     def _release(self, request_id: int) -> int:
         place = self._places[request_id]
         slot = self._slot(place)
-        heapq.heappush(self._free, slot)
+        heapq.heappush(self._free[place.lane], slot)
         place.slot = None
         self._running[place.client].remove(request_id)
         if not self._running[place.client]:

@@ -74,16 +74,18 @@ class Clock:
 
 @contextlib.asynccontextmanager
 async def running_engine(decoder=None, clock=None, cache=None, **limits):
-    """An engine with its thread, on four rows of the fake model unless told otherwise."""
+    """An engine with its threads, on four rows of the fake model unless told otherwise."""
     decoder = decoder or StepwiseDecoder(FakeStep(), capacity=4)
     options = {"clock": clock} if clock else {}
-    engine = Engine("test", decoder, engine_limits(**limits), cache, **options)
+    decoders = decoder if isinstance(decoder, list) else [decoder]
+    engine = Engine("test", decoders, engine_limits(**limits), cache, **options)
     engine.start()
     try:
         yield engine
     finally:
-        if isinstance(decoder, GatedDecoder):
-            decoder.open()
+        for each in decoders:
+            if isinstance(each, GatedDecoder):
+                each.open()
         await engine.stop()
 
 

@@ -31,7 +31,8 @@ class SteppedEngine(Engine):
     def end(self) -> None:
         """What the thread does when it is told to stop."""
         self._stopping = lambda: Draining("the end")
-        self._run()
+        for lane in range(len(self._threads)):
+            self._run(lane)
 
     def check_integrity(self) -> None:
         """Every request is where it should be, and nowhere else."""
@@ -40,20 +41,22 @@ class SteppedEngine(Engine):
         # Every request is in one of the counters: a drain waits until they are all zero.
         assert self.status.num_requests >= len(rows.jobs)
         for request_id, job in rows.jobs.items():
-            queued = request_id in rows.scheduler
-            assert queued != (request_id in rows.prompts._flights._key_followed)
+            assert request_id in rows.scheduler
             assert not (job.waiting and rows.scheduler.is_parked(request_id))
+            # Whoever follows another one has a slot, and the other one too: it is never later.
+            if rows.prompts.flights.follows(request_id):
+                assert rows.scheduler.slot_of(request_id)
+                assert not job.is_loaded
 
     @property
     def is_empty(self) -> bool:
         """Nothing is left of any request."""
-        flights = self._rows.prompts._flights
+        flights = self._rows.prompts.flights
         return not (
             self._rows.jobs
             or self._rows.scheduler._places
             or self._inbox.num_requests
             or self._inbox.num_commands
-            or flights._followers
-            or flights._key_led
-            or flights._key_followed
+            or flights._members
+            or flights._keys
         )

@@ -136,7 +136,7 @@ async def test_when_the_thread_dies_every_stream_hears_of_it(monkeypatch):
         streams = [engine.submit(request_of([1], FOREVER))]
         await decoder.entered()
 
-        def breaks():
+        def breaks(*_):
             raise RuntimeError("no such slot")
 
         monkeypatch.setattr(engine._rows.scheduler, "admit", breaks)
@@ -208,7 +208,7 @@ def test_an_engine_outlives_its_event_loop(caplog):
     decoder = GatedDecoder(capacity=1)
 
     async def leave_early():
-        engine = Engine("test", decoder, engine_limits())
+        engine = Engine("test", [decoder], engine_limits())
         engine.start()
         engine.submit(request_of([1], 5))
         await decoder.entered()

@@ -6,7 +6,7 @@ The engine's thread is replaced by a rule, so that whatever fails is found again
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import hypothesis
 import numpy as np
@@ -16,58 +16,44 @@ from hypothesis import strategies as st
 from service.engine.errors import TimedOut
 from service.engine.request import Chunk, Failed, Finished, Request
 from service.engine.rows.prefix_cache import PrefixCache
-from service.engine.stream import TokenStream
 from service.rows.row import Row
 from service.runtime.burst import BurstDecoder
-from service.runtime.decoder import SAMPLED, Burst
-from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.step import StepGraph
 from tests import tiny_model
+from tests.service.engine.machine_texts import END_ID, Text, compare
 from tests.service.engine.stepped import SteppedEngine, TickingClock
 from tests.service.limits import engine_limits
 from tests.service.runtime.test_batch_invariance import _bits, _samplings
-from tests.service.runtime.test_burst import burst_decoder, exp
+from tests.service.runtime.test_burst import burst_decoder
 
 _GRAPH = tiny_model.step_graph()
-_END_ID = 2
-_CAPACITY = 3
+_CAPACITIES = [2, 1]
 _LIMITS = engine_limits(max_unread_tokens=6, max_burst_steps=5, event_s=0)
 _CACHE_BYTES = 20_000
 # Prompts that begin alike, or are alike: what the cache and single flight are about.
 _PROMPTS = [[5], [5, 6], [5, 6, 7, 8], [5, 6, 7, 8, 9, 10, 11, 12, 13], [5, 6, 7, 9, 9], [20] * 12]
 
 
-@dataclass(eq=False)
-class Text:
-    """A request that was submitted, and what came of it."""
-
-    request: Request
-    stream: TokenStream
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    ended: Finished | Failed | None = None
-    rows: list[Row] = field(default_factory=list)
-    stops_after: int | None = None
-    is_over_time: bool = False
-
-
 class EngineMachine(stateful.RuleBasedStateMachine):
     """Submit, burst, read or not (park), cancel, run out of time, go on from a row, finish."""
 
-    _decoders: dict[int, BurstDecoder] = {}  # noqa: RUF012
+    _decoders: dict[int, list[BurstDecoder]] = {}  # noqa: RUF012
     _step = StepGraph(_GRAPH)
     num_threads = 1
 
     def __init__(self):
         super().__init__()
         if self.num_threads not in self._decoders:
-            self._decoders[self.num_threads] = burst_decoder(
-                _GRAPH, capacity=_CAPACITY, num_threads=self.num_threads, end_id=_END_ID
-            )
+            self._decoders[self.num_threads] = [
+                burst_decoder(
+                    _GRAPH, capacity=capacity, num_threads=self.num_threads, end_id=END_ID
+                )
+                for capacity in _CAPACITIES
+            ]
         self.clock = TickingClock()
         self.cache = PrefixCache(_CACHE_BYTES, min_tokens=2)
-        decoder = self._decoders[self.num_threads]
-        self.engine = SteppedEngine("test", decoder, _LIMITS, self.cache, self.clock)
+        decoders = self._decoders[self.num_threads]
+        self.engine = SteppedEngine("test", decoders, _LIMITS, self.cache, self.clock)
         self.loop = asyncio.new_event_loop()
         self.engine.start_on(self.loop)
         self.texts: list[Text] = []
@@ -79,7 +65,8 @@ class EngineMachine(stateful.RuleBasedStateMachine):
             for _ in range(2000):
                 for text in self.texts:
                     self._read(text, 1000)
-                if not self.engine.run_once() and all(text.ended for text in self.texts):
+                has_run = [self.engine.run_once(lane) for lane in range(len(_CAPACITIES))]
+                if not any(has_run) and all(text.ended for text in self.texts):
                     break
             self.engine.run_once()
             assert all(text.ended for text in self.texts), "a request without an end"
@@ -168,12 +155,31 @@ class EngineMachine(stateful.RuleBasedStateMachine):
     def _submit(self, request: Request):
         self.texts.append(Text(request, self.engine.submit(request)))
 
-    @stateful.rule(number=st.integers(1, 6))
-    def run_engine(self, number):
-        """Some rounds of the engine."""
-        for _ in range(number):
-            self.engine.run_once()
+    @stateful.rule(lanes=st.lists(st.integers(0, len(_CAPACITIES) - 1), min_size=1, max_size=8))
+    def run_engine(self, lanes):
+        """Some rounds of the lanes, one after the other."""
+        for lane in lanes:
+            self.engine.run_once(lane)
             self._deliver()
+
+    @stateful.rule(lanes=st.permutations(range(len(_CAPACITIES))), data=st.data())
+    def begin_and_end_bursts(self, lanes, data):
+        """Both lanes run a burst at the same time; in the midst of them somebody may leave."""
+        engine, plans = self.engine, {}
+        for lane in lanes:
+            engine._admit(lane)
+            if plan := engine._rows.plan(lane):
+                plans[lane] = plan
+        if data.draw(st.booleans()) and any(not text.ended for text in self.texts):
+            self.cancel(data)
+        for lane in [*plans]:
+            plan = plans.pop(lane)
+            engine._rows.settle(plan, engine._rows.lanes[lane].run(plan), lane)
+            engine._publish()
+            free = [other for other in lanes if other not in plans]
+            if data.draw(st.booleans()):  # one that has ended its burst has its next turn at once
+                engine._admit(data.draw(st.sampled_from(free)))
+        self._deliver()
 
     @stateful.rule(tick_s=st.sampled_from([0.00001, 0.002, 0.02]))
     def change_speed(self, tick_s):
@@ -199,7 +205,7 @@ class EngineMachine(stateful.RuleBasedStateMachine):
         text = data.draw(st.sampled_from([text for text in self.texts if not text.ended]))
         text.stream.close()
         self.texts.remove(text)
-        self._compare(text, complete=False)
+        compare(self._step, text, complete=False)
 
     @stateful.precondition(lambda self: any(not text.ended for text in self.texts))
     @stateful.rule(data=st.data())
@@ -230,49 +236,23 @@ class EngineMachine(stateful.RuleBasedStateMachine):
         if isinstance(event, Failed):
             assert isinstance(event.error, TimedOut)
             assert text.is_over_time
-            self._compare(text, complete=False)
+            compare(self._step, text, complete=False)
         elif text.stops_after is not None:
-            row = self._compare(text, complete=False)
+            row = compare(self._step, text, complete=False)
             assert event.row is not None
             counted = replace(event.row, generated_V=row.generated_V)
             assert _bits(counted) == _bits(row)
             self.rows.append(row)
         else:
-            row = self._compare(text, complete=True)
+            row = compare(self._step, text, complete=True)
             reached = len(text.tokens) == text.request.max_tokens
-            ends = bool(text.tokens) and text.tokens[-1] == _END_ID
+            ends = bool(text.tokens) and text.tokens[-1] == END_ID
             assert event.reason == ("eos" if ends else "length")
             assert reached or ends
             assert (event.row is not None) == text.request.return_row
             if event.row is not None:
                 assert _bits(event.row) == _bits(row)
                 self.rows.append(event.row)
-
-    def _compare(self, text: Text, *, complete: bool) -> Row:
-        """With the same request alone, step by step, in numpy."""
-        request = text.request
-        alone = StepwiseDecoder(self._step, capacity=1, end_id=_END_ID, exp=exp)
-        start = Row.start(alone.row_shape)
-        alone.load(0, request.past or start, request.sampling)
-        num_tokens = len(text.tokens)
-        forced = [*request.prompt_T.tolist(), *[SAMPLED] * num_tokens]
-        if not forced:
-            return request.past or start
-        result = alone.burst(
-            Burst(
-                np.array([0]),
-                np.array(forced)[:, None],
-                np.array([len(forced)]),
-                np.array([True]),
-            )
-        )
-        first = len(request.prompt_T)
-        assert text.tokens == result.token_KB[first:, 0].tolist()
-        if request.sampling.num_logprobs is not None and num_tokens:
-            assert result.logprobs is not None
-            assert text.logprobs == result.logprobs.chosen_KB[first:, 0].tolist()
-        assert not complete or text.stream.num_sent == num_tokens
-        return alone.save(0)
 
     @stateful.invariant()
     def nothing_is_lost_or_unbounded(self):

@@ -2,7 +2,6 @@ import pytest
 
 from service.artifacts.store import ModelStore
 from service.artifacts.tokenizer import Tokenizer
-from service.engine.pool import EnginePool
 from service.engine.worker import Engine
 from service.inference.start import Inference
 from service.models.registry import ModelRegistry, ServedModel
@@ -35,7 +34,7 @@ def served(tmp_path):
             artifact.read("tokenizer.json"),
             tiny_model.VOCABULARY_SIZE,
         )
-        engine = EnginePool([Engine(name, decoder, engine_limits())])
+        engine = Engine(name, [decoder], engine_limits())
         served.append(ServedModel(artifact.manifest, tokenizer, engine))
     return served
 

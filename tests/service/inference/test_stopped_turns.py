@@ -8,7 +8,6 @@ import pytest
 from service.artifacts.store import ModelStore
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.errors import Overloaded
-from service.engine.pool import EnginePool
 from service.engine.request import Chunk
 from service.engine.worker import Engine
 from service.inference.request import TextRequest
@@ -31,14 +30,14 @@ def served(tmp_path):
     content = artifact.read("tokenizer.json")
     tokenizer = Tokenizer(folder / "tokenizer.json", content, tiny_model.VOCABULARY_SIZE)
     limits = engine_limits(max_waiting_requests=1, target_burst_s=0)
-    engine = EnginePool([Engine("tiny", decoder, limits)])
+    engine = Engine("tiny", [decoder], limits)
     return ServedModel(artifact.manifest, tokenizer, engine)
 
 
 @pytest.fixture
 def decoder(served):
     """The model's only decoder."""
-    return served.engine.engines[0]._rows.bursts._decoder
+    return served.engine._rows.lanes[0]._decoder
 
 
 @pytest.fixture
@@ -78,7 +77,7 @@ async def test_a_turn_that_was_shown_to_its_stop_string_commits(
         with pytest.raises(Overloaded):
             await inference.start(TextRequest("Ro", 5))
     elif trouble == "draining":
-        served.engine.engines[0].drain()
+        served.engine.drain()
     await decoder.step()  # the last token of the stop string
     if trouble == "no time left":
         await until(lambda: running._stream._ended)

@@ -19,13 +19,12 @@ from tests.waiting import wait_for
 @pytest.fixture
 def app(store: Path) -> FastAPI:
     """An application that a test may break."""
-    return create_app(Settings(model_store=store, heartbeat_timeout_s=0.6, num_engines=1))
+    return create_app(Settings(model_store=store, heartbeat_timeout_s=0.6, num_lanes=1))
 
 
 def engine_of(app: FastAPI):
     """The engine of its one model."""
-    [engine] = next(iter(app.state.service.inference.models)).engine.engines
-    return engine
+    return next(iter(app.state.service.inference.models)).engine
 
 
 def probe(client: TestClient) -> list[tuple[int, str | None]]:
@@ -48,10 +47,10 @@ def test_a_dead_engine_is_told_by_both(app: FastAPI, monkeypatch: pytest.MonkeyP
 
     admit = engine._rows.scheduler.admit
 
-    def breaks():
+    def breaks(*lanes):
         if engine._rows.jobs:
             raise MemoryError("no more")
-        return admit()
+        return admit(*lanes)
 
     monkeypatch.setattr(engine._rows.scheduler, "admit", breaks)
     with TestClient(app) as client:
@@ -66,7 +65,7 @@ def test_a_dead_engine_is_told_by_both(app: FastAPI, monkeypatch: pytest.MonkeyP
 
 def test_a_silent_engine_is_alive_but_not_ready(app: FastAPI, monkeypatch: pytest.MonkeyPatch):
     """It may be in a long burst; a restart would lose its rows."""
-    decoder = engine_of(app)._rows._decoder
+    decoder = engine_of(app)._rows.lanes[0]._decoder
     burst, gate = decoder.burst, threading.Event()
 
     def waits(plan):
@@ -97,9 +96,9 @@ def test_a_draining_server_is_alive_but_not_ready(app: FastAPI):
 
 
 @pytest.mark.parametrize(("max_rows", "capacities"), [(1, [1]), (3, [1, 2]), (256, [128, 128])])
-def test_engines_share_the_rows(store: Path, max_rows: int, capacities: list[int]):
-    """No more texts than the setting says, however many engines there are."""
-    app = create_app(Settings(model_store=store, max_rows=max_rows, num_engines=2))
+def test_lanes_share_the_rows(store: Path, max_rows: int, capacities: list[int]):
+    """No more texts than the setting says, however many lanes there are."""
+    app = create_app(Settings(model_store=store, max_rows=max_rows, num_lanes=2))
 
     [model] = app.state.service.inference.models
-    assert capacities == [engine._rows._decoder.capacity for engine in model.engine.engines]
+    assert capacities == [*model.engine._rows.scheduler.capacities]

@@ -28,7 +28,7 @@ def damaged(tmp_path: Path) -> Path:
 
 
 def _client(store: Path, **settings: Any) -> TestClient:
-    return TestClient(create_app(Settings(model_store=store, num_engines=1, **settings)))
+    return TestClient(create_app(Settings(model_store=store, num_lanes=1, **settings)))
 
 
 def _refusal(response: Any) -> tuple[int, str, str | None]:
@@ -107,7 +107,7 @@ def test_an_unknown_model_is_still_unknown(damaged: Path):
 
 def test_a_session_whose_model_is_damaged_is_refused(damaged: Path):
     """It was made when the model was whole; it stays as it is."""
-    app = create_app(Settings(model_store=damaged, num_engines=1, default_model="tiny"))
+    app = create_app(Settings(model_store=damaged, num_lanes=1, default_model="tiny"))
     store = app.state.service.inference.sessions
     create = partial(store.create, owner="", model="first@1", row=None, seed=1)
     with TestClient(app) as client:

@@ -61,7 +61,7 @@ async def test_prompts_of_another_salt_are_read_again():
 
 @pytest.mark.parametrize("leaver", [None, 0, 1])
 async def test_of_equal_prompts_one_is_read(leaver):
-    """The others wait for it; if the one that reads leaves, the next one reads."""
+    """The others wait for it; if the one that reads leaves, the next one reads on."""
     decoder = GatedDecoder(capacity=4)
     requests = [request_of(_LONG, 5, seed=n) for n in range(3)]
     async with running_engine(decoder, cache=PrefixCache(1 << 20), target_burst_s=0) as engine:
@@ -77,7 +77,9 @@ async def test_of_equal_prompts_one_is_read(leaver):
     for n, (tokens, end) in zip(stay, results, strict=True):
         expected, row = alone(requests[n])
         assert (expected, bits(row)) == (tokens, bits(end.row))
-    assert [0] + [60] * (len(stay) - 1) == [streams[n].num_cached for n in stay]
+    num_cached = [streams[n].num_cached for n in stay]
+    assert [60] * (len(stay) - 1) == num_cached[1:]
+    assert 1 <= num_cached[0] <= 3 if leaver == 0 else num_cached[0] == 0
     assert all(len(slots) == 1 for slots in decoder.bursts[:60])
 
 

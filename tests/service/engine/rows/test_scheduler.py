@@ -144,7 +144,7 @@ def test_integrity_finds_a_slot_in_two_places():
     """A free slot that somebody uses is found."""
     scheduler = _scheduler(1, (1, 1))
     scheduler.admit()
-    scheduler._free.append(0)
+    scheduler._free[0].append(0)
 
     with pytest.raises(AssertionError, match="slots"):
         scheduler.check_integrity()

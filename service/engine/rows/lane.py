@@ -1,0 +1,73 @@
+"""A lane: a decoder with its slots and the bursts that it runs, at the same time as others do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from service.engine.limits import EngineLimits
+from service.engine.rows.bursts import Bursts, Plan
+from service.rows.row import Row
+from service.runtime.decoder import BurstResult, Decoder
+from service.runtime.sampling import Sampling
+
+_log = logging.getLogger(__name__)
+
+
+class RowLost(Exception):
+    """The decoder could not load, save or run a row: a fault of its request, not of the lane."""
+
+
+class Lane:
+    """A decoder and its bursts, for one thread; whatever the decoder raises concerns single rows.
+
+    Attributes:
+        to_load: Requests whose rows are to be put into their slots at the lane's next turn.
+        to_hand_over: Slots of requests that have left while others followed them, with the one that
+            reads on from there.
+    """
+
+    def __init__(self, decoder: Decoder, limits: EngineLimits, clock: Callable[[], float]) -> None:
+        self.bursts = Bursts(decoder, limits, clock)
+        self.to_load: list[int] = []
+        self.to_hand_over: list[tuple[int, int]] = []
+        self._decoder = decoder
+
+    def run(self, plan: Plan) -> BurstResult | RowLost:
+        """Run a burst; a failure is one of all rows in it."""
+        try:
+            return self.bursts.run(plan)
+        except Exception as error:  # noqa: BLE001
+            _log.exception("a burst of %d rows failed", len(plan.shares))
+            return RowLost(f"the model could not be run: {error}")
+
+    def load(self, slot: int, row: Row | None, sampling: Sampling) -> None:
+        """Put a row into a slot, or the start of a text.
+
+        Raises:
+            RowLost: It could not be loaded.
+        """
+        try:
+            self._decoder.load(slot, row or Row.start(self._decoder.row_shape), sampling)
+        except Exception as error:
+            _log.exception("a row could not be loaded")
+            raise RowLost(f"the row could not be loaded: {error}") from error
+
+    def saved(self, slot: int) -> Row:
+        """A copy of the row in a slot.
+
+        Raises:
+            RowLost: It could not be saved.
+        """
+        try:
+            return self._decoder.save(slot)
+        except Exception as error:
+            _log.exception("a row could not be saved")
+            raise RowLost(f"the row could not be saved: {error}") from error
+
+    def saved_or_none(self, slot: int) -> Row | None:
+        """The same, or None if it could not be saved."""
+        try:
+            return self.saved(slot)
+        except RowLost:
+            return None
