@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from service import __version__
 from service.api.bodies import Bodies, ReadBody
 from service.api.docs_page import SERVERS, add_docs_page
 from service.api.errors import add_error_handlers, responses
+from service.api.media import demand_json
 from service.api.middleware import HeadAsGet, RequestLog
 from service.api.native import generate, health, models, sessions
 from service.api.state import ServiceState
@@ -48,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         summary="Text from recurrent language models: streamed, batched, with sessions.",
         lifespan=lifespan,
+        dependencies=[Depends(demand_json)],
         redirect_slashes=False,  # a redirect would need to know the scheme and host of the client
         # In place of FastAPI's own shape, which this server never sends.
         responses=responses(422, 500),
@@ -68,10 +71,25 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(resource.router)
     add_docs_page(app)
     add_error_handlers(app)
+    _add_maxima(app, max_tokens=settings.max_tokens, timeout_s=settings.max_timeout_s)
     app.add_middleware(HeadAsGet)
     app.add_middleware(ReadBody, bodies=app.state.service.bodies)
     app.add_middleware(RequestLog)
     return app
+
+
+def _add_maxima(app: FastAPI, **maxima: float) -> None:
+    """Say in the documentation what this server's settings allow."""
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = make()
+        properties = document["components"]["schemas"]["GenerateRequest"]["properties"]
+        for name, most in maxima.items():
+            properties[name]["anyOf"][0]["maximum"] = most
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it
 
 
 def _models(settings: Settings) -> ModelRegistry:

@@ -75,6 +75,8 @@ class Line:
 
     async def send(self, content: bytes) -> None:
         """Send, as fast as the server takes it."""
+        if self._writer.transport.is_closing():  # uvloop would raise no OSError
+            raise ConnectionResetError("the server has closed the connection")
         self._writer.write(content)
         await self._writer.drain()
 

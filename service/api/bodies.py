@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import ClientGone, error_response
+from service.api.media import refuse_compressed
 from service.engine.errors import Draining, Overloaded
 
 _RETRY_AFTER_S = 2.0
@@ -43,12 +44,14 @@ class Bodies:
         """The whole body of a request.
 
         Raises:
-            HTTPException: It is too large (413), or too slow (408).
+            HTTPException: It is too large (413), too slow (408), or compressed (415).
             Overloaded: There is no room for it.
             Draining: The server goes down before it has come.
             ClientGone: The client left.
         """
-        declared = Headers(scope=scope).get("content-length", "")
+        headers = Headers(scope=scope)
+        refuse_compressed(headers)
+        declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > self._max_bytes:
             raise self._too_large()
         parts: list[bytes] = []

@@ -9,10 +9,10 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
@@ -99,7 +99,7 @@ _DESCRIPTIONS = {
     409: "Another turn is running on the session.",
     410: "The session is over; the message says why.",
     413: "The body is too large.",
-    415: "The content type is not application/json.",
+    415: "The content type is not application/json, or the body is compressed.",
     422: "A field is wrong; `param` names it.",
     429: "Too much is waiting already; see Retry-After.",
     500: "The model could not be run.",
@@ -167,7 +167,7 @@ async def _respond_known(_request: Request, error: Exception) -> JSONResponse:
     return error_response(error)
 
 
-async def _respond_invalid(request: Request, error: Exception) -> JSONResponse:
+async def _respond_invalid(_request: Request, error: Exception) -> JSONResponse:
     """422 for the first thing that is wrong, with the field's name; 400 for what is no JSON."""
     if not isinstance(error, RequestValidationError):
         raise TypeError(f"not for this handler: {error!r}")
@@ -175,15 +175,11 @@ async def _respond_invalid(request: Request, error: Exception) -> JSONResponse:
     # A field that may be of two types complains for both: what is not about types is what counts.
     fault = next((f for f in faults if not str(f["type"]).endswith("_type")), faults[0])
     if fault["type"] == "json_invalid":
-        reason = jsonable_encoder(fault.get("ctx", {})).get("error", "")
-        return _respond(400, "invalid_json", f"the body is not JSON: {reason}")
+        return _respond(400, "invalid_json", _no_json(fault, error.body))
     # ("body", "stop", "list[...]", 3): the source, the field, which of its types, the place in it.
     field = str(fault["loc"][1]) if len(fault["loc"]) > 1 else None
     if fault["type"] == "field":
         field = fault["ctx"]["field"]
-    if field is None and not _says_json(request):
-        message = "the body must be JSON, and its content type application/json"
-        return _respond(415, "unsupported_media_type", message)
     where = field or "the body"
     for place in fault["loc"][2:]:
         where += f"[{place}]" if isinstance(place, int) else ""
@@ -193,17 +189,29 @@ async def _respond_invalid(request: Request, error: Exception) -> JSONResponse:
     return _respond(422, "invalid_request", f"{where}: {message}", field)
 
 
-def _says_json(request: Request) -> bool:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type == "application/json" or media_type.endswith("+json")
+def _no_json(fault: Mapping[str, Any], body: object) -> str:
+    """What is wrong with a text that should be JSON, and where."""
+    where = JSONDecodeError(fault["ctx"]["error"], str(body), int(fault["loc"][1]))
+    return f"the body is not JSON: {where}"
+
+
+def _not_parsed(cause: BaseException | None) -> str:
+    """What is wrong with bytes of which FastAPI only says that it could not parse them."""
+    match cause:
+        case UnicodeDecodeError(start=start, reason=reason):
+            return f"the body is not UTF-8: byte {start}: {reason}"
+        case RecursionError():
+            return "the body is nested too deep"
+        case ValueError():  # what is left of them: Python converts numbers up to a length
+            return "the body has a number that is too long"
+    return "the body is not UTF-8, not JSON, nested too deep, or has a number too long"
 
 
 async def _respond_http(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise TypeError(f"not for this handler: {error!r}")
     if error.status_code == 400:  # from FastAPI, which says no more of what it could not parse
-        message = "the body is not UTF-8, not JSON, nested too deep, or has a number too long"
-        return _respond(400, HTTP_CODES[400], message)
+        return _respond(400, HTTP_CODES[400], _not_parsed(error.__cause__))
     response = error_response(error)
     if error.status_code == 405:
         response.headers["Allow"] = ", ".join(_allowed(request))

@@ -70,7 +70,7 @@ def test_sigterm_lets_a_stream_finish(store: Path, tmp_path: Path):
         server.terminate()
         ready = wait_for(lambda: not_ready(client), "a server that is not ready")
         refused = client.post("/generate", json={"max_tokens": 1})
-        no_session = client.post("/sessions")
+        no_session = client.post("/sessions", json={})
         live = client.get("/health/live")
         stream.join()
 

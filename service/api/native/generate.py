@@ -40,7 +40,14 @@ _STREAM_EXAMPLE = (
     responses={
         200: {
             "description": "The text; with `stream: true`, events of it (schema `GenerateEvent`).",
-            "content": {"text/event-stream": {"schema": _EVENT_SCHEMA, "example": _STREAM_EXAMPLE}},
+            "content": {
+                "text/event-stream": {
+                    # Of the whole stream; of the data of each event where OpenAPI 3.2 has it.
+                    "schema": {"type": "string"},
+                    "itemSchema": _EVENT_SCHEMA,
+                    "example": _STREAM_EXAMPLE,
+                }
+            },
         },
         **responses(),
     },

@@ -22,7 +22,9 @@ def _whole_characters(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError("holds a lone surrogate, which is not a character") from error
+        raise ValueError(
+            f"holds a lone surrogate, which is not a character, at position {error.start}"
+        ) from error
     return text
 
 
@@ -35,7 +37,7 @@ _ReportUnknown = Annotated[
     bool | None,
     Field(description="Tell which characters or words of the prompt the model has never seen."),
 ]
-_Seed = Annotated[int, Field(ge=0, le=2**63 - 1)]
+_Seed = Annotated[int, Field(ge=0, lt=2**63)]  # a bound that the documentation's doubles can say
 
 
 class _Body(BaseModel):
@@ -52,7 +54,42 @@ class _Body(BaseModel):
         return fields
 
 
-class _Reading(_Body):
+_INTEGERS = frozenset({"max_tokens", "top_k", "logprobs", "seed", "stream_every"})
+_EVERY_TOKEN = 1 << 53
+# What client libraries send for "off" or "not set", and what it means here.
+_OFF: tuple[tuple[str, object, object], ...] = (
+    ("prompt", None, ""),
+    ("stream", None, False),
+    ("stop", [], None),
+    ("top_k", 0, _EVERY_TOKEN),
+    ("top_k", -1, _EVERY_TOKEN),
+    ("seed", -1, None),
+)
+
+
+class _Lenient(_Body):
+    """Takes other spellings whose meaning is plain: 20.0 for 20, and those of "off"."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell(cls, fields: object) -> object:
+        if not isinstance(fields, dict):
+            return fields
+        spelt = dict(fields)
+        for name in _INTEGERS & spelt.keys():
+            value = spelt[name]
+            if isinstance(value, float) and value.is_integer():
+                spelt[name] = int(value)
+        for name, off, meaning in _OFF:
+            value = spelt.get(name, ...)
+            if value == off and type(value) is type(off):
+                spelt[name] = meaning
+        if spelt.get("repetition_penalty") in (0, 0.0):
+            raise field_error("repetition_penalty", "must be greater than 0; 1 switches it off")
+        return spelt
+
+
+class _Reading(_Lenient):
     prompt: _Text = Field("", description="Text to go on from; may be empty. It is not repeated.")
     max_tokens: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Most tokens to write; by default 256, or what the server sets."
@@ -104,7 +141,10 @@ class GenerateRequest(SamplingOptions, _Reading):
 
 
 class Candidate(_Body):
-    """A token and its natural log-probability."""
+    """A token and its natural log-probability.
+
+    It is of the model's own distribution: before temperature, penalties and truncation.
+    """
 
     id: int
     token: str

@@ -72,7 +72,7 @@ def test_half_a_token(client: TestClient, field: str):
         ("max_tokens", 0),
         ("max_tokens", 16_385),
         ("temperature", 10.001),
-        ("top_k", 0),
+        ("top_k", -2),
         ("top_p", 0),
         ("top_p", 1.001),
         ("min_p", 1.001),
@@ -85,17 +85,14 @@ def test_half_a_token(client: TestClient, field: str):
         ("timeout_s", 0),
         ("timeout_s", 1e9),
         ("stop", ""),
-        ("stop", []),
         ("stop", [""]),
         ("stop", ["a"] * 17),
         ("stop", "a" * 65),
         ("stop", ["a", 5]),
         ("stop", {"a": "b"}),
-        ("prompt", None),
         ("prompt", 5),
         ("prompt", ["a"]),
         ("prompt", "a" * 65_537),
-        ("stream", None),
         ("stream", 1),
         ("stream", "yes"),
         ("session", 5),
@@ -117,7 +114,7 @@ def test_what_is_just_outside(client: TestClient, field: str, value: object):
         {"max_tokens": 1, "repetition_penalty": 1e300, "presence_penalty": -2, "seed": 2**63 - 1},
         {"max_tokens": 1, "top_k": 10**18, "min_p": 0, "timeout_s": 300, "stop": ["a" * 64] * 16},
         {"max_tokens": 1, "prompt": "a" * 65_536, "stream_every": 10**9, "stream": True},
-        dict.fromkeys(set(GenerateRequest.model_fields) - {"prompt", "stream"}),
+        dict.fromkeys(set(GenerateRequest.model_fields)),
     ],
 )
 def test_what_is_just_inside(client: TestClient, body: dict):
@@ -223,3 +220,77 @@ def test_the_server_works_after_all_that(client: TestClient):
 
     assert 200 == client.post("/generate", json={"max_tokens": 5}).status_code
     assert {"running": 0, "waiting": 0, "parked": 0}.items() <= ready["models"]["tiny@1"].items()
+
+
+@pytest.mark.parametrize(
+    ("spelt", "meant"),
+    [
+        ({"max_tokens": 20.0, "seed": 3.0}, {"max_tokens": 20, "seed": 3}),
+        ({"stop": []}, {}),
+        ({"stop": None, "prompt": None, "stream": None}, {"prompt": ""}),
+        ({"top_k": 0}, {}),
+        ({"top_k": -1}, {}),
+        ({"top_p": 1, "min_p": 0, "presence_penalty": 0}, {}),
+    ],
+)
+def test_what_client_libraries_send_for_off(client: TestClient, spelt: dict, meant: dict):
+    """Its meaning is plain: the text is that of the request that leaves it out."""
+    body = {"prompt": "Once ", "max_tokens": 15, "seed": 9}
+    answers = [client.post("/generate", json=body | each) for each in (spelt, meant)]
+
+    assert [200, 200] == [answer.status_code for answer in answers], answers[0].text
+    assert answers[0].json()["text"] == answers[1].json()["text"]
+
+
+def test_a_seed_of_minus_one_is_drawn(client: TestClient):
+    """As by those who leave it out."""
+    answers = [client.post("/generate", json={"max_tokens": 1, "seed": -1}) for _ in range(2)]
+
+    assert 2 == len({answer.json()["seed"] for answer in answers})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "word"),
+    [("max_tokens", 20.5, "integer"), ("repetition_penalty", 0, "1 switches it off")],
+)
+def test_what_is_not_plain_is_refused(client: TestClient, field: str, value: object, word: str):
+    """The message says what to do."""
+    error = client.post("/generate", json={field: value}).json()["error"]
+
+    assert field == error["param"]
+    assert word in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "content", "status", "word"),
+    [
+        ({}, b"", 415, "there is none"),
+        ({"content-type": "text/plain"}, b"{}", 415, "text/plain"),
+        ({"content-type": "application/x-www-form-urlencoded"}, b"a=b", 415, "urlencoded"),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, b"x", 415, "gzip"),
+        ({"content-type": "application/json"}, b'{"seed": 1,,}', 400, "column 12 (char 11)"),
+        ({"content-type": "application/json"}, b'{"prompt": "a\x01"}', 400, "(char 13)"),
+        ({"content-type": "application/json"}, b'{"prompt": "\xff"}', 400, "byte 12"),
+    ],
+)
+@pytest.mark.parametrize("route", ["/generate", "/sessions"])
+def test_a_body_that_is_not_json_is_refused_and_says_where(
+    client: TestClient, route: str, headers: dict, content: bytes, status: int, word: str
+):
+    """On every route that changes something: pages of other sites cannot say that it is JSON."""
+    response = client.post(route, content=content, headers=headers)
+
+    assert (status, True) == (response.status_code, word in response.text), response.text
+
+
+def test_the_documentation_says_what_is_allowed(client: TestClient):
+    """Maxima of this server's settings; a seed's, exactly."""
+    fields = client.get("/openapi.json").json()["components"]["schemas"]["GenerateRequest"]
+    bounds = {
+        name: fields["properties"][name]["anyOf"][0]
+        for name in fields["properties"]
+        if "anyOf" in fields["properties"][name]
+    }
+
+    assert (16_384, 300) == (bounds["max_tokens"]["maximum"], bounds["timeout_s"]["maximum"])
+    assert 2**63 == int(bounds["seed"]["exclusiveMaximum"])

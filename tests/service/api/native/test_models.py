@@ -46,7 +46,7 @@ def test_a_damaged_model_is_refused_by_every_route(damaged: Path, name: str | No
             client.post("/generate", json={"max_tokens": 1, **asked}),
             client.post("/generate", json={"max_tokens": 1, "stream": True, **asked}),
             client.post("/sessions", json=asked),
-            *([client.get(f"/models/{name}")] if name else [client.post("/sessions")]),
+            *([client.get(f"/models/{name}")] if name else [client.post("/sessions", json={})]),
         ]
 
     assert {(503, "model_broken", "model")} == {_refusal(response) for response in refused}

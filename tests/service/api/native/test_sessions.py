@@ -80,7 +80,8 @@ def test_a_session_can_be_looked_at(client: TestClient):
 
 def test_a_session_may_begin_with_nothing(client: TestClient):
     """No body, an empty body: the text starts with its first turn."""
-    bare = client.post("/sessions").json()
+    headers = {"content-type": "application/json"}
+    bare = client.post("/sessions", headers=headers).json()
     empty = create(client)
     answers = [turn(client, session, seed=1, max_tokens=10) for session in (bare, empty)]
 
