@@ -31,6 +31,7 @@ class JsonInPieces(Response):
         fields: The other fields, at least one.
         name: Of the list.
         pieces: Its elements, some at a time.
+        turn: Held while a piece is made: many answers together take no longer than one.
         close: Called when all is sent, or the client has left.
     """
 
@@ -41,11 +42,13 @@ class JsonInPieces(Response):
         fields: dict[str, Any],
         name: str,
         pieces: Iterable[list[Any]],
+        turn: asyncio.Lock,
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self._fields = fields
         self._name = name
-        self._pieces = pieces
+        self._pieces = iter(pieces)
+        self._turn = turn
         self._close = close
         self.status_code = 200
         self.background = None
@@ -64,9 +67,15 @@ class JsonInPieces(Response):
         )
         start = json_bytes(self._fields)[:-1] + b"," + json_bytes(self._name) + b":["
         comma = b""
-        for piece in self._pieces:
-            body = start + comma + json_bytes(piece)[1:-1]
+        while (piece := await self._next_piece()) is not None:
+            body = start + comma + piece
             await send({"type": "http.response.body", "body": body, "more_body": True})
-            await asyncio.sleep(0)
             start, comma = b"", b","
         await send({"type": "http.response.body", "body": start + b"]}", "more_body": False})
+
+    async def _next_piece(self) -> bytes | None:
+        async with self._turn:
+            piece = next(self._pieces, None)
+            made = None if piece is None else json_bytes(piece)[1:-1]
+            await asyncio.sleep(0)  # whatever else waits comes before the next piece of anybody
+            return made

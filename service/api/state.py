@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -22,6 +23,7 @@ class ServiceState:
         hang_timeout_s: An engine silent for longer hangs.
         stream_keep_alive_s: A stream in which nothing was sent for this long gets a comment.
         bodies: Of the requests that are here.
+        rendering: Held while a piece of a long answer is made.
         draining: The server is going down; no new work.
     """
 
@@ -30,6 +32,7 @@ class ServiceState:
     hang_timeout_s: float
     stream_keep_alive_s: float
     bodies: Bodies
+    rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
     draining: bool = False
 
     def engine_failure(self) -> str | None:

@@ -8,6 +8,8 @@ import sys
 import time
 from typing import Literal
 
+from service.observability.background import BackgroundHandler
+
 FIELDS = "fields"
 """Name of the `extra` that holds a line's fields: `log.info("request", extra={FIELDS: {...}})`."""
 
@@ -43,8 +45,8 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(format: Literal["text", "json"], level: str) -> None:
-    """Send all logs to stderr in the given form."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Send all logs to stderr in the given form, without ever waiting for whoever reads them."""
+    handler = BackgroundHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # Our own line for each request says more than uvicorn's.

@@ -25,7 +25,7 @@ _MAX_HEADERS = 100
 _FIRST_BYTE_S = 30.0
 _HEAD_S = 10.0
 _REST_S = 5.0
-_MAX_REST_BYTES = 4 << 20
+_MAX_REST_BYTES = 16 << 20
 _PROBES = b"/health/"
 
 

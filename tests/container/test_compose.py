@@ -39,16 +39,19 @@ class Stack:
 class Compose:
     """The compose command with a project name and a port of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *more_files: str) -> None:
         plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
         self._command = ["docker", "compose"] if plugin.returncode == 0 else ["docker-compose"]
         self._project = f"lstm-serve-test-{uuid.uuid4().hex[:8]}"
+        self._files = [
+            part for file in ("docker-compose.yml", *more_files) for part in ("-f", file)
+        ]
         self.port = _free_port()
 
     def __call__(self, *arguments: str) -> str:
         """Run a subcommand; what it says goes to the terminal, what it answers is returned."""
         environment = os.environ | {"LSTM_SERVE_PORT": str(self.port)}
-        command = [*self._command, "--project-name", self._project, *arguments]
+        command = [*self._command, *self._files, "--project-name", self._project, *arguments]
         done = subprocess.run(
             command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True, check=True
         )
@@ -171,3 +174,27 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def test_a_dead_engine_brings_the_container_back(stack: Stack):
+    """The process ends with status 1, and compose starts it again by itself."""
+    compose = Compose("tests/container/failing-engine.yml")
+    try:
+        compose("up", "--detach", "serve")
+        container = compose("ps", "--quiet", "serve")
+        _wait_until_healthy(container)
+        _docker("exec", container, "touch", "/tmp/die")
+        deadline_s = time.monotonic() + 60
+        while _docker("inspect", "--format", "{{.RestartCount}}", container) == "0":
+            assert time.monotonic() < deadline_s, "it was never started again"
+            time.sleep(0.5)
+        _wait_until_healthy(container)
+        answer = httpx.post(f"http://127.0.0.1:{compose.port}/generate", json=REQUEST, timeout=60)
+        log = subprocess.run(
+            ["docker", "logs", container], capture_output=True, text=True, check=True
+        )
+    finally:
+        compose("down", "--volumes", "--remove-orphans")
+
+    assert 200 == answer.status_code
+    assert "to be started again" in log.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
@@ -73,7 +74,7 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
     except BaseException:
         await close()
         raise
-    return await _answer(running, whole, close)
+    return await _answer(running, whole, state.rendering, close)
 
 
 async def _events(running: RunningText) -> AsyncIterator[dict[str, Any]]:
@@ -113,7 +114,7 @@ def _asked(body: GenerateRequest, identity: Identity) -> TextRequest:
 
 
 async def _answer(
-    running: RunningText, whole: Delta, close: Callable[[], Awaitable[None]]
+    running: RunningText, whole: Delta, turn: asyncio.Lock, close: Callable[[], Awaitable[None]]
 ) -> Response:
     """A `GenerateResponse`."""
     fields: dict[str, Any] = {
@@ -127,7 +128,7 @@ async def _answer(
     }
     tokenizer = running.model.tokenizer
     if whole.figures is not None and len(whole.figures) > PIECE:
-        return JsonInPieces(fields, "logprobs", in_pieces(whole.figures, tokenizer), close)
+        return JsonInPieces(fields, "logprobs", in_pieces(whole.figures, tokenizer), turn, close)
     await close()
     if whole.figures is not None:
         fields["logprobs"] = token_logprobs(whole.figures, tokenizer)

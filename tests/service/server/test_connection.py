@@ -196,11 +196,11 @@ async def test_a_body_that_nobody_wants_any_more_is_dropped_for_a_while(peer):
 
 
 async def test_so_much_of_it_and_no_more(peer):
-    """Four megabytes."""
+    """Sixteen megabytes."""
     peer.gate.set()
-    peer.connection.data_received(b"POST /x HTTP/1.1\r\nContent-Length: 9999999\r\n\r\n0")
+    peer.connection.data_received(b"POST /x HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n0")
     await _settle()
-    for _ in range(70):
+    for _ in range(260):
         peer.connection.data_received(b"a" * 65_536)
 
     assert "aborted" == peer.transport.state
