@@ -150,8 +150,8 @@ async def long_prompts(scene: Scene) -> None:
 @case("known-prompts")
 async def known_prompts(scene: Scene) -> None:
     """Asks whether a neighbour has sent a certain prompt, by cached_tokens and by the time."""
-    for number in range(10):
-        secret = f"My password is {number}, and nobody may know it. " * 20
+    for letter in "abcdefghij":  # the model knows no digits: they would all be one prompt
+        secret = f"My password is {letter * 9}, and nobody may know it. " * 20
         body = {"prompt": secret, "max_tokens": 1}
         await scene.ask("POST", "/generate", body, source=NEIGHBOUR)
         answer = await scene.ask("POST", "/generate", body)

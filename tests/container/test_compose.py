@@ -43,9 +43,8 @@ class Compose:
         plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
         self._command = ["docker", "compose"] if plugin.returncode == 0 else ["docker-compose"]
         self._project = f"lstm-serve-test-{uuid.uuid4().hex[:8]}"
-        self._files = [
-            part for file in ("docker-compose.yml", *more_files) for part in ("-f", file)
-        ]
+        files = ("docker-compose.yml", *more_files)
+        self._files = [part for file in files for part in ("-f", file)]
         self.port = _free_port()
 
     def __call__(self, *arguments: str) -> str:
@@ -189,7 +188,8 @@ def test_a_dead_engine_brings_the_container_back(stack: Stack):
             assert time.monotonic() < deadline_s, "it was never started again"
             time.sleep(0.5)
         _wait_until_healthy(container)
-        answer = httpx.post(f"http://127.0.0.1:{compose.port}/generate", json=REQUEST, timeout=60)
+        url = f"http://127.0.0.1:{compose.port}/generate"
+        answer = httpx.post(url, json=REQUEST, timeout=60)
         log = subprocess.run(
             ["docker", "logs", container], capture_output=True, text=True, check=True
         )
