@@ -25,7 +25,8 @@ _MAX_HEADERS = 100
 _FIRST_BYTE_S = 30.0
 _HEAD_S = 10.0
 _REST_S = 5.0
-_MAX_REST_BYTES = 16 << 20
+_MAX_REST_BYTES = 1 << 20
+_MAX_REST_OF_BODY_BYTES = 16 << 20
 _PROBES = b"/health/"
 
 
@@ -43,7 +44,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *, connections: Connections, write_timeout_s: float, **options: Any) -> None:
         super().__init__(**options)
-        self._all = connections
+        self._connections = connections
         self._write_timeout_s = write_timeout_s
         now_s = self.loop.time()
         # When each of these began, None while it does not last.
@@ -64,11 +65,11 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Take a place among the connections."""
         super().connection_made(transport)
-        self._all.enter(self)
+        self._connections.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
-        self._all.leave(self)
+        self._connections.leave(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -97,7 +98,7 @@ class Connection(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self._num_head_bytes = 0
-        self._all.set_idle(self, idle=False)
+        self._connections.set_idle(self, idle=False)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer."""
@@ -112,7 +113,7 @@ class Connection(HttpToolsProtocol):
         self._head_is_complete()
         if self._is_refused or self.parser.should_upgrade():
             return
-        if self._all.are_too_many and not self.url.startswith(_PROBES):
+        if self._connections.are_too_many and not self.url.startswith(_PROBES):
             self._refuse(429, "there are too many connections", (b"retry-after: 2\r\n",))
             return
         super().on_headers_complete()
@@ -141,7 +142,7 @@ class Connection(HttpToolsProtocol):
         if self.cycle.response_complete and self.cycle.more_body:
             self._rest_since_s = self.loop.time()
         elif self.cycle.response_complete:
-            self._all.set_idle(self, idle=True)
+            self._connections.set_idle(self, idle=True)
 
     # What `Connections` calls
 
@@ -158,7 +159,7 @@ class Connection(HttpToolsProtocol):
 
     def drop(self) -> None:
         """End it, whatever it is doing."""
-        self._all.leave(self)
+        self._connections.leave(self)
         self.transport.abort()
 
     # Parts of these
@@ -238,7 +239,8 @@ class Connection(HttpToolsProtocol):
 
     def _drop_rest(self, data: bytes) -> None:
         self._num_bytes_of_rest += len(data)
-        if self._num_bytes_of_rest > _MAX_REST_BYTES:
+        most = _MAX_REST_BYTES if self._is_refused else _MAX_REST_OF_BODY_BYTES
+        if self._num_bytes_of_rest > most:
             self.drop()
 
 
