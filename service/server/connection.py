@@ -134,6 +134,7 @@ class Connection(HttpToolsProtocol):
             if self.cycle.response_complete:  # it was answered before it had come to its end
                 self.cycle.more_body = False
                 self._rest_since_s = None
+                self._num_bytes_of_rest = 0
                 self.on_response_complete()
 
     def on_response_complete(self) -> None:
@@ -215,7 +216,6 @@ class Connection(HttpToolsProtocol):
         if self._is_refused:
             return
         self._is_refused = True
-        self._rest_since_s = self.loop.time()
         if self.cycle is not None and not self.cycle.response_complete:
             if self.cycle.response_started or not self.cycle.more_body:
                 self.cycle.keep_alive = False  # an answer is on its way, and will be the last one
@@ -223,6 +223,7 @@ class Connection(HttpToolsProtocol):
             # The rest of the body will never come: for the application the client is gone.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+        self._rest_since_s = self.loop.time()
         body = json_bytes(below_application(status, message).model_dump())
         request_id = "r_" + secrets.token_hex(12)
         fields = {"request": request_id, "client": self.client and self.client[0], "status": status}

@@ -211,7 +211,8 @@ async def test_garbage_behind_a_request_waits_for_its_answer(peer):
     peer.connection.data_received(b"GET /models HTTP/1.1\r\nHost: x\r\n\r\n")
     await _settle()
     peer.connection.data_received(b"\x00garbage\r\n\r\n")
-    assert b"" == peer.transport.written
+    _after(peer, 1000)
+    assert (b"", "open") == (peer.transport.written, peer.transport.state)
     peer.gate.set()
     await _settle()
 
