@@ -24,6 +24,7 @@ from service.rows.row import Row
 
 FinishReason = Literal["length", "stop", "eos"]
 _MOST_WITH_FIGURES = 16
+_PARTS_AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +135,15 @@ class RunningText:
                 case Chunk() as chunk:
                     if chunk.row_before is not None:
                         self._rows.append(chunk.row_before)
-                    for ids, logprobs in _parts(chunk, self._most_at_once):
+                    for n, (ids, logprobs) in enumerate(_parts(chunk, self._most_at_once), 1):
                         piece = self._take(ids, logprobs)
                         if piece.stopped:
                             yield await self._finish(piece, "stop", row=None)
                             return
                         if piece.text or self._stream_every:
                             yield self._delta(piece)
-                        if self._figures is not None:
-                            await asyncio.sleep(0)
+                        if n % (_PARTS_AT_ONCE if self._figures is None else 1) == 0:
+                            await asyncio.sleep(0)  # whatever else the event loop has to do
                 case Finished(reason, row):
                     yield await self._finish_rest(reason, row)
                 case Failed(error):
