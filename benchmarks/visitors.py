@@ -85,7 +85,9 @@ class Visitors:
 
     async def asks_at_once(self) -> None:
         """Waits for the whole text."""
-        body = await self._post("/generate", self._request())
+        request = self._request()
+        request.pop("stream_every", None)  # is for streams
+        body = await self._post("/generate", request)
         self._found.num_tokens += body["usage"]["completion_tokens"]
 
     async def leaves(self) -> None:
