@@ -84,9 +84,13 @@ def _add_maxima(app: FastAPI, **maxima: float) -> None:
 
     def openapi() -> dict[str, Any]:
         document = make()
-        properties = document["components"]["schemas"]["GenerateRequest"]["properties"]
+        schemas = document["components"]["schemas"]
         for name, most in maxima.items():
-            properties[name]["anyOf"][0]["maximum"] = most
+            schemas["GenerateRequest"]["properties"][name]["anyOf"][0]["maximum"] = most
+        for schema in ("GenerateRequest", "CreateSessionRequest"):  # FastAPI would round it
+            seed = schemas[schema]["properties"]["seed"]["anyOf"][0]
+            seed.pop("exclusiveMaximum", None)
+            seed["maximum"] = 2**63 - 1
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it

@@ -43,9 +43,18 @@ _STREAM_EXAMPLE = (
             "description": "The text; with `stream: true`, events of it (schema `GenerateEvent`).",
             "content": {
                 "text/event-stream": {
-                    # Of the whole stream; of the data of each event where OpenAPI 3.2 has it.
-                    "schema": {"type": "string"},
-                    "itemSchema": _EVENT_SCHEMA,
+                    "itemSchema": {
+                        "type": "object",
+                        "required": ["data"],
+                        "properties": {
+                            "event": {"type": "string", "description": "`error` of a failure."},
+                            "data": {
+                                "type": "string",
+                                "contentMediaType": "application/json",
+                                "contentSchema": _EVENT_SCHEMA,
+                            },
+                        },
+                    },
                     "example": _STREAM_EXAMPLE,
                 }
             },

@@ -37,7 +37,7 @@ _ReportUnknown = Annotated[
     bool | None,
     Field(description="Tell which characters or words of the prompt the model has never seen."),
 ]
-_Seed = Annotated[int, Field(ge=0, lt=2**63)]  # a bound that the documentation's doubles can say
+_Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Body(BaseModel):
@@ -102,10 +102,15 @@ class GenerateRequest(SamplingOptions, _Reading):
     model_config = ConfigDict(
         strict=True,
         json_schema_extra={
+            "if": {
+                "properties": {"stream_every": {"type": "integer"}},
+                "required": ["stream_every"],
+            },
+            "then": {"properties": {"stream": {"const": True}}, "required": ["stream"]},
             "examples": [
                 {"prompt": "ROMEO:", "max_tokens": 200, "seed": 7, "stream": True},
                 {"prompt": "O, ", "temperature": 0.7, "top_p": 0.95, "stop": ["\n\n"]},
-            ]
+            ],
         },
     )
 

@@ -32,10 +32,9 @@ router = APIRouter(prefix="/sessions", tags=["sessions"])
     responses=responses(400, 404, 413, 415, 422, 429, 500, 503, 504),
 )
 async def create_session(
-    request: Request, state: State, body: CreateSessionRequest | None = None
+    request: Request, state: State, body: CreateSessionRequest
 ) -> CreatedSession:
     """A new session that has read `prompt`."""
-    body = body or CreateSessionRequest()
     creating = state.inference.create_session(
         prompt=body.prompt,
         model=body.model,
