@@ -93,7 +93,7 @@ ALL = {**EXACT, **BYTE_FALLBACK}
 
 
 @cache
-def library(kind: str) -> HuggingFaceTokenizer:
+def hugging_face(kind: str) -> HuggingFaceTokenizer:
     """The library's tokenizer of a kind."""
     return ALL[kind]()
 
@@ -101,6 +101,6 @@ def library(kind: str) -> HuggingFaceTokenizer:
 @cache
 def tokenizer(kind: str) -> Tokenizer:
     """As the service reads it."""
-    inner = library(kind)
+    inner = hugging_face(kind)
     content = inner.to_str().encode()
     return Tokenizer(Path("tokenizer.json"), content, inner.get_vocab_size(with_added_tokens=True))

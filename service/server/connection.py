@@ -213,7 +213,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str, headers: tuple[bytes, ...] = ()) -> None:
         """Answer below the application, and close when the other side has seen it."""
-        if self._is_refused:
+        if self._is_refused or self.transport.is_closing():
             return
         self._is_refused = True
         if self.cycle is not None and not self.cycle.response_complete:

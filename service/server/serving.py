@@ -83,7 +83,10 @@ class Server(uvicorn.Server):
         """Look after connections and engines, from time to time."""
         while True:
             await asyncio.sleep(_WATCH_S)
-            self._connections.sweep(asyncio.get_running_loop().time())
+            try:
+                self._connections.sweep(asyncio.get_running_loop().time())
+            except Exception:  # noqa: BLE001 - one connection must not end the watch over the others
+                _log.exception("looking after the connections failed")
             failure = self._state.engine_failure()
             if failure:
                 _log.critical("%s: the server ends, to be started again", failure)

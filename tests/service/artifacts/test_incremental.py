@@ -35,8 +35,8 @@ def _ids(kind):
 def _ids_of_bytes(kind, data):
     """The ids that stand for one byte each."""
     if kind in decoders.BYTE_FALLBACK:
-        return [decoders.library(kind).token_to_id(f"<0x{byte:02X}>") for byte in data]
-    return [decoders.library(kind).token_to_id(sign) for sign in decoders.signs(data)]
+        return [decoders.hugging_face(kind).token_to_id(f"<0x{byte:02X}>") for byte in data]
+    return [decoders.hugging_face(kind).token_to_id(sign) for sign in decoders.signs(data)]
 
 
 def _run(tokenizer, ids):
@@ -50,7 +50,7 @@ def _run(tokenizer, ids):
 def test_the_pieces_are_the_whole_text(kind, data):
     """Whatever the ids are, and that is what the library says."""
     ids = data.draw(_ids(kind))
-    whole = decoders.library(kind).decode(ids, skip_special_tokens=True)
+    whole = decoders.hugging_face(kind).decode(ids, skip_special_tokens=True)
 
     pieces = _run(decoders.tokenizer(kind), ids)
 
@@ -64,7 +64,7 @@ def test_broken_bytes_are_broken_as_in_the_whole_text(data):
 
     pieces = _run(decoders.tokenizer("byte level"), ids)
 
-    whole = decoders.library("byte level").decode(ids, skip_special_tokens=True)
+    whole = decoders.hugging_face("byte level").decode(ids, skip_special_tokens=True)
     assert whole == "".join(pieces)
 
 
@@ -96,13 +96,13 @@ def test_byte_fallback_keeps_what_is_whole(kind, data):
     pieces = _run(tokenizer, flat)
 
     assert "".join(pieces) == tokenizer.decode(flat)
-    expected = decoders.library(kind).decode(_repaired(kind, flat), skip_special_tokens=True)
+    expected = decoders.hugging_face(kind).decode(_repaired(kind, flat), skip_special_tokens=True)
     assert expected.replace("\ue000", "�") == "".join(pieces)
 
 
 def _repaired(kind, ids):
     """Bytes that are part of no character, each as one character of private use in bytes."""
-    library = decoders.library(kind)
+    library = decoders.hugging_face(kind)
     numbers = {library.token_to_id(f"<0x{byte:02X}>"): byte for byte in range(256)}
     special = library.token_to_id("<special>")
     repaired: list[int] = []
@@ -154,7 +154,7 @@ def test_a_broken_character_is_shown_by_what_breaks_it(data, expected):
 @pytest.mark.parametrize("kind", ["characters", "metaspace", "suffixes"])
 def test_the_replacement_character_can_be_a_token(kind):
     """It is a character like others: not half of one, wherever it stands."""
-    library = decoders.library(kind)
+    library = decoders.hugging_face(kind)
     [token_id] = [n for name, n in library.get_vocab().items() if name.startswith("�")]
     ids = [token_id] * 9
 
@@ -167,7 +167,10 @@ def test_the_replacement_character_can_be_a_token(kind):
 def test_a_broken_character_in_bytes_does_not_end_the_text():
     """The library's own stream fails here, for it has shown 中 already."""
     kind = "byte fallback"
-    ids = [*_ids_of_bytes(kind, "中".encode() + b"\xe4"), decoders.library(kind).token_to_id("b")]
+    ids = [
+        *_ids_of_bytes(kind, "中".encode() + b"\xe4"),
+        decoders.hugging_face(kind).token_to_id("b"),
+    ]
 
     assert ["", "", "中", "", "�b", ""] == _run(decoders.tokenizer(kind), ids)
 
@@ -185,7 +188,7 @@ def test_only_what_depends_on_neighbours_is_decoded_again(kind):
 def test_fifty_thousand_equal_ids_take_linear_time(kind):
     """Quadratic time would be minutes: incomplete, broken, special, or nothing at all."""
     tokenizer = decoders.tokenizer(kind)
-    names = decoders.library(kind).get_vocab()
+    names = decoders.hugging_face(kind).get_vocab()
     wanted = {"ä", "Ń", "<0xE4>", "<0x80>", "<special>", "", "a", "\n", "ab", "�"}
     for name in wanted & set(names):
         decoder = tokenizer.incremental()

@@ -113,7 +113,7 @@ def test_text_and_tokens_correspond(kind, data):
 
 
 def _bytes(data):
-    return [decoders.library("byte level").token_to_id(sign) for sign in decoders.signs(data)]
+    return [decoders.hugging_face("byte level").token_to_id(sign) for sign in decoders.signs(data)]
 
 
 def test_half_a_character_at_the_end_is_shown_at_the_end():
@@ -154,7 +154,7 @@ def test_a_cut_after_a_broken_character_is_after_its_tokens():
 def test_two_hundred_thousand_tokens_take_linear_time(unit, size):
     """Whatever is pending, and if stops begin everywhere; quadratic time would be minutes."""
     kind = "byte level"
-    name = decoders.library(kind).token_to_id(decoders.signs(unit))
+    name = decoders.hugging_face(kind).token_to_id(decoders.signs(unit))
     tokens = ([name] if name is not None else _bytes(unit)) * (200_000 // len(unit))
     text = decoders.tokenizer(kind).decode(tokens)
     stops = [text[:63] + chr(0x100 + n) for n in range(16)]

@@ -238,3 +238,12 @@ async def test_beyond_the_most_probes_are_answered(peer):
     await _settle()
 
     assert peer.transport.written.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_head_that_is_late_on_a_connection_that_closes_is_nobodys(peer):
+    """Nothing can be written any more; the sweep goes on to the others."""
+    peer.connection.data_received(b"GET /mod")
+    peer.transport.close()
+    _after(peer, 11)
+
+    assert b"" == peer.transport.written
