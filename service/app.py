@@ -58,14 +58,20 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # FastAPI's pages load their scripts from the internet
         redoc_url=None,
     )
-    app.state.service = ServiceState(
-        inference=Inference(
-            registry, MemorySessionStore(session_limits(settings)), request_limits(settings)
-        ),
+    inference = Inference(
+        registry, MemorySessionStore(session_limits(settings)), request_limits(settings)
+    )
+    state = app.state.service = ServiceState(
+        inference=inference,
         heartbeat_timeout_s=settings.heartbeat_timeout_s,
         hang_timeout_s=settings.hang_timeout_s,
         stream_keep_alive_s=settings.stream_keep_alive_s,
-        bodies=Bodies(settings.max_body_bytes, settings.max_bodies_bytes, settings.body_timeout_s),
+        bodies=Bodies(
+            settings.max_body_bytes,
+            settings.max_bodies_bytes,
+            settings.body_timeout_s,
+            inference.turnstile,
+        ),
     )
     for resource in (generate, sessions, models, health):
         app.include_router(resource.router)
@@ -73,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_error_handlers(app)
     _add_maxima(app, max_tokens=settings.max_tokens, timeout_s=settings.max_timeout_s)
     app.add_middleware(HeadAsGet)
-    app.add_middleware(ReadBody, bodies=app.state.service.bodies)
+    app.add_middleware(ReadBody, bodies=state.bodies)
     app.add_middleware(RequestLog)
     return app
 

@@ -11,10 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import ClientGone, error_response
-from service.api.media import refuse_compressed
+from service.api.media import LONG_BYTES, refuse_compressed
 from service.engine.errors import Draining, Overloaded
+from service.inference.turnstile import Turnstile
 
 _RETRY_AFTER_S = 2.0
+_LONG_PART_BYTES = 16 << 10
 
 
 class Bodies:
@@ -24,13 +26,17 @@ class Bodies:
         max_bytes: Largest body.
         max_total_bytes: Most memory for all of them.
         timeout_s: Time for one to come.
+        turnstile: For every long part, and before a long body is parsed.
     """
 
-    def __init__(self, max_bytes: int, max_total_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self, max_bytes: int, max_total_bytes: int, timeout_s: float, turnstile: Turnstile
+    ) -> None:
         self.num_bytes = 0
         self._max_bytes = max_bytes
         self._max_total_bytes = max_total_bytes
         self._timeout_s = timeout_s
+        self._turnstile = turnstile
         self._coming: set[asyncio.Timeout] = set()
         self._are_over = False
 
@@ -68,7 +74,10 @@ class Bodies:
                     raise Overloaded(
                         f"{self.num_bytes} bytes of requests are here already", _RETRY_AFTER_S
                     )
-                if not message.get("more_body", False):
+                is_whole = not message.get("more_body", False)
+                if len(parts[-1]) > _LONG_PART_BYTES or (is_whole and held.num_bytes > LONG_BYTES):
+                    await self._turnstile.enter()
+                if is_whole:
                     return b"".join(parts)
 
     @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from service.inference.turnstile import Turnstile
 
 # Line breaks to Unicode, though not to JSON nor to SSE: clients that read line by line would break.
 _LINE_BREAKS = {mark.encode(): f"\\u{ord(mark):04x}".encode() for mark in "\u0085\u2028\u2029"}
@@ -31,7 +32,7 @@ class JsonInPieces(Response):
         fields: The other fields, at least one.
         name: Of the list.
         pieces: Its elements, some at a time.
-        turn: Held while a piece is made: many answers together take no longer than one.
+        turnstile: For each piece.
         close: Called when all is sent, or the client has left.
     """
 
@@ -42,13 +43,13 @@ class JsonInPieces(Response):
         fields: dict[str, Any],
         name: str,
         pieces: Iterable[list[Any]],
-        turn: asyncio.Lock,
+        turnstile: Turnstile,
         close: Callable[[], Awaitable[None]],
     ) -> None:
         self._fields = fields
         self._name = name
         self._pieces = iter(pieces)
-        self._turn = turn
+        self._turnstile = turnstile
         self._close = close
         self.status_code = 200
         self.background = None
@@ -74,8 +75,6 @@ class JsonInPieces(Response):
         await send({"type": "http.response.body", "body": start + b"]}", "more_body": False})
 
     async def _next_piece(self) -> bytes | None:
-        async with self._turn:
-            piece = next(self._pieces, None)
-            made = None if piece is None else json_bytes(piece)[1:-1]
-            await asyncio.sleep(0)  # whatever else waits comes before the next piece of anybody
-            return made
+        await self._turnstile.enter()
+        piece = next(self._pieces, None)
+        return None if piece is None else json_bytes(piece)[1:-1]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -23,7 +22,6 @@ class ServiceState:
         hang_timeout_s: An engine silent for longer hangs.
         stream_keep_alive_s: A stream in which nothing was sent for this long gets a comment.
         bodies: Of the requests that are here.
-        rendering: Held while a piece of a long answer is made.
         draining: The server is going down; no new work.
     """
 
@@ -32,7 +30,6 @@ class ServiceState:
     hang_timeout_s: float
     stream_keep_alive_s: float
     bodies: Bodies
-    rendering: asyncio.Lock = field(default_factory=asyncio.Lock)
     draining: bool = False
 
     def engine_failure(self) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -18,13 +17,15 @@ from service.inference.figures import TokenFigures
 from service.inference.reading import Unknown, read_row
 from service.inference.text import Piece, TextAssembler
 from service.inference.turn import Turn, counted_as_generated
+from service.inference.turnstile import Turnstile
 from service.models.registry import ServedModel
 from service.rows.arrays import Int64
 from service.rows.row import Row
 
 FinishReason = Literal["length", "stop", "eos"]
-_MOST_WITH_FIGURES = 16
+_MOST_WITH_FIGURES = 64
 _PARTS_AT_ONCE = 16
+_PARTS_WITH_FIGURES_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class RunningText:
         stream_every: int | None,
         turn: Turn | None,
         ticket: Ticket,
+        turnstile: Turnstile,
     ) -> None:
         self.id = "g_" + secrets.token_hex(12)
         self.model = model
@@ -87,6 +89,7 @@ class RunningText:
         self._unknown = unknown
         self._stream_every = stream_every
         self._ticket = ticket
+        self._turnstile = turnstile
         self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
         self._ids: list[int] = []  # all that were taken, of a text that may have to go back
         self._num_reported = 0
@@ -101,6 +104,11 @@ class RunningText:
         if self._num_top is None:
             return self._stream_every
         return min(self._stream_every or _MOST_WITH_FIGURES, _MOST_WITH_FIGURES)
+
+    @property
+    def _num_at_once(self) -> int:
+        """Deltas that are made at once."""
+        return _PARTS_AT_ONCE if self._num_top is None else _PARTS_WITH_FIGURES_AT_ONCE
 
     @property
     def seed(self) -> int:
@@ -135,15 +143,15 @@ class RunningText:
                 case Chunk() as chunk:
                     if chunk.row_before is not None:
                         self._rows.append(chunk.row_before)
-                    for n, (ids, logprobs) in enumerate(_parts(chunk, self._most_at_once), 1):
+                    for n, (ids, logprobs) in enumerate(_parts(chunk, self._most_at_once)):
+                        if self._most_at_once and n % self._num_at_once == 0:
+                            await self._turnstile.enter()
                         piece = self._take(ids, logprobs)
                         if piece.stopped:
                             yield await self._finish(piece, "stop", row=None)
                             return
                         if piece.text or self._stream_every:
                             yield self._delta(piece)
-                        if n % (_PARTS_AT_ONCE if self._figures is None else 1) == 0:
-                            await asyncio.sleep(0)  # whatever else the event loop has to do
                 case Finished(reason, row):
                     yield await self._finish_rest(reason, row)
                 case Failed(error):

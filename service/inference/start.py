@@ -13,6 +13,7 @@ from service.inference.reading import PromptEncoder, Unknown, read_row
 from service.inference.request import RequestLimits, TextRequest
 from service.inference.running import RunningText
 from service.inference.turn import Turn
+from service.inference.turnstile import Turnstile
 from service.models.registry import ModelRegistry, ServedModel
 from service.runtime.sampling import Sampling
 from service.sessions.session import Session
@@ -31,6 +32,7 @@ class Inference:
         self.models = models
         self.sessions = sessions
         self.accounts = Accounts(limits.max_result_bytes)
+        self.turnstile = Turnstile()
         self._limits = limits
         self._prompts = PromptEncoder(limits.max_prompt_tokens, limits.max_waiting_characters)
 
@@ -86,6 +88,7 @@ class Inference:
             stream_every=asked.stream_every,
             turn=turn,
             ticket=ticket,
+            turnstile=self.turnstile,
         )
 
     async def create_session(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+_RECEIVE_BUFFER_BYTES = 64 << 10
 # `localhost` may have an address of a kind that this machine does not use; another one will do.
 _NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
@@ -79,6 +80,9 @@ def _bind(new: socket.socket, family: socket.AddressFamily, address: tuple[str |
         new.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         new.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    # Every connection inherits it. The system's own may grow to 6 MB each: hundreds of clients that
+    # upload at once would fill the memory with it, and the event loop would read on and on.
+    new.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
     new.bind(address)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
@@ -14,6 +13,7 @@ from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.identity import identity_of
 from service.api.json_bytes import JsonInPieces, json_bytes
+from service.api.media import JsonRoute
 from service.api.native.logprobs import PIECE, in_pieces, token_logprobs
 from service.api.native.schemas import GenerateEvent, GenerateRequest, GenerateResponse
 from service.api.sse import EventStream
@@ -21,8 +21,9 @@ from service.api.state import State, accepts_work
 from service.inference.identity import Identity
 from service.inference.request import TextRequest
 from service.inference.running import Delta, RunningText
+from service.inference.turnstile import Turnstile
 
-router = APIRouter(tags=["generate"])
+router = APIRouter(route_class=JsonRoute, tags=["generate"])
 
 # The parts that it refers to are there already, as parts of GenerateResponse.
 _EVENT_SCHEMA = GenerateEvent.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -83,7 +84,7 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
     except BaseException:
         await close()
         raise
-    return await _answer(running, whole, state.rendering, close)
+    return await _answer(running, whole, state.inference.turnstile, close)
 
 
 async def _events(running: RunningText) -> AsyncIterator[dict[str, Any]]:
@@ -123,7 +124,7 @@ def _asked(body: GenerateRequest, identity: Identity) -> TextRequest:
 
 
 async def _answer(
-    running: RunningText, whole: Delta, turn: asyncio.Lock, close: Callable[[], Awaitable[None]]
+    running: RunningText, whole: Delta, turnstile: Turnstile, close: Callable[[], Awaitable[None]]
 ) -> Response:
     """A `GenerateResponse`."""
     fields: dict[str, Any] = {
@@ -137,7 +138,9 @@ async def _answer(
     }
     tokenizer = running.model.tokenizer
     if whole.figures is not None and len(whole.figures) > PIECE:
-        return JsonInPieces(fields, "logprobs", in_pieces(whole.figures, tokenizer), turn, close)
+        return JsonInPieces(
+            fields, "logprobs", in_pieces(whole.figures, tokenizer), turnstile, close
+        )
     await close()
     if whole.figures is not None:
         fields["logprobs"] = token_logprobs(whole.figures, tokenizer)

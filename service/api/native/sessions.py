@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.identity import identity_of
+from service.api.media import JsonRoute
 from service.api.native.schemas import (
     CreatedSession,
     CreateSessionRequest,
@@ -20,7 +21,7 @@ from service.api.state import State, accepts_work
 from service.sessions.session import Session
 from service.sessions.store import SessionStore
 
-router = APIRouter(prefix="/sessions", tags=["sessions"])
+router = APIRouter(route_class=JsonRoute, prefix="/sessions", tags=["sessions"])
 
 
 @router.post(

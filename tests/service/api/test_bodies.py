@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from service.api.bodies import Bodies, ReadBody
+from service.inference.turnstile import Turnstile
 
 
 class Client:
@@ -49,7 +50,7 @@ class Client:
 
 
 def _bodies(max_bytes=1000, max_total_bytes=10_000, timeout_s=60.0):
-    return Bodies(max_bytes, max_total_bytes, timeout_s)
+    return Bodies(max_bytes, max_total_bytes, timeout_s, Turnstile())
 
 
 async def test_a_body_arrives_whole():
