@@ -66,7 +66,7 @@ class Scheduler:
     def __init__(self, *capacities: int) -> None:
         self.capacities = capacities
         self._places: dict[int, _Place] = {}
-        # By client, in order; a client that has none there is not in it.
+        # By client, in order; a client that has none is not in it. Those that wait stand in line.
         self._waiting: dict[str, deque[int]] = {}
         self._running: dict[str, list[int]] = {}
         self._parked: set[int] = set()
@@ -238,7 +238,8 @@ class Scheduler:
         else:
             self._waiting[place.client].remove(request_id)
             self._returning.discard(request_id)
-            self._forget_if_empty(place.client)
+            if not self._waiting[place.client]:
+                del self._waiting[place.client]
         del self._places[request_id]
 
     def check_integrity(self) -> None:
@@ -256,8 +257,16 @@ class Scheduler:
             raise AssertionError(f"requests {sorted(self._places)}, {running}, {waiting}")
 
     def _poorest(self) -> str:
-        """Of the clients that wait, the one with the fewest slots; the oldest request decides."""
-        return min(self._waiting, key=lambda c: (self._num_slots(c), self._waiting[c][0]))
+        """Of the clients that wait, the one with the fewest slots, and of those the first in line.
+
+        By the oldest request, whoever asks for much at once would come before every newcomer.
+        """
+        return min(self._waiting, key=self._num_slots)
+
+    def _to_end_of_line(self, client: str) -> None:
+        """A client has got or lost a slot."""
+        if queue := self._waiting.pop(client, None):
+            self._waiting[client] = queue
 
     def _num_slots(self, client: str) -> int:
         return len(self._running.get(client, ()))
@@ -265,7 +274,7 @@ class Scheduler:
     def _place(self, client: str, lane: int) -> tuple[int, int]:
         """The client's next request gets the lowest free slot of a lane."""
         request_id = self._waiting[client].popleft()
-        self._forget_if_empty(client)
+        self._to_end_of_line(client)
         place = self._places[request_id]
         place.lane, place.is_held = lane, False
         slot = place.slot = heapq.heappop(self._free[lane])
@@ -281,11 +290,8 @@ class Scheduler:
         self._running[place.client].remove(request_id)
         if not self._running[place.client]:
             del self._running[place.client]
+        self._to_end_of_line(place.client)
         return slot
-
-    def _forget_if_empty(self, client: str) -> None:
-        if not self._waiting[client]:
-            del self._waiting[client]
 
     @staticmethod
     def _slot(place: _Place) -> int:

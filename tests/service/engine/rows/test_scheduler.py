@@ -51,6 +51,20 @@ def test_a_newcomer_gets_its_share_at_once():
     assert scheduler.num_returning == 0
 
 
+def test_a_newcomer_comes_before_those_who_have_had_a_slot():
+    """However old the requests are that the others have left in the queue."""
+    scheduler = _scheduler(2, *[(0, 9)] * 6, clients="abcabc")
+    scheduler.admit()
+    scheduler.add(6, client="d", progress=Progress(0, 9))
+
+    admitted = []
+    for ended in (0, 1, 2, 6):
+        scheduler.remove(ended)
+        admitted += [request_id for request_id, _ in scheduler.admit().admitted]
+        scheduler.check_integrity()
+    assert [2, 6, 3, 4] == admitted
+
+
 def test_equal_shares_are_left_alone():
     """Nobody loses a slot to somebody who would then have more."""
     scheduler = _scheduler(3, *[(0, 9)] * 6, clients="aabbba")
