@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import ClientGone, error_response
-from service.api.media import LONG_BYTES, refuse_compressed
+from service.api.media import refuse_compressed
 from service.engine.errors import Draining, Overloaded
 from service.inference.turnstile import Turnstile
 
@@ -26,7 +26,7 @@ class Bodies:
         max_bytes: Largest body.
         max_total_bytes: Most memory for all of them.
         timeout_s: Time for one to come.
-        turnstile: For every long part, and before a long body is parsed.
+        turnstile: For every long part, and before the application sees a body.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Bodies:
                         f"{self.num_bytes} bytes of requests are here already", _RETRY_AFTER_S
                     )
                 is_whole = not message.get("more_body", False)
-                if len(parts[-1]) > _LONG_PART_BYTES or (is_whole and held.num_bytes > LONG_BYTES):
+                if len(parts[-1]) > _LONG_PART_BYTES or (is_whole and held.num_bytes):
                     await self._turnstile.enter()
                 if is_whole:
                     return b"".join(parts)

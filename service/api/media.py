@@ -13,8 +13,7 @@ from starlette.exceptions import HTTPException
 
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _SHOWN = 40
-LONG_BYTES = 32 << 10
-"""A body of more takes longer to parse than the event loop should be held."""
+_LONG_BYTES = 32 << 10
 
 
 async def demand_json(request: Request) -> None:
@@ -52,7 +51,7 @@ class JsonRoute(APIRoute):
 class _ParsingRequest(Request):
     async def json(self) -> Any:
         body = await self.body()
-        if len(body) > LONG_BYTES:
+        if len(body) > _LONG_BYTES:
             try:
                 return from_json(body, cache_strings="none")
             except ValueError:

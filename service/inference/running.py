@@ -156,6 +156,7 @@ class RunningText:
                     yield await self._finish_rest(reason, row)
                 case Failed(error):
                     self._has_failed = True
+                    await self._turnstile.enter()  # failures come in crowds
                     raise error
 
     async def collect(self) -> Delta:

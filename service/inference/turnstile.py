@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import deque
 
-_LONG_S = 0.004
+_LONG_S = 0.008
 
 
 class Turnstile:
