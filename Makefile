@@ -12,7 +12,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format bench soak abuse container-test lock clean
+.PHONY: help run test lint check format bench soak abuse chaos container-test lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -45,6 +45,9 @@ soak: .venv/complete ## ten minutes of clients of all kinds: nothing may leak, c
 
 abuse: .venv/complete ## attack a server in every way we know: its other clients may not notice
 	$(BIN)/python -m benchmarks.abuse $(ARGS)
+
+chaos: .venv/complete ## 5,000 texts while everything around them goes wrong: each is as it would be alone
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 container-test: .venv/complete ## build the image, compose it up, stream from it (needs Docker)
 	$(BIN)/pytest -m container --capture=no tests/container $(ARGS)
