@@ -56,10 +56,10 @@ async def _pour(scene: Scene, start: bytes, piece: bytes) -> None:
     async with scene.line() as line, line.answering() as answer:
         try:
             await line.send(start)
-            while num_bytes < _MOST_BYTES and not answer.done():
-                with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # it was closed
+                while num_bytes < _MOST_BYTES and not answer.done():
                     await line.send(piece)
-                num_bytes += len(piece)
+                    num_bytes += len(piece)
             await answer
         finally:
             scene.count("megabytes", round(num_bytes / 2**20, 1))

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.inference.turnstile import Turnstile
 
+_PIECE_S = 0.001
 # Line breaks to Unicode, though not to JSON nor to SSE: clients that read line by line would break.
 _LINE_BREAKS = {mark.encode(): f"\\u{ord(mark):04x}".encode() for mark in "\u0085\u2028\u2029"}
 
@@ -75,6 +76,6 @@ class JsonInPieces(Response):
         await send({"type": "http.response.body", "body": start + b"]}", "more_body": False})
 
     async def _next_piece(self) -> bytes | None:
-        await self._turnstile.enter()
+        await self._turnstile.enter(_PIECE_S)
         piece = next(self._pieces, None)
         return None if piece is None else json_bytes(piece)[1:-1]

@@ -26,6 +26,9 @@ FinishReason = Literal["length", "stop", "eos"]
 _MOST_WITH_FIGURES = 64
 _PARTS_AT_ONCE = 16
 _PARTS_WITH_FIGURES_AT_ONCE = 4
+# What these take of the event loop, about.
+_PARTS_S = 0.001
+_FAILURE_S = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +148,7 @@ class RunningText:
                         self._rows.append(chunk.row_before)
                     for n, (ids, logprobs) in enumerate(_parts(chunk, self._most_at_once)):
                         if self._most_at_once and n % self._num_at_once == 0:
-                            await self._turnstile.enter()
+                            await self._turnstile.enter(_PARTS_S)
                         piece = self._take(ids, logprobs)
                         if piece.stopped:
                             yield await self._finish(piece, "stop", row=None)
@@ -156,7 +159,7 @@ class RunningText:
                     yield await self._finish_rest(reason, row)
                 case Failed(error):
                     self._has_failed = True
-                    await self._turnstile.enter()  # failures come in crowds
+                    await self._turnstile.enter(_FAILURE_S)  # they come in crowds
                     raise error
 
     async def collect(self) -> Delta:

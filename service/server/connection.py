@@ -33,8 +33,8 @@ _PROBES = b"/health/"
 class Connection(HttpToolsProtocol):
     """Refuses what no client sends: long heads, slow heads, broken HTTP; in the one error shape.
 
-    What a client still sends after it was refused is read and dropped for a while: were the socket
-    closed at once, the client would see a reset in place of the answer.
+    What a client still sends after it was refused is read and dropped for a while, and then left
+    unread: were the socket closed at once, the client would see a reset in place of the answer.
 
     Args:
         connections: All of them.
@@ -242,7 +242,7 @@ class Connection(HttpToolsProtocol):
         self._num_bytes_of_rest += len(data)
         most = _MAX_REST_BYTES if self._is_refused else _MAX_REST_OF_BODY_BYTES
         if self._num_bytes_of_rest > most:
-            self.drop()
+            self.transport.pause_reading()  # until it is overdue
 
 
 def _unframed(cycle: Any) -> Callable[[Any], Awaitable[None]]:

@@ -22,6 +22,7 @@ class Transport:
         self.written = b""
         self.num_unread = 0
         self.state = "open"
+        self.is_read = True
 
     def write(self, data):
         """Keep it."""
@@ -56,10 +57,12 @@ class Transport:
         return default
 
     def pause_reading(self):
-        """Never mind."""
+        """No more bytes."""
+        self.is_read = False
 
     def resume_reading(self):
-        """Never mind."""
+        """More bytes."""
+        self.is_read = True
 
     def error(self) -> tuple[int, str]:
         """Status and code of a refusal."""
@@ -196,13 +199,15 @@ async def test_a_body_that_nobody_wants_any_more_is_dropped_for_a_while(peer):
 
 
 async def test_so_much_of_it_and_no_more(peer):
-    """Sixteen megabytes."""
+    """Sixteen megabytes; the client may still read its answer."""
     peer.gate.set()
     peer.connection.data_received(b"POST /x HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n0")
     await _settle()
     for _ in range(260):
         peer.connection.data_received(b"a" * 65_536)
 
+    assert ("open", False) == (peer.transport.state, peer.transport.is_read)
+    _after(peer, 6)
     assert "aborted" == peer.transport.state
 
 

@@ -1,0 +1,77 @@
+"""The turnstile: crowds come a few at a time, in order, and nobody is lost."""
+
+import asyncio
+
+import pytest
+
+from service.inference.turnstile import Turnstile
+
+
+class Crowd:
+    """Tasks that pass; says who did in which iteration of the event loop."""
+
+    def __init__(self, costs_s):
+        self.turnstile = Turnstile()
+        self.iteration = 0
+        self.passed = {}
+        self.tasks = [asyncio.create_task(self._pass(n, cost)) for n, cost in enumerate(costs_s)]
+
+    async def _pass(self, number, cost_s):
+        await self.turnstile.enter(cost_s)
+        self.passed[number] = self.iteration
+
+    async def all_passed(self):
+        """Count iterations until all have."""
+        while not all(task.done() for task in self.tasks):
+            await asyncio.sleep(0)
+            self.iteration += 1
+
+    @property
+    def most_at_once(self):
+        """Most that passed in one iteration."""
+        iterations = list(self.passed.values())
+        return max(iterations.count(n) for n in iterations)
+
+
+@pytest.mark.parametrize(("cost_s", "most"), [(0.0005, 4), (0.001, 2), (0.0015, 1)])
+async def test_a_crowd_passes_a_few_at_a_time_and_in_order(cost_s, most):
+    """Two milliseconds in each iteration."""
+    crowd = Crowd([cost_s] * 40)
+    await crowd.all_passed()
+
+    assert most == crowd.most_at_once
+    assert list(range(40)) == list(crowd.passed)
+
+
+async def test_alone_nobody_waits():
+    """Not even for the next iteration."""
+    turnstile = Turnstile()
+    entering = turnstile.enter(0.001)
+
+    with pytest.raises(StopIteration):
+        entering.send(None)
+
+
+async def test_after_a_long_piece_the_loop_is_left_alone_for_as_long():
+    """Ten milliseconds of work, and then ten for the others."""
+    loop = asyncio.get_running_loop()
+    turnstile = Turnstile()
+    await turnstile.enter(0.02)
+    started_s = loop.time()
+    await turnstile.enter(0.0005)
+
+    assert loop.time() - started_s >= 0.018
+
+
+async def test_who_leaves_while_waiting_holds_up_nobody():
+    """Before and after its turn has come."""
+    crowd = Crowd([0.0015] * 10)
+    await asyncio.sleep(0)
+    for n in range(1, 10, 2):
+        crowd.tasks[n].cancel()
+    await asyncio.wait_for(crowd.all_passed(), 5)
+
+    assert {0, 2, 4, 6, 8} <= set(crowd.passed)
+    await asyncio.sleep(0)
+    with pytest.raises(StopIteration):
+        crowd.turnstile.enter(0.001).send(None)
