@@ -17,6 +17,7 @@ from service.inference.turnstile import Turnstile
 
 _RETRY_AFTER_S = 2.0
 _LONG_PART_BYTES = 16 << 10
+_TELL_OF_BODY = {b"content-length", b"transfer-encoding", b"content-encoding"}
 # What these take of the event loop, about: a long part, a request, a byte of JSON.
 _LONG_PART_S = 0.0003
 _REQUEST_S = 0.0005
@@ -135,7 +136,7 @@ class ReadBody:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with its body."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or _has_no_body(scope):
             await self._app(scope, receive, send)
             return
         with self._bodies.holding() as held:
@@ -145,6 +146,12 @@ class ReadBody:
                 await error_response(error)(scope, receive, send)
                 return
             await self._app(scope, _giving(body, receive), send)
+
+
+def _has_no_body(scope: Scope) -> bool:
+    if scope["method"] not in {"GET", "HEAD"}:
+        return False
+    return not any(name in _TELL_OF_BODY for name, _ in scope["headers"])
 
 
 def _giving(body: bytes, receive: Receive) -> Receive:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import secrets
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import error_response
 from service.engine.errors import Draining
+from service.entropy import token_hex
 from service.observability.logs import FIELDS
 
 _log = logging.getLogger("service.request")
@@ -39,7 +39,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else "r_" + secrets.token_hex(12)
+        request_id = given if _REQUEST_ID.fullmatch(given) else "r_" + token_hex(12)
         fields: dict[str, object] = {}
         scope.setdefault("state", {})["log"] = fields
         started_s = time.monotonic()

@@ -15,6 +15,7 @@ from service.artifacts.pieces import read_pieces
 _NEVER_SEEN = "\U0010fffd"
 """The last code point: for private use, in no text."""
 _LONGEST_PIECE = 64
+_MOST_WITH_LOCK = 512
 
 
 class Tokenizer:
@@ -76,10 +77,14 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, as it stands: a prompt is cleaned first. Nothing is added.
 
-        Takes about a second for a million characters, without holding the interpreter's lock:
-        call it from a worker thread.
+        Takes about a second for a million characters, without holding the interpreter's lock: call
+        it from a worker thread if it is more than some.
         """
-        # `encode` holds the lock for all that time; the batch call lets go of it.
+        # `encode` holds the lock for all that time; the batch call lets go of it, and has to wait
+        # until it gets it back.
+        if len(text) <= _MOST_WITH_LOCK:
+            short: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+            return short
         [encoding] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
         ids: list[int] = encoding.ids
         return ids

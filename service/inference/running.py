@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import numpy as np
 
 from service.engine.request import Chunk, Failed, Finished, Request, TokenLogprobs
 from service.engine.stream import TokenStream
+from service.entropy import token_hex
 from service.inference.accounts import Ticket
 from service.inference.figures import TokenFigures
 from service.inference.reading import Unknown, read_row
@@ -82,7 +82,7 @@ class RunningText:
         ticket: Ticket,
         turnstile: Turnstile,
     ) -> None:
-        self.id = "g_" + secrets.token_hex(12)
+        self.id = "g_" + token_hex(12)
         self.model = model
         self.turn = turn
         self.finish_reason: FinishReason | None = None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-
 from service.engine.request import Request
+from service.entropy import randbits
 from service.inference.accounts import Accounts
 from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
@@ -107,7 +106,7 @@ class Inference:
         """
         deadline = Deadline.after(self._limits.max_timeout_s)
         served = self.models.resolve(model)
-        seed = secrets.randbits(SEED_BITS) if seed is None else seed
+        seed = randbits(SEED_BITS) if seed is None else seed
         ticket = self.accounts.accept(0)
         try:
             row, unknown = None, Unknown(pieces=() if report_unknown else None)
@@ -156,7 +155,7 @@ def _sampling(asked: TextRequest, model: ServedModel, session: Session | None) -
     """The request's own options before the model's."""
     seed = asked.seed
     if seed is None:
-        seed = session.seed if session else secrets.randbits(SEED_BITS)
+        seed = session.seed if session else randbits(SEED_BITS)
     num_logprobs = asked.logprobs
     if num_logprobs is not None:
         num_logprobs = min(num_logprobs, model.manifest.vocabulary_size)

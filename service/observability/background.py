@@ -10,6 +10,8 @@ import time
 from typing import TextIO
 
 _FLUSH_S = 1.0
+_COLLECT_S = 0.005
+_MOST_AT_ONCE = 100
 
 
 class BackgroundHandler(logging.Handler):
@@ -44,13 +46,18 @@ class BackgroundHandler(logging.Handler):
 
     def _write(self) -> None:
         while True:
-            line = self._lines.get()
+            lines = [self._lines.get()]
+            # Others come in the meantime: to wake a thread for each of them costs the server more
+            # than the lines do.
+            time.sleep(_COLLECT_S)
+            while len(lines) < _MOST_AT_ONCE and not self._lines.empty():
+                lines.append(self._lines.get())
             # What cannot be said is no reason to fail: a closed or full log is nobody's.
             with contextlib.suppress(OSError, ValueError):
-                self._stream.write(line + "\n")
-                if self._lines.empty():
-                    self._stream.flush()
-            self._lines.task_done()
+                self._stream.write("\n".join([*lines, ""]))
+                self._stream.flush()
+            for _ in lines:
+                self._lines.task_done()
             if self._num_dropped and self._lines.empty():
                 number, self._num_dropped = self._num_dropped, 0
                 self._lines.put(self.format(_dropped(number)))

@@ -7,7 +7,6 @@ an upgrade, answer errors of their own in plain text, and wait for ever for byte
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.api.errors import below_application
 from service.api.json_bytes import json_bytes
+from service.entropy import token_hex
 from service.observability.logs import FIELDS
 from service.server.connections import Connections
 
@@ -225,7 +225,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.message_event.set()
         self._rest_since_s = self.loop.time()
         body = json_bytes(below_application(status, message).model_dump())
-        request_id = "r_" + secrets.token_hex(12)
+        request_id = "r_" + token_hex(12)
         fields = {"request": request_id, "client": self.client and self.client[0], "status": status}
         _log.info("refused", extra={FIELDS: fields | {"reason": message}})
         head = [
