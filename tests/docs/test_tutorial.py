@@ -21,9 +21,7 @@ _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 @pytest.mark.timeout(300)
 def test_the_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
     """In an empty folder, Python and shell in turn; a server on a port that is free."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = _free_port()
     script = ["import subprocess"]
     blocks = [(match[1], match[2]) for match in _BLOCK.finditer(PAGE.read_text(encoding="utf-8"))]
     for language, block in blocks:
@@ -57,3 +55,12 @@ def test_the_page_runs_from_top_to_bottom(tmp_path: Path) -> None:
     assert process.returncode == 0, output[-4000:]
     assert (tmp_path / "gradients.png").exists()
     assert (tmp_path / "model_store" / "mine" / "1" / "README.md").exists()
+
+
+def _free_port() -> int:
+    """One that no connection of others is given in the half minute until the page needs it."""
+    for port in range(18_000, 19_000):
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
