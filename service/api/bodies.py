@@ -79,13 +79,13 @@ class Bodies:
                     raise Overloaded(
                         f"{self.num_bytes} bytes of requests are here already", _RETRY_AFTER_S
                     )
-                is_whole = not message.get("more_body", False)
-                if is_whole and held.num_bytes:
-                    await self._turnstile.enter(_REQUEST_S + held.num_bytes * _BYTE_S)
-                elif len(parts[-1]) > _LONG_PART_BYTES:
+                if not message.get("more_body", False):
+                    break
+                if len(parts[-1]) > _LONG_PART_BYTES:
                     await self._turnstile.enter(_LONG_PART_S)
-                if is_whole:
-                    return b"".join(parts)
+        if held.num_bytes:
+            await self._turnstile.enter(_REQUEST_S + held.num_bytes * _BYTE_S)
+        return b"".join(parts)
 
     @contextmanager
     def holding(self) -> Iterator[Held]:

@@ -77,15 +77,15 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, as it stands: a prompt is cleaned first. Nothing is added.
 
-        Takes about a second for a million characters, without holding the interpreter's lock: call
-        it from a worker thread if it is more than some.
+        Takes about a second for a million characters; of long texts without holding the
+        interpreter's lock: call it from a worker thread.
         """
-        # `encode` holds the lock for all that time; the batch call lets go of it, and has to wait
-        # until it gets it back.
+        # `encode` holds the lock all the time; the batch call lets go of it, and then waits for it
+        # behind the engines.
         if len(text) <= _MOST_WITH_LOCK:
-            short: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
-            return short
-        [encoding] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
+            encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        else:
+            [encoding] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
         ids: list[int] = encoding.ids
         return ids
 
