@@ -46,8 +46,12 @@ COPY --from=build /app/venv /app/venv
 COPY model_store model_store
 ENV LSTM_SERVE_HOST=0.0.0.0 \
     LSTM_SERVE_PORT=8000 \
-    LSTM_SERVE_MODEL_STORE=/app/model_store
+    LSTM_SERVE_MODEL_STORE=/app/model_store \
+    LSTM_SERVE_SESSION_STORE=sqlite:////app/sessions/sessions.sqlite3
+# Sessions; anyone may write, so that another user needs no chown of the volume.
+RUN mkdir -m 1777 sessions
 USER 1000:1000
+VOLUME ["/app/sessions"]
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["lstm-serve", "healthcheck"]
 STOPSIGNAL SIGTERM

@@ -137,6 +137,7 @@ def contestants(artifact: Artifact, max_tokens: int, *, with_torch: bool) -> lis
     store = str(artifact.folder.parent.parent)
     naive = ["benchmarks.naive_server", "--artifact", folder, "--way"]
     command = ["service.cli", "serve", "--model-store", store, "--models", artifact.ref]
+    command += ["--session-store", "memory://"]
     ours = Server(OURS, [*command, "--max-rows", "512", "--log-level", "warning"])
     stream = Ask(max_tokens)
     prompt = replace(stream, prompt_size=1000)

@@ -96,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     store = ModelStore(options.model_store)
     ref = str(Reference(options.model, store.versions(options.model)[-1]))
     command = ["service.cli", "serve", "--model-store", str(options.model_store), "--models", ref]
+    command += ["--session-store", "memory://"]
     command += ["--log-level", "warning", "--max-rows", "64"]
     # Its cache is full soon, so that it is not what grows.
     server = Server(ref, [*command, "--prefix-cache-bytes", str(2**22)])

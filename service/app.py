@@ -20,9 +20,13 @@ from service.artifacts.store import ModelStore
 from service.engine.limits import EngineLimits
 from service.inference.request import RequestLimits
 from service.inference.start import Inference
+from service.models.errors import CannotServe
 from service.models.loader import EngineSizes, load_models
 from service.models.registry import ModelRegistry
-from service.sessions.memory import MemorySessionStore, SessionLimits
+from service.sessions.errors import StoreTooNew
+from service.sessions.places import open_store
+from service.sessions.policy import SessionLimits
+from service.sessions.store import SessionStore
 from service.settings import Settings
 
 _EVENT_S = 0.0003
@@ -33,7 +37,8 @@ def create_app(settings: Settings) -> FastAPI:
     """The application, with every model verified, loaded and warmed up.
 
     Raises:
-        CannotServe: There is no model, none that is whole, or not the one that was named.
+        CannotServe: There is no model, none that is whole, or not the one that was named; or the
+            sessions were written by a newer program.
     """
     registry = _models(settings)
 
@@ -44,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         for model in registry:
             await model.engine.stop()
+        await inference.sessions.close()
 
     app = FastAPI(
         title="lstm-serve",
@@ -58,9 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # FastAPI's pages load their scripts from the internet
         redoc_url=None,
     )
-    inference = Inference(
-        registry, MemorySessionStore(session_limits(settings)), request_limits(settings)
-    )
+    inference = Inference(registry, _sessions(settings), request_limits(settings))
     state = app.state.service = ServiceState(
         inference=inference,
         heartbeat_timeout_s=settings.heartbeat_timeout_s,
@@ -100,6 +104,15 @@ def _add_maxima(app: FastAPI, **maxima: float) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it
+
+
+def _sessions(settings: Settings) -> SessionStore:
+    try:
+        return open_store(settings.session_store, session_limits(settings))
+    except StoreTooNew as error:
+        raise CannotServe(
+            f"sessions cannot be kept in {settings.session_store}: {error}"
+        ) from error
 
 
 def _models(settings: Settings) -> ModelRegistry:

@@ -18,6 +18,8 @@ _LINK_NAME = re.compile(
     r"|SERVICE_HOST|SERVICE_PORT(?:_\w+)?)"
 )
 
+_STORE = re.compile(r"memory://|sqlite://(?:/.+)?")
+
 _Positive = Annotated[int, Field(ge=1)]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -135,6 +137,11 @@ class Settings(StoreSettings, AddressSettings):
         60.0, description="A client that takes nothing for this long is disconnected."
     )
 
+    session_store: str = Field(
+        "sqlite://",
+        description="Where sessions are kept: `sqlite:///PATH`, a file; `sqlite://`, one in the "
+        "platform's data folder; `memory://`, gone with the server.",
+    )
     session_idle_ttl_s: _Seconds = Field(
         3600.0, description="A session ends when nobody uses it for this long."
     )
@@ -150,7 +157,7 @@ class Settings(StoreSettings, AddressSettings):
     )
     max_session_bytes: _Positive = Field(
         256 << 20,
-        description="Most memory for sessions; the longest unused ones are evicted of whoever has "
+        description="Most bytes of sessions; the longest unused ones are evicted of whoever has "
         "the most.",
     )
 
@@ -182,6 +189,13 @@ class Settings(StoreSettings, AddressSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least important log lines that are written."
     )
+
+    @field_validator("session_store")
+    @classmethod
+    def _is_a_place(cls, url: str) -> str:
+        if not _STORE.fullmatch(url):
+            raise ValueError("is none of sqlite:///PATH, sqlite:// and memory://")
+        return url
 
     @field_validator("trusted_proxies")
     @classmethod

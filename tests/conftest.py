@@ -7,6 +7,8 @@ import pytest
 # Tiny models gain nothing from a second thread, and on a busy machine the two wait for each other.
 # torch reads this when it is imported; processes that a test starts inherit it.
 os.environ["OMP_NUM_THREADS"] = "1"
+# No test leaves sessions behind in the data folder of whoever runs it.
+os.environ["LSTM_SERVE_SESSION_STORE"] = "memory://"
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,8 @@ def running(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", module, "serve", "--port", str(port), *options]
+    command = [sys.executable, "-m", module, "serve", "--port", str(port)]
+    command += ["--session-store", "memory://", *options]
     with tempfile.NamedTemporaryFile() as log:
         process = subprocess.Popen(
             command,

@@ -29,7 +29,13 @@ from service.engine.errors import (
 )
 from service.inference.errors import InvalidOption
 from service.models.errors import ModelBroken, ModelUnknown
-from service.sessions.errors import SessionBusy, SessionGone, SessionUnknown
+from service.sessions.errors import (
+    SessionBusy,
+    SessionGone,
+    SessionUnknown,
+    SessionUnusable,
+    StoreUnavailable,
+)
 
 
 class ErrorBody(BaseModel):
@@ -68,6 +74,8 @@ KINDS: dict[type[Exception], _Kind] = {
     SessionUnknown: _Kind(404, "session_not_found", "session"),
     SessionGone: _Kind(410, "session_gone", "session"),
     SessionBusy: _Kind(409, "session_busy", "session"),
+    SessionUnusable: _Kind(409, "session_unusable", "session"),
+    StoreUnavailable: _Kind(503, "sessions_unavailable"),
     Overloaded: _Kind(429, "overloaded"),
     Draining: _Kind(503, "shutting_down"),
     TimedOut: _Kind(504, "timeout", "timeout_s"),
@@ -96,14 +104,14 @@ _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _DESCRIPTIONS = {
     400: "The body is not JSON.",
     404: "No such model, or no such session.",
-    409: "Another turn is running on the session.",
+    409: "Another turn is running on the session, or it is of another model.",
     410: "The session is over; the message says why.",
     413: "The body is too large.",
     415: "The content type is not application/json, or the body is compressed.",
     422: "A field is wrong; `param` names it.",
     429: "Too much is waiting already; see Retry-After.",
     500: "The model could not be run.",
-    503: "The server is shutting down, or the model is damaged.",
+    503: "The server is shutting down, the model is damaged, or sessions cannot be kept now.",
     504: "The request's time was over.",
 }
 
@@ -157,6 +165,8 @@ def error_response(error: Exception) -> JSONResponse:
         # With jitter: clients that were refused together should not come back together.
         seconds = min(error.retry_after_s, _MAX_RETRY_AFTER_S / 1.5) * random.uniform(1, 1.5)
         headers["Retry-After"] = str(max(1, math.ceil(seconds)))
+    if isinstance(error, StoreUnavailable):
+        headers = {"Retry-After": "5"}
     if isinstance(error, Draining):
         headers = {"Retry-After": "5", "Connection": "close"}
     status = kind.status if kind else 500

@@ -6,6 +6,7 @@ a server that ignores half of a manifest would be guessing.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
@@ -202,6 +203,17 @@ class Manifest(_Part):
     def ref(self) -> str:
         """`name@version`."""
         return str(Reference(self.name, self.version))
+
+    @property
+    def fingerprint(self) -> bytes:
+        """Of what is served, 32 bytes: rows go on only in the model that they are of.
+
+        The SHA-256 of a line for each of the two files, as `sha256sum` prints it. Documents beside
+        them, and what the manifest says of them, make no difference.
+        """
+        names = (self.model_file, self.tokenizer_file)
+        lines = "".join(f"{self.files[name].sha256}  {name}\n" for name in names)
+        return hashlib.sha256(lines.encode()).digest()
 
     @property
     def state_width(self) -> int:

@@ -17,6 +17,7 @@ from service.engine.rows.job import Job
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.rows.rows import Rows
 from service.engine.stream import TokenStream
+from service.rows.row import RowShape
 from service.runtime.decoder import Decoder
 
 _log = logging.getLogger(__name__)
@@ -134,6 +135,11 @@ class Engine:
     def num_requests(self) -> int:
         """Requests that have not ended."""
         return len(self._rows.jobs) + self._inbox.num_commands
+
+    @property
+    def row_shape(self) -> RowShape:
+        """Of this model's rows."""
+        return self._rows.row_shape
 
     @property
     def status(self) -> EngineStatus:

@@ -202,7 +202,7 @@ class RunningText:
 
     async def _finish(self, piece: Piece, reason: FinishReason, row: Row | None) -> Delta:
         if self.turn:
-            await self.turn.commit(row or await self._row_at_stop())
+            await self.turn.commit(self.model.kept(row or await self._row_at_stop()))
         self._stream.close()
         self._ticket.finish()
         self.finish_reason = reason

@@ -15,9 +15,11 @@ from service.inference.turn import Turn
 from service.inference.turnstile import Turnstile
 from service.models.registry import ModelRegistry, ServedModel
 from service.runtime.sampling import Sampling
-from service.sessions.session import Session
+from service.sessions.session import Session, SessionKey
 from service.sessions.store import SessionStore
 
+_COMMIT_S = 30.0
+"""A turn's lease is longer than its request may take by this: for the commit at its end."""
 SEED_BITS = 53
 """Of drawn seeds: what a reader of JSON keeps of a number. Given ones may have 63."""
 
@@ -49,10 +51,12 @@ class Inference:
         try:
             async with deadline.bounding():
                 if asked.session is not None:
-                    turn = Turn(self.sessions, await self.sessions.begin_turn(asked.session))
+                    key = SessionKey(asked.identity.owner, asked.session)
+                    lease_s = deadline.time_left_s + _COMMIT_S
+                    turn = Turn(self.sessions, await self.sessions.begin(key, lease_s=lease_s))
                 session = turn.session if turn else None
                 model = self._model_of(asked.model, session)
-                past = session.row if session else None
+                past = model.row_of(turn.lease) if turn else None
                 stop = _cleaned(asked.stop, model)
                 prompt_T, unknown = await self._prompts.encode(
                     model,
@@ -126,7 +130,10 @@ class Inference:
                 )
                 row = await read_row(served.engine.submit(request))
             session = await self.sessions.create(
-                owner=identity.owner, model=served.ref, row=row, seed=seed
+                owner=identity.owner,
+                model=served.ref,
+                row=None if row is None else served.kept(row),
+                seed=seed,
             )
             return session, unknown
         finally:

@@ -8,32 +8,39 @@ import numpy as np
 
 from service.rows.arrays import Int64
 from service.rows.row import Row
-from service.sessions.session import Session
+from service.sessions.session import KeptRow, Lease
 from service.sessions.store import SessionStore
 
 
 class Turn:
-    """Holds a session from `begin_turn` until `commit` or `abandon`, whichever comes first."""
+    """Holds a session from `begin` until `commit` or `abandon`, whichever comes first.
 
-    def __init__(self, sessions: SessionStore, session: Session) -> None:
-        self.session = session
+    Attributes:
+        lease: What was reserved.
+        session: As it was when the turn began, and after `commit` as it is then.
+    """
+
+    def __init__(self, sessions: SessionStore, lease: Lease) -> None:
+        self.lease = lease
+        self.session = lease.session
         self._sessions = sessions
         self._open = True
 
-    async def commit(self, row: Row) -> None:
+    async def commit(self, row: KeptRow) -> None:
         """The session goes on from `row`.
 
         Raises:
             SessionGone: It was deleted meanwhile.
+            StoreUnavailable: It cannot be kept; the session is as it was.
         """
-        self.session = await self._sessions.commit_turn(self.session, row)
+        self.session = await self._sessions.commit(self.lease, row)
         self._open = False
 
     async def abandon(self) -> None:
         """Leave the session as it was; harmless after a commit."""
         if self._open:
             self._open = False
-            await self._sessions.abandon_turn(self.session)
+            await self._sessions.release(self.lease)
 
 
 def counted_as_generated(row: Row, past: Row | None, generated_T: Int64) -> Row:

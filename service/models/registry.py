@@ -11,6 +11,10 @@ from service.artifacts.reference import Reference
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.worker import Engine
 from service.models.errors import ModelBroken, ModelUnknown
+from service.rows.codec import RowUnreadable, decode_row, encode_row
+from service.rows.row import Row
+from service.sessions.errors import SessionUnusable
+from service.sessions.session import KeptRow, Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,25 @@ class ServedModel:
     def ref(self) -> str:
         """`name@version`."""
         return self.manifest.ref
+
+    def kept(self, row: Row) -> KeptRow:
+        """A row of this model, as sessions keep it."""
+        return KeptRow(encode_row(row, self.manifest.fingerprint), row.num_tokens)
+
+    def row_of(self, lease: Lease) -> Row | None:
+        """The row that a session's turn goes on from; None before its first token.
+
+        Raises:
+            SessionUnusable: It is not of this model, or damaged.
+        """
+        if lease.row is None:
+            return None
+        try:
+            return decode_row(lease.row, self.engine.row_shape, self.manifest.fingerprint)
+        except RowUnreadable as error:
+            raise SessionUnusable(
+                f"session {lease.session.id} cannot go on with {self.ref}: {error}"
+            ) from error
 
 
 class ModelRegistry:

@@ -1,9 +1,11 @@
 """What can be wrong with a session.
 
 SessionError
-├── SessionUnknown     there never was one of this id
-├── SessionGone        there was: expired, evicted, deleted; the message says which
-└── SessionBusy        another turn is running on it
+├── SessionUnknown      there never was one of this id, or it is somebody else's
+├── SessionGone         there was: expired, evicted, deleted; the message says which
+├── SessionBusy         another turn is running on it
+├── SessionUnusable     what is kept of it is not of the model that is served
+└── StoreUnavailable    the place where sessions are kept cannot be read or written now
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ class SessionError(Exception):
 
 
 class SessionUnknown(SessionError):
-    """There never was a session of this id."""
+    """There never was a session of this id, or it is somebody else's."""
 
 
 class SessionGone(SessionError):
@@ -23,3 +25,15 @@ class SessionGone(SessionError):
 
 class SessionBusy(SessionError):
     """Another turn is running on the session."""
+
+
+class SessionUnusable(SessionError):
+    """What is kept of the session does not belong to the model that is served, or is damaged."""
+
+
+class StoreUnavailable(SessionError):
+    """Sessions cannot be read or written now; the message says why. Nothing was changed."""
+
+
+class StoreTooNew(Exception):
+    """The store was written by a newer program, and is left as it is."""

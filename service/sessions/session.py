@@ -5,7 +5,19 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from service.rows.row import Row
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """Which session, and who asks for it.
+
+    Attributes:
+        owner: Who asks. A session that was made with an API key is there for that key only; one
+            that was made without is there for everybody who knows its id.
+        id: Of the session.
+    """
+
+    owner: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +25,13 @@ class Session:
     """A text that can be continued; a value, replaced as a whole by every turn.
 
     Attributes:
-        id: Unguessable: who knows it may use it.
+        id: Unguessable.
         owner: Whose it is.
-        model: `name@version` that its state belongs to.
-        row: State, next logits and counts after the last committed token; None before the first.
+        model: `name@version` that its row belongs to.
         seed: What turns draw with unless they bring their own seed.
         version: Number of committed turns.
+        num_tokens: Length of the text in tokens.
+        num_bytes: Of its row, as it is kept; 0 before the first token.
         created_s: Unix time.
         used_s: Unix time of the last commit.
     """
@@ -26,21 +39,40 @@ class Session:
     id: str
     owner: str
     model: str
-    row: Row | None
     seed: int
     version: int
+    num_tokens: int
+    num_bytes: int
     created_s: float
     used_s: float
 
-    @property
-    def num_tokens(self) -> int:
-        """Length of the text in tokens."""
-        return self.row.num_tokens if self.row else 0
 
-    @property
-    def num_bytes(self) -> int:
-        """Memory that it takes."""
-        return self.row.num_bytes if self.row else 0
+@dataclass(frozen=True, slots=True)
+class KeptRow:
+    """A session's row as it is kept.
+
+    Attributes:
+        content: Of `encode_row`.
+        num_tokens: Length of the text in tokens.
+    """
+
+    content: bytes
+    num_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A session that is reserved for one turn.
+
+    Attributes:
+        session: As it was when the turn began.
+        row: What the turn goes on from; None before the first token.
+        fence: Of this reservation. A later one has a higher number, and this one is void then.
+    """
+
+    session: Session
+    row: bytes | None
+    fence: int
 
 
 def new_session_id() -> str:

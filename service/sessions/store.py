@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from service.rows.row import Row
-from service.sessions.session import Session
+from service.sessions.session import KeptRow, Lease, Session, SessionKey
 
 
 class SessionStore(Protocol):
     """Keeps sessions; one turn at a time on each.
 
-    A turn is a transaction: between `begin_turn` and `commit_turn` nobody else can begin one, and
-    the session stays what it was until the commit. A `commit_turn` that does not fail, or an
-    `abandon_turn`, follows every `begin_turn`.
+    A turn is a transaction: between `begin` and `commit` nobody else can begin one, and the session
+    stays what it was until the commit. A `commit` that does not fail, or a `release`, follows every
+    `begin`; where it cannot, the lease ends by itself.
 
-    All methods raise SessionUnknown for an id that never was, and SessionGone, with the reason, for
-    one that is over.
+    All methods raise SessionUnknown for an id that never was or that is not for whoever asks,
+    SessionGone, with the reason, for one that is over, and StoreUnavailable when nothing can be
+    read or written now.
     """
 
-    async def create(self, *, owner: str, model: str, row: Row | None, seed: int) -> Session:
+    @property
+    def fault(self) -> str | None:
+        """Why nothing could be read or written when that was last tried."""
+
+    async def create(self, *, owner: str, model: str, row: KeptRow | None, seed: int) -> Session:
         """Keep a new session; may evict one of whoever has the most, not used for longest."""
 
-    async def get(self, session_id: str) -> Session:
+    async def get(self, key: SessionKey) -> Session:
         """Look at a session; does not count as use."""
 
     async def page(
@@ -39,21 +43,32 @@ class SessionStore(Protocol):
             The sessions, and whether there are more.
         """
 
-    async def delete(self, session_id: str) -> None:
+    async def delete(self, key: SessionKey) -> None:
         """End a session; a turn that runs on it will fail to commit."""
 
-    async def begin_turn(self, session_id: str) -> Session:
+    async def begin(self, key: SessionKey, *, lease_s: float) -> Lease:
         """Reserve a session for one turn.
+
+        Args:
+            key: Which.
+            lease_s: The turn will be over by then; if not, others may begin one.
 
         Raises:
             SessionBusy: Another turn is running.
         """
 
-    async def commit_turn(self, session: Session, row: Row) -> Session:
-        """End a turn: the session now goes on from `row`; returns the new session."""
+    async def commit(self, lease: Lease, row: KeptRow) -> Session:
+        """End a turn: the session now goes on from `row`; returns the new session.
 
-    async def abandon_turn(self, session: Session) -> None:
+        Raises:
+            SessionBusy: The lease is over, and somebody else has begun a turn.
+        """
+
+    async def release(self, lease: Lease) -> None:
         """End a turn and leave the session as it was; never fails."""
 
     def expires_s(self, session: Session) -> float:
         """Unix time at which a session will be over if nobody uses it."""
+
+    async def close(self) -> None:
+        """Finish what has begun; nothing may be asked any more."""

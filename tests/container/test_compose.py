@@ -176,25 +176,29 @@ def _free_port() -> int:
 
 
 def test_a_dead_engine_brings_the_container_back(stack: Stack):
-    """The process ends with status 1, and compose starts it again by itself."""
+    """The process ends with status 1, compose starts it again by itself, and sessions are there."""
     compose = Compose("tests/container/failing-engine.yml")
     try:
         compose("up", "--detach", "serve")
         container = compose("ps", "--quiet", "serve")
         _wait_until_healthy(container)
+        url = f"http://127.0.0.1:{compose.port}"
+        session = httpx.post(f"{url}/sessions", json={}, timeout=60).json()["id"]
+        turn = {"session": session, "max_tokens": 20}
+        httpx.post(f"{url}/generate", json=turn, timeout=60).raise_for_status()
         _docker("exec", container, "touch", "/tmp/die")
         deadline_s = time.monotonic() + 60
         while _docker("inspect", "--format", "{{.RestartCount}}", container) == "0":
             assert time.monotonic() < deadline_s, "it was never started again"
             time.sleep(0.5)
         _wait_until_healthy(container)
-        url = f"http://127.0.0.1:{compose.port}/generate"
-        answer = httpx.post(url, json=REQUEST, timeout=60)
+        answer = httpx.post(f"{url}/generate", json=turn, timeout=60)
+        kept = httpx.get(f"{url}/sessions/{session}", timeout=60).json()
         log = subprocess.run(
             ["docker", "logs", container], capture_output=True, text=True, check=True
         )
     finally:
         compose("down", "--volumes", "--remove-orphans")
 
-    assert 200 == answer.status_code
+    assert (200, 2) == (answer.status_code, kept["version"])
     assert "to be started again" in log.stderr

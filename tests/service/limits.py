@@ -6,7 +6,7 @@ from typing import Any
 from service import app
 from service.engine.limits import EngineLimits
 from service.inference.request import RequestLimits
-from service.sessions.memory import SessionLimits
+from service.sessions.policy import SessionLimits
 from service.settings import Settings
 
 

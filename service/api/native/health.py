@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service.api.errors import ErrorBody
 from service.api.state import ServiceState, State
@@ -32,6 +32,9 @@ class HealthReport(BaseModel):
     status: str
     models: dict[str, EngineReport]
     broken: dict[str, str]
+    sessions: str | None = Field(
+        None, description="Why sessions cannot be read or written; other texts do not need them."
+    )
     error: ErrorBody | None = None
 
 
@@ -83,6 +86,7 @@ def _report(state: ServiceState, code: str | None = None, reason: str = "") -> J
             for name, engine in _engines(state).items()
         },
         broken=state.inference.models.broken,
+        sessions=state.inference.sessions.fault,
         error=ErrorBody(code=code, message=reason) if code else None,
     )
     return JSONResponse(report.model_dump(exclude_none=code is None), 503 if code else 200)

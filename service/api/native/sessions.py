@@ -18,7 +18,7 @@ from service.api.native.schemas import (
     SessionResponse,
 )
 from service.api.state import State, accepts_work
-from service.sessions.session import Session
+from service.sessions.session import Session, SessionKey
 from service.sessions.store import SessionStore
 
 router = APIRouter(route_class=JsonRoute, prefix="/sessions", tags=["sessions"])
@@ -72,10 +72,10 @@ async def list_sessions(
     summary="Look at a session",
     responses=responses(404, 410),
 )
-async def get_session(session_id: str, state: State) -> SessionResponse:
+async def get_session(session_id: str, request: Request, state: State) -> SessionResponse:
     """One session; looking does not count as use."""
     store = state.inference.sessions
-    return _response(await store.get(session_id), store)
+    return _response(await store.get(_key(request, session_id)), store)
 
 
 @router.delete(
@@ -84,10 +84,14 @@ async def get_session(session_id: str, state: State) -> SessionResponse:
     summary="Delete a session",
     responses=responses(404, 410),
 )
-async def delete_session(session_id: str, state: State) -> Response:
+async def delete_session(session_id: str, request: Request, state: State) -> Response:
     """End a session; a turn that runs on it fails with `session_gone`."""
-    await state.inference.sessions.delete(session_id)
+    await state.inference.sessions.delete(_key(request, session_id))
     return Response(status_code=204)
+
+
+def _key(request: Request, session_id: str) -> SessionKey:
+    return SessionKey(identity_of(request).owner, session_id)
 
 
 def _response(session: Session, store: SessionStore) -> SessionResponse:

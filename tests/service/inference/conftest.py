@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from service.artifacts.store import ModelStore
@@ -7,7 +9,7 @@ from service.inference.start import Inference
 from service.models.registry import ModelRegistry, ServedModel
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.step import StepGraph
-from service.sessions.memory import MemorySessionStore
+from service.sessions.sqlite.store import SqliteSessionStore
 from tests import tiny_model
 from tests.service.limits import engine_limits, request_limits, session_limits
 
@@ -46,7 +48,7 @@ async def inference(served):
         model.engine.start()
     yield Inference(
         ModelRegistry(served, "tiny", {}),
-        MemorySessionStore(session_limits()),
+        await asyncio.to_thread(SqliteSessionStore, None, session_limits()),
         request_limits(max_tokens=500, max_prompt_tokens=50, max_timeout_s=60),
     )
     for model in served:

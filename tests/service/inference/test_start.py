@@ -10,6 +10,7 @@ from service.inference import reading
 from service.inference.errors import InvalidOption
 from service.inference.request import TextRequest
 from service.models.errors import ModelUnknown
+from service.sessions.session import SessionKey
 from tests.service.inference.texts import generate
 
 
@@ -98,7 +99,7 @@ async def test_a_session_belongs_to_its_model(inference):
     with pytest.raises(ModelUnknown):
         await inference.start(TextRequest(model="absent"))
 
-    assert "other@1" == (await inference.sessions.get(session.id)).model
+    assert "other@1" == (await inference.sessions.get(SessionKey("", session.id))).model
     await generate(inference, session=session.id, model="other")
 
 

@@ -14,7 +14,8 @@ from service.inference.request import TextRequest
 from service.inference.start import Inference
 from service.models.registry import ModelRegistry, ServedModel
 from service.runtime.step import StepGraph
-from service.sessions.memory import MemorySessionStore
+from service.sessions.session import SessionKey
+from service.sessions.sqlite.store import SqliteSessionStore
 from tests import tiny_model
 from tests.service.engine.engines import GatedDecoder, until
 from tests.service.limits import engine_limits, request_limits, session_limits
@@ -46,7 +47,7 @@ async def inference(served, decoder):
     served.engine.start()
     yield Inference(
         ModelRegistry([served], "tiny", {}),
-        MemorySessionStore(session_limits()),
+        await asyncio.to_thread(SqliteSessionStore, None, session_limits()),
         request_limits(max_tokens=500, max_prompt_tokens=50, max_timeout_s=60),
     )
     decoder.open()
@@ -86,7 +87,7 @@ async def test_a_turn_that_was_shown_to_its_stop_string_commits(
     delta = await shown
 
     assert ("stop", text[: text.index(stop)]) == (delta.finish_reason, delta.text)
-    after = await inference.sessions.get(session.id)
+    after = await inference.sessions.get(SessionKey("", session.id))
     assert session.num_tokens + text.index(stop) == after.num_tokens
     if trouble == "a full inbox":
         assert 5 == (await other.collect()).num_tokens
@@ -121,7 +122,7 @@ async def test_a_turn_that_cannot_be_committed_leaves_the_session_free(
         raise OSError("the disk is full")
 
     with monkeypatch.context() as broken:
-        broken.setattr(inference.sessions, "commit_turn", fail)
+        broken.setattr(inference.sessions, "commit", fail)
         running = await inference.start(TextRequest("", 5, session=session.id))
         with pytest.raises(OSError, match="full"):
             await running.collect()
@@ -130,4 +131,5 @@ async def test_a_turn_that_cannot_be_committed_leaves_the_session_free(
 
     running = await inference.start(TextRequest("", 5, session=session.id))
     await running.collect()
-    assert session.num_tokens + 5 == (await inference.sessions.get(session.id)).num_tokens
+    after = await inference.sessions.get(SessionKey("", session.id))
+    assert session.num_tokens + 5 == after.num_tokens

@@ -10,7 +10,8 @@ from service.inference.request import TextRequest
 from service.inference.turn import counted_as_generated
 from service.runtime.sampling import Sampling, SamplingOptions
 from service.sessions.errors import SessionBusy
-from tests.service.inference.texts import bits, generate
+from service.sessions.session import SessionKey
+from tests.service.inference.texts import bits, generate, row_of
 
 _PENALTIES = {"repetition_penalty": 1.3, "presence_penalty": 0.5, "frequency_penalty": 0.25}
 
@@ -27,7 +28,7 @@ async def test_two_turns_are_one_run(inference, options):
     both = await generate(inference, max_tokens=40, session=whole.id, **options)
 
     assert both.text == first.text + second.text
-    rows = [(await inference.sessions.get(s.id)).row for s in (split, whole)]
+    rows = [await row_of(inference, s) for s in (split, whole)]
     assert bits(rows[0]) == bits(rows[1])
 
 
@@ -45,7 +46,7 @@ async def test_a_turn_that_stopped_is_a_run_that_ended_there(inference):
         await generate(inference, max_tokens=cut, session=exact.id, **_PENALTIES)
 
     assert ("stop", text[:cut]) == (delta.finish_reason, delta.text)
-    rows = [(await inference.sessions.get(s.id)).row for s in (stopped, exact)]
+    rows = [await row_of(inference, s) for s in (stopped, exact)]
     assert bits(rows[0]) == bits(rows[1])
 
 
@@ -70,7 +71,7 @@ async def test_a_stop_inside_a_token_leaves_the_shown_half(inference):
     ids = np.array([*model.tokenizer.encode("ro"), *whole])
     request = Request(ids, 0, Sampling(seed=7), timeout_s=60, return_row=True)
     row = counted_as_generated(await read_row(model.engine.submit(request)), None, np.array(whole))
-    assert bits(row) == bits((await inference.sessions.get(session.id)).row)
+    assert bits(row) == bits(await row_of(inference, session))
 
 
 async def test_half_a_character_at_the_end_belongs_to_the_text(inference):
@@ -92,19 +93,20 @@ async def test_half_a_character_at_the_end_belongs_to_the_text(inference):
     assert "�" == whole.text[-1]
     assert ("length", n + 1) == (whole.finish_reason, whole.usage.completion_tokens)
     assert ("stop", whole.text[:-3]) == (cut.finish_reason, cut.text)
-    rows = [(await inference.sessions.get(s.id)).row for s in (stopped, exact)]
+    rows = [await row_of(inference, s) for s in (stopped, exact)]
     assert bits(rows[0]) == bits(rows[1])
 
 
 async def test_a_stop_before_any_text_leaves_the_session_where_it_was(inference):
     """Nothing was read and nothing shown."""
     session, _ = await inference.create_session(prompt="Ro", model=None, seed=7)
+    before = await row_of(inference, session)
     text = (await generate(inference, "Ro", max_tokens=3)).text
 
     delta = await generate(inference, session=session.id, stop=(text,))
 
     assert ("stop", "") == (delta.finish_reason, delta.text)
-    assert bits(session.row) == bits((await inference.sessions.get(session.id)).row)
+    assert bits(before) == bits(await row_of(inference, session))
 
 
 async def test_a_turn_that_is_left_changes_nothing(inference):
@@ -115,7 +117,7 @@ async def test_a_turn_that_is_left_changes_nothing(inference):
         await inference.start(TextRequest(session=session.id))
     await running.close()
 
-    assert session == await inference.sessions.get(session.id)
+    assert session == await inference.sessions.get(SessionKey("", session.id))
     await generate(inference, session=session.id)
 
 
@@ -125,4 +127,4 @@ async def test_a_turn_over_its_time_changes_nothing(inference):
     with pytest.raises(EngineError):
         await generate(inference, max_tokens=500, session=session.id, timeout_s=1e-9)
 
-    assert session == await inference.sessions.get(session.id)
+    assert session == await inference.sessions.get(SessionKey("", session.id))

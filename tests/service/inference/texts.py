@@ -6,6 +6,7 @@ import numpy as np
 
 from service.inference.request import TextRequest
 from service.runtime.sampling import SamplingOptions
+from service.sessions.session import SessionKey
 
 
 async def generate(inference, prompt="", max_tokens=20, **options):
@@ -18,6 +19,13 @@ async def generate(inference, prompt="", max_tokens=20, **options):
         return await running.collect()
     finally:
         await running.close()
+
+
+async def row_of(inference, session):
+    """The row that a session goes on from."""
+    lease = await inference.sessions.begin(SessionKey("", session.id), lease_s=9)
+    await inference.sessions.release(lease)
+    return inference.models.resolve(session.model).row_of(lease)
 
 
 def bits(row):

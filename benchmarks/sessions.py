@@ -1,0 +1,198 @@
+"""What keeping sessions costs: by their number, and by the kind of store.
+
+    python -m benchmarks.sessions [--many 100000] [--rounds 5] [--json FILE]
+
+First a file with 100 sessions of the bundled model's size beside one with many: medians of the
+times to create one, to begin and commit a turn, and to list a page of 100; what they take on the
+disk and of the process's memory. Then servers with each kind of store, in turn: turns of 64 tokens
+of 64 sessions at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from benchmarks.contestants import Server
+from benchmarks.machine import describe_machine, headline
+from service.rows.codec import encode_row
+from service.rows.row import Row, RowShape
+from service.sessions.policy import SessionLimits
+from service.sessions.session import KeptRow, SessionKey
+from service.sessions.sqlite.store import SqliteSessionStore
+
+_SHAPE = RowShape(2048, 66)
+_LIMITS = SessionLimits(1e9, 1e9, 10**9, 10**15, 10**9)
+_ONE_BY_ONE = 200
+_CLIENTS = 64
+_TURN_TOKENS = 64
+_TURN_S = 6.0
+
+
+def _row(seed: int) -> KeptRow:
+    rng = np.random.default_rng(seed)
+    state_W = rng.standard_normal(_SHAPE.state_width).astype(np.float32)
+    logits_V = rng.standard_normal(_SHAPE.vocabulary_size).astype(np.float32)
+    present_V = np.ones(_SHAPE.vocabulary_size, np.bool_)
+    counts_V = np.full(_SHAPE.vocabulary_size, 9, np.int32)
+    row = Row(state_W, logits_V, present_V, counts_V, 500)
+    return KeptRow(encode_row(row, bytes(32)), row.num_tokens)
+
+
+class Kept:
+    """A file with so many sessions, a hundred of each owner."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.path = folder / f"{number}.sqlite3"
+        self.number = number
+        self.rows = [_row(seed) for seed in range(8)]
+        self.store = SqliteSessionStore(self.path, _LIMITS)
+        self.keys: list[SessionKey] = []
+
+    async def fill(self) -> None:
+        """Create them, some hundred at a time."""
+        while len(self.keys) < self.number:
+            batch = range(len(self.keys), min(self.number, len(self.keys) + 500))
+            made = await asyncio.gather(*(self._create(n) for n in batch))
+            self.keys += made
+
+    async def _create(self, n: int) -> SessionKey:
+        owner = f"owner {n % (self.number // 100)}"  # so that each has a page of them
+        row = self.rows[n % len(self.rows)]
+        session = await self.store.create(owner=owner, model="m@1", row=row, seed=n)
+        return SessionKey(owner, session.id)
+
+    async def measure(self) -> dict[str, float]:
+        """Medians in milliseconds, one after the other."""
+        places = np.random.default_rng(1).integers(0, len(self.keys), _ONE_BY_ONE)
+        keys = [self.keys[place] for place in places]
+
+        async def turn(n: int) -> None:
+            lease = await self.store.begin(keys[n], lease_s=60)
+            await self.store.commit(lease, self.rows[n % len(self.rows)])
+
+        async def look(n: int) -> None:
+            await self.store.page(keys[n].owner, older_than_s=None, limit=100)
+
+        return {
+            "create": await _median_ms(self._create),
+            "turn": await _median_ms(turn),
+            "list": await _median_ms(look),
+        }
+
+
+async def _median_ms(work: Callable[[int], Awaitable[Any]]) -> float:
+    times_s = []
+    for n in range(_ONE_BY_ONE):
+        started_s = time.perf_counter()
+        await work(n)
+        times_s.append(time.perf_counter() - started_s)
+    return statistics.median(times_s) * 1000
+
+
+async def by_number(folder: Path, many: int, rounds: int) -> dict[str, Any]:
+    """Times at 100 and at `many`, in turn; and what the many take."""
+    few, full = await asyncio.to_thread(lambda: (Kept(folder, 100), Kept(folder, many)))
+    await few.fill()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    await full.fill()
+    grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    found: dict[str, list[tuple[float, float]]] = {}
+    for _ in range(rounds):
+        small, large = await few.measure(), await full.measure()
+        for name in small:
+            found.setdefault(name, []).append((small[name], large[name]))
+    result: dict[str, Any] = {"sessions": many, "memory_mb": round(grown_kb / 1024, 1)}
+    for name, pairs in found.items():
+        at_few, at_many = (statistics.median(column) for column in zip(*pairs, strict=True))
+        ratio = statistics.median(large / small for small, large in pairs)
+        result[name] = {"100": round(at_few, 3), str(many): round(at_many, 3), "ratio": ratio}
+        print(f"{name:7} {at_few:.3f} ms at 100, {at_many:.3f} at {many:,}: {ratio:.2f} times")
+    await few.store.close()
+    await full.store.close()
+    num_bytes = full.path.stat().st_size
+    result["bytes_each"] = round(num_bytes / many)
+    print(
+        f"on the disk {num_bytes / many:,.0f} bytes a session, in memory {grown_kb / 1024:.1f} MB"
+    )
+    return result
+
+
+async def turns_per_s(port: int, duration_s: float) -> float:
+    """Turns of 64 sessions at a time, from a running server."""
+    limits = httpx.Limits(max_connections=_CLIENTS)
+    url = f"http://127.0.0.1:{port}"
+    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
+        answers = await asyncio.gather(
+            *(client.post("/sessions", json={"prompt": "ROMEO:"}) for _ in range(_CLIENTS))
+        )
+        num_turns = 0
+        end_s = time.perf_counter() + duration_s
+
+        async def talk(session: str) -> None:
+            nonlocal num_turns
+            body = {"session": session, "prompt": "\n", "max_tokens": _TURN_TOKENS}
+            while time.perf_counter() < end_s:
+                (await client.post("/generate", json=body)).raise_for_status()
+                num_turns += 1
+
+        await asyncio.gather(*(talk(answer.json()["id"]) for answer in answers))
+        return num_turns / duration_s
+
+
+def by_store(folder: Path, rounds: int) -> dict[str, float]:
+    """Turns a second with each kind of store, in turn; ratios to those in memory."""
+    urls = {"memory": "memory://", "sqlite": f"sqlite:///{folder}/turns.sqlite3"}
+    found: dict[str, list[float]] = {name: [] for name in urls}
+    with ExitStack() as stack:
+        servers = {}
+        for name, url in urls.items():
+            command = ["service.cli", "serve", "--models", "shakespeare", "--session-store", url]
+            servers[name] = Server(name, [*command, "--log-level", "warning"])
+            stack.enter_context(servers[name].running())
+        for n in range(rounds):
+            order = list(urls) if n % 2 else list(urls)[::-1]
+            for name in order:
+                found[name].append(asyncio.run(turns_per_s(servers[name].port, _TURN_S)))
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    ratio = statistics.median(
+        each / other for each, other in zip(found["sqlite"], found["memory"], strict=True)
+    )
+    kept, forgotten = medians["sqlite"], medians["memory"]
+    print(f"turns/s: {forgotten:.0f} in memory, {kept:.0f} in a file: {ratio:.2f}")
+    return {**medians, "ratio": ratio}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--many", type=int, default=100_000, metavar="N", help="default 100000")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default 5")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    options = parser.parse_args(arguments)
+    machine = describe_machine()
+    print(headline(machine), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = asyncio.run(by_number(Path(folder), options.many, options.rounds))
+        turns = by_store(Path(folder), options.rounds)
+    if options.json:
+        report = {"machine": machine, "by_number": numbers, "turns_per_s": turns}
+        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

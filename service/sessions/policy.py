@@ -1,0 +1,74 @@
+"""How long sessions live, and who makes room: rules for all stores, of numbers only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MAX_TOMBSTONES = 65_536
+"""Sessions that are over of which a store remembers why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Bounds of a session store.
+
+    Attributes:
+        idle_ttl_s: A session is over when it was not used for this long.
+        max_age_s: And when it is this old, however much it is used.
+        max_sessions: More than these, and some are evicted.
+        max_bytes: The same for their rows.
+        max_owner_sessions: The same for those of one owner.
+    """
+
+    idle_ttl_s: float
+    max_age_s: float
+    max_sessions: int
+    max_bytes: int
+    max_owner_sessions: int
+
+    def expires_s(self, created_s: float, used_s: float) -> float:
+        """Unix time at which a session is over if nobody uses it."""
+        return min(used_s + self.idle_ttl_s, created_s + self.max_age_s)
+
+    def why_over(self, created_s: float, used_s: float, now_s: float) -> str | None:
+        """Why a session's time is over; None if it is not. It never is under a running turn."""
+        if used_s + self.idle_ttl_s <= now_s:
+            return f"it was not used for {self.idle_ttl_s:g} s"
+        if created_s + self.max_age_s <= now_s:
+            return f"it was older than {self.max_age_s:g} s"
+        return None
+
+
+EVICTED = "it was evicted to make room, as the longest unused one of its owner"
+DELETED = "it was deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What somebody has, or all together have."""
+
+    num_sessions: int = 0
+    num_bytes: int = 0
+
+
+def excess(own: Holding, together: Holding, limits: SessionLimits) -> str | None:
+    """What there is too much of: sessions of the `owner`, `sessions` of all, or their `bytes`.
+
+    For the first, the owner's own longest unused session goes. For the others, one of whoever has
+    the most of it: so nobody who has little loses it to somebody who hoards.
+    """
+    if own.num_sessions > limits.max_owner_sessions:
+        return "owner"
+    if together.num_sessions > limits.max_sessions:
+        return "sessions"
+    if together.num_bytes > limits.max_bytes:
+        return "bytes"
+    return None
+
+
+def may_use(asker: str, owner: str) -> bool:
+    """Whether a session is there for whoever asks.
+
+    Without a key, its unguessable id is all that protects a session: addresses change.
+    """
+    return asker == owner or not owner.startswith("key:")

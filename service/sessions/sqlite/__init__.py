@@ -1,0 +1,1 @@
+"""Sessions in an SQLite database: a file, or in memory."""

@@ -1,0 +1,175 @@
+"""An SQLite database in a thread of its own, which the event loop never waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from service.sessions.errors import StoreUnavailable
+from service.sessions.sqlite.schema import migrate
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+_MOST_AT_ONCE = 256
+_BUSY_S = 5.0
+_CACHE_KB = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[sqlite3.Connection], Any]
+    answer: asyncio.Future[Any]
+
+
+class Database:
+    """Runs what it is given in transactions.
+
+    All that waits at one moment is one transaction: under load, a disk that takes milliseconds to
+    confirm a commit confirms many turns at once. What fails by itself takes nobody along.
+
+    With a file, a commit that has returned survives the end of the process and, as far as the disk
+    keeps what it confirms, a loss of power (WAL with `synchronous = FULL`: the log is flushed at
+    each commit, https://sqlite.org/pragma.html#pragma_synchronous).
+
+    Args:
+        path: Of the file; None: in memory, and gone with this object.
+
+    Raises:
+        StoreTooNew: It was written by a newer program.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.fault: str | None = None
+        self._path = path
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._connection: sqlite3.Connection | None = None
+        try:
+            self._connection = self._connect()
+        except (sqlite3.Error, OSError) as error:
+            self._fail(error)
+        self._thread = threading.Thread(target=self._run, name="sessions", daemon=True)
+        self._thread.start()
+
+    async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do `work` in a transaction, in the thread.
+
+        Raises:
+            Exception: What `work` raised, which has changed nothing.
+            StoreUnavailable: The database cannot be read or written now; nothing was changed.
+        """
+        answer: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(work, answer))
+        return await answer
+
+    def post(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+        """Do `work`, some time; nobody waits for it."""
+        answer = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._jobs.put(_Job(work, answer))
+
+    async def close(self) -> None:
+        """Do what was asked for, and end the thread."""
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    # In the thread
+
+    def _run(self) -> None:
+        is_over = False
+        while not is_over:
+            jobs = [self._jobs.get()]
+            with suppress(queue.Empty):
+                while len(jobs) < _MOST_AT_ONCE:
+                    jobs.append(self._jobs.get_nowait())
+            is_over = None in jobs
+            self._answer([job for job in jobs if job is not None])
+        if self._connection is not None:
+            self._connection.close()
+
+    def _answer(self, jobs: list[_Job]) -> None:
+        outcomes: list[tuple[Any, BaseException | None]]
+        try:
+            outcomes = self._transact(jobs)
+            self.fault = None
+        except (sqlite3.Error, OSError) as error:
+            self._fail(error)
+            failure = StoreUnavailable(f"sessions cannot be read or written now: {error}")
+            outcomes = [(None, failure)] * len(jobs)
+        for job, (result, failed) in zip(jobs, outcomes, strict=True):
+            # A loop that is closed has nobody who waits.
+            with suppress(RuntimeError):
+                job.answer.get_loop().call_soon_threadsafe(_settle, job.answer, result, failed)
+
+    def _transact(self, jobs: list[_Job]) -> list[tuple[Any, BaseException | None]]:
+        if self._connection is None:
+            self._connection = self._connect()
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        outcomes = [self._do(connection, job) for job in jobs]
+        connection.execute("COMMIT")
+        return outcomes
+
+    @staticmethod
+    def _do(connection: sqlite3.Connection, job: _Job) -> tuple[Any, BaseException | None]:
+        connection.execute("SAVEPOINT job")
+        result, failure = None, None
+        try:
+            result = job.work(connection)
+        except sqlite3.Error:  # of the database: it concerns everybody
+            raise
+        except Exception as error:  # noqa: BLE001
+            connection.execute("ROLLBACK TO job")
+            failure = error
+        connection.execute("RELEASE job")
+        return result, failure
+
+    def _fail(self, error: Exception) -> None:
+        """Begin anew next time; what is in memory has to be kept."""
+        if self.fault is None:
+            _log.error("sessions cannot be read or written: %s", error)
+        self.fault = str(error)
+        if self._connection is None:
+            return
+        with suppress(sqlite3.Error):
+            self._connection.execute("ROLLBACK")
+        if self._path is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._path is not None:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        connection = sqlite3.connect(
+            ":memory:" if self._path is None else self._path,
+            timeout=_BUSY_S,
+            isolation_level=None,  # transactions are begun by hand
+            check_same_thread=False,  # the thread takes over what this object has opened
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
+            migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _settle(answer: asyncio.Future[Any], result: object, failure: BaseException | None) -> None:
+    if answer.done():  # whoever waited has left
+        return
+    if failure is None:
+        answer.set_result(result)
+    else:
+        answer.set_exception(failure)

@@ -1,0 +1,104 @@
+"""The tables, and how older ones become these."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from service.sessions.errors import StoreTooNew
+
+APPLICATION_ID = 0x4C53544D
+"""`LSTM`: so that `file` and others know what the database is."""
+VERSION = 1
+
+_STEPS = (
+    """
+    CREATE TABLE sessions (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        model TEXT NOT NULL,
+        seed INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        num_tokens INTEGER NOT NULL,
+        num_bytes INTEGER NOT NULL,
+        created_s REAL NOT NULL,
+        used_s REAL NOT NULL,
+        fence INTEGER NOT NULL DEFAULT 0,
+        leased_until_s REAL NOT NULL DEFAULT 0,
+        holder TEXT NOT NULL DEFAULT ''
+    ) STRICT;
+    CREATE INDEX sessions_by_owner ON sessions (owner, created_s);
+    CREATE INDEX sessions_by_use ON sessions (used_s);
+    CREATE INDEX sessions_by_owner_and_use ON sessions (owner, used_s);
+    CREATE INDEX sessions_by_age ON sessions (created_s);
+
+    -- Apart from the sessions, so that listing those reads no rows.
+    CREATE TABLE session_rows (
+        number INTEGER PRIMARY KEY REFERENCES sessions (number) ON DELETE CASCADE,
+        content BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE tombstones (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE holdings (
+        owner TEXT PRIMARY KEY,
+        num_sessions INTEGER NOT NULL,
+        num_bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX holdings_by_sessions ON holdings (num_sessions);
+    CREATE INDEX holdings_by_bytes ON holdings (num_bytes);
+
+    CREATE TABLE total (
+        num_sessions INTEGER NOT NULL,
+        num_bytes INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO total VALUES (0, 0);
+
+    CREATE TRIGGER session_comes AFTER INSERT ON sessions BEGIN
+        INSERT INTO holdings VALUES (new.owner, 1, new.num_bytes) ON CONFLICT (owner) DO UPDATE
+            SET num_sessions = num_sessions + 1, num_bytes = num_bytes + new.num_bytes;
+        UPDATE total SET num_sessions = num_sessions + 1, num_bytes = num_bytes + new.num_bytes;
+    END;
+    CREATE TRIGGER session_grows AFTER UPDATE OF num_bytes ON sessions
+    WHEN new.num_bytes <> old.num_bytes BEGIN
+        UPDATE holdings SET num_bytes = num_bytes + new.num_bytes - old.num_bytes
+            WHERE owner = new.owner;
+        UPDATE total SET num_bytes = num_bytes + new.num_bytes - old.num_bytes;
+    END;
+    CREATE TRIGGER session_goes AFTER DELETE ON sessions BEGIN
+        UPDATE holdings SET num_sessions = num_sessions - 1, num_bytes = num_bytes - old.num_bytes
+            WHERE owner = old.owner;
+        DELETE FROM holdings WHERE owner = old.owner AND num_sessions = 0;
+        UPDATE total SET num_sessions = num_sessions - 1, num_bytes = num_bytes - old.num_bytes;
+    END;
+    """,
+)
+"""From each version to the next one."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a database to `VERSION`, each step as a whole.
+
+    Raises:
+        StoreTooNew: It is of a newer program.
+        sqlite3.DatabaseError: It is another program's, or damaged.
+    """
+    [(version,)] = connection.execute("PRAGMA user_version")
+    [(application,)] = connection.execute("PRAGMA application_id")
+    [(num_tables,)] = connection.execute("SELECT count(*) FROM sqlite_schema")
+    if application != APPLICATION_ID and (application or num_tables):
+        raise sqlite3.DatabaseError("it is the database of another program")
+    if version > VERSION:
+        raise StoreTooNew(
+            f"it has schema {version}, of a newer program; this one knows up to {VERSION}"
+        )
+    for step in range(version, VERSION):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {_STEPS[step]}; PRAGMA application_id = {APPLICATION_ID};"
+            f"PRAGMA user_version = {step + 1}; COMMIT;"
+        )

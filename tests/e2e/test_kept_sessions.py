@@ -1,0 +1,59 @@
+"""Sessions outlive the server, however it ends."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.running_server import REPOSITORY, read_stream, running_server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+_STORE = REPOSITORY / "model_store"
+_TURN = {"prompt": "\n\nROMEO:", "max_tokens": 60, "stop": ["\n\n"]}
+_LONG = {"prompt": "\n\nJULIET:", "max_tokens": 2000}
+
+
+def test_a_session_is_where_it_was_when_the_server_was_killed_in_a_turn(tmp_path: Path) -> None:
+    """Three turns, and kill -9 in the fourth: asked again, it gives what it would have given."""
+    settings: dict[str, Any] = {
+        "models": "shakespeare",
+        "session_store": f"sqlite:///{tmp_path}/sessions.sqlite3",
+    }
+    with running_server(_STORE, tmp_path, **settings) as server, server.client() as client:
+        both = [client.post("/sessions", json={"seed": 5}).json()["id"] for _ in range(2)]
+        for session in both:
+            for _ in range(3):
+                assert client.post("/generate", json={**_TURN, "session": session}).is_success
+        expected = read_stream(client, {**_LONG, "session": both[0]})
+        body = {**_LONG, "session": both[1], "stream": True}
+        with client.stream("POST", "/generate", json=body) as response:
+            for number, _ in enumerate(response.iter_lines()):
+                if number > 6:
+                    break
+            server.process.kill()
+            server.process.wait()
+
+    with running_server(_STORE, tmp_path, **settings) as server, server.client() as client:
+        assert [4, 3] == [client.get(f"/sessions/{each}").json()["version"] for each in both]
+        again = read_stream(client, {**_LONG, "session": both[1]})
+        assert 4 == client.get(f"/sessions/{both[1]}").json()["version"]
+    texts = ["".join(event["text"] for event in events) for events in (expected, again)]
+    assert texts[0] == texts[1]
+
+
+def test_a_file_of_a_newer_program_stops_the_start(tmp_path: Path) -> None:
+    """In one line that names it."""
+    with sqlite3.connect(tmp_path / "sessions.sqlite3") as connection:
+        connection.execute("PRAGMA application_id = 0x4C53544D")
+        connection.execute("PRAGMA user_version = 99")
+    url = f"sqlite:///{tmp_path}/sessions.sqlite3"
+
+    with (
+        pytest.raises(RuntimeError, match="schema 99, of a newer program"),
+        running_server(_STORE, tmp_path, models="names", session_store=url),
+    ):
+        pass

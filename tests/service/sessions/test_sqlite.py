@@ -1,0 +1,244 @@
+"""What a file of sessions goes through: kills, full disks, damage, other programs and servers."""
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from service.sessions.errors import SessionBusy, StoreTooNew, StoreUnavailable
+from service.sessions.session import KeptRow, SessionKey
+from service.sessions.sqlite.holder import Holder
+from service.sessions.sqlite.store import SqliteSessionStore
+from tests.service.limits import session_limits
+from tests.service.sessions.committing import row_of
+
+_REPOSITORY = Path(__file__).parents[3]
+_KILLS = int(os.environ.get("LSTM_TEST_KILLS", "12"))
+_ROW = KeptRow(b"row", 1)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Of the file; its folder is made when it is needed."""
+    return tmp_path / "kept" / "sessions.sqlite3"
+
+
+async def _open(path):
+    return await asyncio.to_thread(SqliteSessionStore, path, session_limits())
+
+
+async def _create(store):
+    return await store.create(owner="me", model="tiny@1", row=None, seed=7)
+
+
+@pytest.mark.timeout(30 + 5 * _KILLS)
+def test_no_turn_that_was_told_is_lost_whenever_the_process_is_killed(path):
+    """None is lost, doubled or half; a turn that was running leaves the session free at once."""
+    told: dict[str, int] = {}
+    moments = random.Random(1)
+    for _ in range(_KILLS):
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.service.sessions.committing", str(path)],
+            cwd=_REPOSITORY,
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            time.sleep(moments.uniform(0, 0.15))
+            process.send_signal(signal.SIGKILL)
+            said = first + process.stdout.read()
+        for line in said.decode().splitlines(keepends=True):
+            if line.endswith("\n"):
+                session, version = line.split()
+                assert int(version) == told.get(session, int(version) - 1) + 1
+                told[session] = int(version)
+
+        for session, (version, content) in _kept(path).items():
+            assert 0 <= version - told.get(session, 0) <= 1  # one may be kept and not yet told
+            assert version == 0 or row_of(version).content == content
+            told[session] = version
+    assert len(told) == 4
+
+
+def _kept(path):
+    query = "SELECT id, version, content FROM sessions LEFT JOIN session_rows USING (number)"
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return {name: (version, content) for name, version, content in connection.execute(query)}
+
+
+async def test_sessions_outlive_the_store(path):
+    """What was committed and why others are over."""
+    first = await _open(path)
+    session, deleted = await _create(first), await _create(first)
+    key = SessionKey("me", session.id)
+    committed = await first.commit(await first.begin(key, lease_s=9), _ROW)
+    await first.delete(SessionKey("me", deleted.id))
+    await first.close()
+
+    second = await _open(path)
+    assert committed == await second.get(key)
+    assert b"row" == (await second.begin(key, lease_s=9)).row
+    with pytest.raises(Exception, match="it was deleted"):
+        await second.get(SessionKey("me", deleted.id))
+    await second.close()
+
+
+async def test_the_lease_of_a_dead_server_is_void(path, monkeypatch):
+    """One that was started anew, also with the same number of its process; not one that lives."""
+    first = await _open(path)
+    session = await _create(first)
+    key = SessionKey("me", session.id)
+    lost = await first.begin(key, lease_s=300)
+    second = await _open(path)
+    second._holder = Holder(first._holder.host, os.getppid(), "other")
+    assert second._holder.knows_dead(str(first._holder)) is False
+    with pytest.raises(SessionBusy, match="another turn is running"):
+        await second.begin(key, lease_s=9)
+
+    second._holder = Holder(first._holder.host, os.getpid(), "started anew")
+    lease = await second.begin(key, lease_s=9)
+    assert lease.fence > lost.fence
+    with pytest.raises(SessionBusy, match="meanwhile"):
+        await first.commit(lost, _ROW)
+    await first.release(lost)
+    assert 1 == (await second.commit(lease, _ROW)).version
+    await first.close()
+    await second.close()
+
+
+@pytest.mark.parametrize(
+    ("holder", "is_dead"),
+    [
+        ("me:1:x", False),  # the first process of a machine
+        ("me:4194305:x", True),  # beyond the largest number that there may be
+        ("you:4194305:x", False),
+        ("", False),
+        ("me:x:y", False),
+    ],
+)
+def test_who_is_known_to_be_dead(holder, is_dead):
+    """Of this machine only; the process itself never is."""
+    me = Holder("me", os.getpid(), "x")
+
+    assert is_dead == me.knows_dead(holder)
+    assert not me.knows_dead(str(me))
+    assert me.knows_dead(f"me:{os.getpid()}:y")
+
+
+async def test_a_disk_that_is_full_refuses_turns_and_keeps_what_there_is(path, monkeypatch):
+    """And takes them again when there is room; the session is free meanwhile."""
+    store = await _open(path)
+    session = await _create(store)
+    key = SessionKey("me", session.id)
+    await store.commit(await store.begin(key, lease_s=9), _ROW)
+    lease = await store.begin(key, lease_s=9)
+    # SQLite's own error for it, from a bound on the size of this connection's database.
+    await store._database.run(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
+    with pytest.raises(StoreUnavailable, match="full"):
+        await store.commit(lease, KeptRow(b"x" * 1_000_000, 9))
+    assert "full" in (store.fault or "")
+
+    assert 1 == (await store.get(key)).version
+    assert store.fault is None
+    assert 2 == (await store.commit(lease, KeptRow(b"x" * 1_000_000, 9))).version
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is no database, by any means. " * 99, b"SQLite format 3\0rubbish" * 200]
+)
+async def test_a_damaged_file_is_left_as_it_is(path, content, caplog):
+    """Nothing can be kept until it is taken away; then all is well without a restart."""
+    path.parent.mkdir()
+    path.write_bytes(content)
+    store = await _open(path)
+    assert store.fault
+    with pytest.raises(StoreUnavailable, match="cannot be read or written now"):
+        await _create(store)
+    assert content == path.read_bytes()
+    assert 1 == len(caplog.records)
+
+    path.unlink()
+    await _create(store)
+    assert store.fault is None
+    await store.close()
+
+
+async def test_another_programs_database_is_left_alone(path):
+    """Its tables are not ours."""
+    path.parent.mkdir()
+    await asyncio.to_thread(_foreign, path, "CREATE TABLE notes (text)")
+    store = await _open(path)
+
+    with pytest.raises(StoreUnavailable, match="another program"):
+        await _create(store)
+    await store.close()
+
+
+async def test_a_newer_programs_file_is_refused(path):
+    """By the number of its schema, and before anything else is done."""
+    await (await _open(path)).close()
+    await asyncio.to_thread(_foreign, path, "PRAGMA user_version = 99")
+
+    with pytest.raises(StoreTooNew, match="schema 99"):
+        await _open(path)
+
+
+def _foreign(path, statement):
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+
+
+async def test_a_folder_that_cannot_be_made_is_a_fault(tmp_path):
+    """A file stands where it should be."""
+    (tmp_path / "kept").write_text("")
+    store = await _open(tmp_path / "kept" / "sessions.sqlite3")
+
+    with pytest.raises(StoreUnavailable):
+        await _create(store)
+    await store.close()
+
+
+async def test_what_waits_is_one_transaction(path):
+    """Hundreds of commits take a few flushes; one that fails by itself takes nobody along."""
+    store = await _open(path)
+    sessions = await asyncio.gather(*(_create(store) for _ in range(300)))
+    keys = [SessionKey("me", session.id) for session in sessions]
+    leases = await asyncio.gather(*(store.begin(key, lease_s=9) for key in keys))
+    await store.delete(keys[7])
+
+    ended = await asyncio.gather(
+        *(store.commit(lease, _ROW) for lease in leases), return_exceptions=True
+    )
+
+    assert [7] == [n for n, each in enumerate(ended) if isinstance(each, Exception)]
+    await store.close()
+
+
+async def test_who_leaves_while_a_turn_begins_leaves_no_lease(path):
+    """The client has gone before the store has answered."""
+    store = await _open(path)
+    key = SessionKey("me", (await _create(store)).id)
+    beginning = asyncio.create_task(store.begin(key, lease_s=300))
+    await asyncio.sleep(0)
+    beginning.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await beginning
+
+    for _ in range(100):
+        try:
+            await store.begin(key, lease_s=9)
+            break
+        except SessionBusy:
+            await asyncio.sleep(0.01)
+    else:
+        pytest.fail("the session is still leased")
+    await store.close()
