@@ -15,6 +15,7 @@ import pytest
 
 from service.artifacts.store import ModelStore
 from tests.e2e.running_server import REPOSITORY, RunningServer, read_stream, running_server
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -137,6 +138,7 @@ def test_every_request_has_one_line_and_no_text(server: RunningServer):
         client.post("/generate", json={"promt": "SECRETFIELD"})
         client.get("/SECRETPATH", headers={"X-Request-Id": "mine-1"})
         client.get("/health/live", headers={"X-Request-Id": "not\tmine"})
+    wait_for(lambda: "mine-1" in server.log.read_text(encoding="utf-8"), "the lines of the log")
     lines = server.log.read_text(encoding="utf-8").splitlines()
     records = [json.loads(line) for line in lines if line.startswith("{")]
 
