@@ -31,6 +31,7 @@ from service.inference.errors import InvalidOption
 from service.models.errors import ModelBroken, ModelUnknown
 from service.sessions.errors import (
     SessionBusy,
+    SessionChanged,
     SessionGone,
     SessionUnknown,
     SessionUnusable,
@@ -74,6 +75,7 @@ KINDS: dict[type[Exception], _Kind] = {
     SessionUnknown: _Kind(404, "session_not_found", "session"),
     SessionGone: _Kind(410, "session_gone", "session"),
     SessionBusy: _Kind(409, "session_busy", "session"),
+    SessionChanged: _Kind(412, "session_changed", "If-Match"),
     SessionUnusable: _Kind(409, "session_unusable", "session"),
     StoreUnavailable: _Kind(503, "sessions_unavailable"),
     Overloaded: _Kind(429, "overloaded"),
@@ -106,6 +108,7 @@ _DESCRIPTIONS = {
     404: "No such model, or no such session.",
     409: "Another turn is running on the session, or it is of another model.",
     410: "The session is over; the message says why.",
+    412: "The session is of another version than If-Match says.",
     413: "The body is too large.",
     415: "The content type is not application/json, or the body is compressed.",
     422: "A field is wrong; `param` names it.",

@@ -27,6 +27,7 @@ class TextRequest:
         timeout_s: Time for all of it.
         report_unknown: Tell what of the prompt the model has never seen.
         session: Session to continue.
+        session_version: That it must be of.
         model: `name` or `name@version`.
         is_streamed: Deltas are sent as they come.
         identity: Who asks.
@@ -42,6 +43,7 @@ class TextRequest:
     timeout_s: float | None = None
     report_unknown: bool = False
     session: str | None = None
+    session_version: int | None = None
     model: str | None = None
     is_streamed: bool = False
     identity: Identity = ANYBODY

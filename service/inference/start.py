@@ -53,7 +53,10 @@ class Inference:
                 if asked.session is not None:
                     key = SessionKey(asked.identity.owner, asked.session)
                     lease_s = deadline.time_left_s + _COMMIT_S
-                    turn = Turn(self.sessions, await self.sessions.begin(key, lease_s=lease_s))
+                    lease = await self.sessions.begin(
+                        key, lease_s=lease_s, version=asked.session_version
+                    )
+                    turn = Turn(self.sessions, lease)
                 session = turn.session if turn else None
                 model = self._model_of(asked.model, session)
                 past = model.row_of(turn.lease) if turn else None
@@ -138,6 +141,20 @@ class Inference:
             return session, unknown
         finally:
             ticket.close()
+
+    async def fork_session(
+        self, session_id: str, number: int, seed: int | None, identity: Identity = ANYBODY
+    ) -> list[Session]:
+        """So many copies of a session, each with a seed of its own: `seed` and those after it.
+
+        Raises:
+            SessionError: There is no such session, or it cannot be copied now.
+        """
+        if seed is None:
+            seeds = [randbits(SEED_BITS) for _ in range(number)]
+        else:
+            seeds = [(seed + n) % (1 << 63) for n in range(number)]
+        return await self.sessions.fork(SessionKey(identity.owner, session_id), seeds)
 
     def _model_of(self, name: str | None, session: Session | None) -> ServedModel:
         if session is None:

@@ -4,6 +4,7 @@ SessionError
 ├── SessionUnknown      there never was one of this id, or it is somebody else's
 ├── SessionGone         there was: expired, evicted, deleted; the message says which
 ├── SessionBusy         another turn is running on it
+├── SessionChanged      it is of another version than the client has seen
 ├── SessionUnusable     what is kept of it is not of the model that is served
 └── StoreUnavailable    the place where sessions are kept cannot be read or written now
 """
@@ -25,6 +26,10 @@ class SessionGone(SessionError):
 
 class SessionBusy(SessionError):
     """Another turn is running on the session."""
+
+
+class SessionChanged(SessionError):
+    """The session is of another version than the one that the client wants to go on from."""
 
 
 class SessionUnusable(SessionError):

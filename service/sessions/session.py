@@ -27,6 +27,7 @@ class Session:
     Attributes:
         id: Unguessable.
         owner: Whose it is.
+        parent: Id of the session that it is a fork of.
         model: `name@version` that its row belongs to.
         seed: What turns draw with unless they bring their own seed.
         version: Number of committed turns.
@@ -38,6 +39,7 @@ class Session:
 
     id: str
     owner: str
+    parent: str | None
     model: str
     seed: int
     version: int

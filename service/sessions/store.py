@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from service.sessions.session import KeptRow, Lease, Session, SessionKey
@@ -46,15 +47,25 @@ class SessionStore(Protocol):
     async def delete(self, key: SessionKey) -> None:
         """End a session; a turn that runs on it will fail to commit."""
 
-    async def begin(self, key: SessionKey, *, lease_s: float) -> Lease:
+    async def fork(self, key: SessionKey, seeds: Sequence[int]) -> list[Session]:
+        """Copies of a session as it is now, of whoever asks, a turn that runs on it left out.
+
+        Args:
+            key: Which.
+            seeds: What the turns of each copy draw with.
+        """
+
+    async def begin(self, key: SessionKey, *, lease_s: float, version: int | None = None) -> Lease:
         """Reserve a session for one turn.
 
         Args:
             key: Which.
             lease_s: The turn will be over by then; if not, others may begin one.
+            version: That the session must be of.
 
         Raises:
             SessionBusy: Another turn is running.
+            SessionChanged: It is of another version.
         """
 
     async def commit(self, lease: Lease, row: KeptRow) -> Session:

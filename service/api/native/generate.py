@@ -14,6 +14,7 @@ from service.api.errors import responses
 from service.api.identity import identity_of
 from service.api.json_bytes import JsonInPieces, json_bytes
 from service.api.media import JsonRoute
+from service.api.native.etags import version_wanted
 from service.api.native.logprobs import PIECE, in_pieces, token_logprobs
 from service.api.native.schemas import GenerateEvent, GenerateRequest, GenerateResponse
 from service.api.sse import EventStream
@@ -68,7 +69,8 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
 
     The same request with the same seed gives the same text, whatever else the server is doing.
     """
-    starting = state.inference.start(_asked(body, identity_of(request)))
+    version = version_wanted(request, body.session)
+    starting = state.inference.start(_asked(body, version, identity_of(request)))
     running = await unless_client_leaves(request.receive, starting)
     request.state.log |= {"model": running.model.ref, "generation": running.id}
     close = partial(_close, running, request)
@@ -105,7 +107,7 @@ async def _close(running: RunningText, request: Request) -> None:
     await running.close()
 
 
-def _asked(body: GenerateRequest, identity: Identity) -> TextRequest:
+def _asked(body: GenerateRequest, version: int | None, identity: Identity) -> TextRequest:
     return TextRequest(
         prompt=body.prompt,
         max_tokens=body.max_tokens,
@@ -117,6 +119,7 @@ def _asked(body: GenerateRequest, identity: Identity) -> TextRequest:
         timeout_s=body.timeout_s,
         report_unknown=bool(body.report_unknown),
         session=body.session,
+        session_version=version,
         model=body.model,
         is_streamed=body.stream,
         identity=identity,

@@ -222,6 +222,7 @@ class SessionResponse(_Body):
     """A session; times are Unix seconds."""
 
     id: str
+    parent: str | None = Field(None, description="The session that it is a fork of.")
     model: str
     version: int
     num_tokens: int
@@ -237,6 +238,23 @@ class CreatedSession(SessionResponse):
 
     unknown_tokens: int
     unknown: tuple[str, ...] | None = None
+
+
+class ForkRequest(_Body):
+    """Copies of a session; all fields may be left out."""
+
+    n: Annotated[int, Field(ge=1, le=64)] = Field(1, description="How many.")
+    seed: _Seed | None = Field(
+        None,
+        description="What the turns of the first copy draw with; the others have the seeds after "
+        "it. By default each has one of its own, drawn at random.",
+    )
+
+
+class Forks(_Body):
+    """New sessions."""
+
+    sessions: list[SessionResponse]
 
 
 class SessionPage(_Body):

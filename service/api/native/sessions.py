@@ -10,9 +10,12 @@ from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.identity import identity_of
 from service.api.media import JsonRoute
+from service.api.native.etags import etag_of
 from service.api.native.schemas import (
     CreatedSession,
     CreateSessionRequest,
+    ForkRequest,
+    Forks,
     SessionList,
     SessionPage,
     SessionResponse,
@@ -72,10 +75,32 @@ async def list_sessions(
     summary="Look at a session",
     responses=responses(404, 410),
 )
-async def get_session(session_id: str, request: Request, state: State) -> SessionResponse:
-    """One session; looking does not count as use."""
+async def get_session(
+    session_id: str, request: Request, response: Response, state: State
+) -> SessionResponse:
+    """One session; looking does not count as use. `ETag` is its version."""
     store = state.inference.sessions
-    return _response(await store.get(_key(request, session_id)), store)
+    session = await store.get(_key(request, session_id))
+    response.headers.update(etag_of(session))
+    return _response(session, store)
+
+
+@router.post(
+    "/{session_id}/fork",
+    status_code=201,
+    response_model_exclude_none=True,
+    summary="Fork a session",
+    dependencies=[Depends(accepts_work)],
+    responses=responses(400, 404, 410, 413, 415, 422, 500, 503),
+)
+async def fork_session(session_id: str, request: Request, state: State, body: ForkRequest) -> Forks:
+    """Copies of a session as it is now, which go on each in their own way.
+
+    A copy costs a row: nothing is read again. A turn that is running is not part of it.
+    """
+    forks = await state.inference.fork_session(session_id, body.n, body.seed, identity_of(request))
+    store = state.inference.sessions
+    return Forks(sessions=[_response(session, store) for session in forks])
 
 
 @router.delete(
@@ -97,6 +122,7 @@ def _key(request: Request, session_id: str) -> SessionKey:
 def _response(session: Session, store: SessionStore) -> SessionResponse:
     return SessionResponse(
         id=session.id,
+        parent=session.parent,
         model=session.model,
         version=session.version,
         num_tokens=session.num_tokens,

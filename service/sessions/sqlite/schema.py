@@ -9,6 +9,8 @@ from service.sessions.errors import StoreTooNew
 APPLICATION_ID = 0x4C53544D
 """`LSTM`: so that `file` and others know what the database is."""
 VERSION = 1
+COLUMNS = "id, owner, parent, model, seed, version, num_tokens, num_bytes, created_s, used_s"
+"""Those that make a `Session`, in its order."""
 
 _STEPS = (
     """
@@ -16,6 +18,7 @@ _STEPS = (
         number INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
         owner TEXT NOT NULL,
+        parent TEXT,
         model TEXT NOT NULL,
         seed INTEGER NOT NULL,
         version INTEGER NOT NULL,

@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf, nextafter
 from pathlib import Path
 
 from service.sessions import policy
-from service.sessions.errors import SessionBusy, SessionGone, SessionUnknown
-from service.sessions.policy import Holding, SessionLimits
+from service.sessions.errors import SessionBusy, SessionChanged, SessionGone, SessionUnknown
+from service.sessions.policy import SessionLimits
 from service.sessions.session import KeptRow, Lease, Session, SessionKey, new_session_id
 from service.sessions.sqlite.database import Database
 from service.sessions.sqlite.holder import Holder
-
-_SESSION = "id, owner, model, seed, version, num_tokens, num_bytes, created_s, used_s"
-_MOST_SWEPT = 20
-"""Sessions whose time is over that are buried at once: so that no request waits for thousands."""
+from service.sessions.sqlite.room import bury, make_room, sweep
+from service.sessions.sqlite.schema import COLUMNS
 
 
 class SqliteSessionStore:
@@ -51,11 +50,11 @@ class SqliteSessionStore:
 
     async def create(self, *, owner: str, model: str, row: KeptRow | None, seed: int) -> Session:
         """Keep a new session; may evict one of whoever has the most, not used for longest."""
-        # No two of one moment: pages go on from a time.
-        now_s = self._last_created_s = max(self._clock(), nextafter(self._last_created_s, inf))
+        now_s = self._new_moment()
         session = Session(
             id=new_session_id(),
             owner=owner,
+            parent=None,
             model=model,
             seed=seed,
             version=0,
@@ -66,15 +65,11 @@ class SqliteSessionStore:
         )
 
         def work(connection: sqlite3.Connection) -> None:
-            self._sweep(connection)
-            values = [getattr(session, name) for name in _SESSION.split(", ")]
-            marks = ", ".join("?" * len(values))
-            number = connection.execute(
-                f"INSERT INTO sessions ({_SESSION}) VALUES ({marks})", values
-            ).lastrowid
+            sweep(connection, self._limits, self._clock())
+            number = _insert(connection, session)
             if row is not None:
                 connection.execute("INSERT INTO session_rows VALUES (?, ?)", (number, row.content))
-            self._evict(connection, owner, number)
+            make_room(connection, self._limits, self._clock(), owner, number)
 
         await self._database.run(work)
         return session
@@ -97,7 +92,7 @@ class SqliteSessionStore:
             "limit": limit + 1,
         }
         query = f"""
-            SELECT {_SESSION} FROM sessions
+            SELECT {COLUMNS} FROM sessions
             WHERE owner = :owner AND created_s < :older_than_s
             AND (leased_until_s > :now_s
                  OR (used_s > :used_after_s AND created_s > :created_after_s))
@@ -113,18 +108,52 @@ class SqliteSessionStore:
 
         def work(connection: sqlite3.Connection) -> None:
             number, session = self._find(connection, key)
-            _bury(connection, number, session, policy.DELETED)
+            bury(connection, number, session, policy.DELETED)
 
         await self._database.run(work)
 
-    async def begin(self, key: SessionKey, *, lease_s: float) -> Lease:
+    async def fork(self, key: SessionKey, seeds: Sequence[int]) -> list[Session]:
+        """Copies of a session as it is now, of whoever asks."""
+
+        def work(connection: sqlite3.Connection) -> list[Session]:
+            sweep(connection, self._limits, self._clock())
+            origin, session = self._find(connection, key)
+            forks = []
+            for seed in seeds:
+                now_s = self._new_moment()
+                fork = replace(
+                    session,
+                    id=new_session_id(),
+                    owner=key.owner,
+                    parent=session.id,
+                    seed=seed,
+                    version=0,
+                    created_s=now_s,
+                    used_s=now_s,
+                )
+                number = _insert(connection, fork)
+                connection.execute(
+                    "INSERT INTO session_rows SELECT ?, content FROM session_rows WHERE number = ?",
+                    (number, origin),
+                )
+                make_room(connection, self._limits, self._clock(), key.owner, number)
+                forks.append(fork)
+            return forks
+
+        return await self._database.run(work)
+
+    async def begin(self, key: SessionKey, *, lease_s: float, version: int | None = None) -> Lease:
         """Reserve a session for one turn."""
 
         def work(connection: sqlite3.Connection) -> Lease:
-            self._sweep(connection)
+            sweep(connection, self._limits, self._clock())
             number, session = self._find(connection, key)
             if self._is_leased(connection, number):
                 raise SessionBusy(f"another turn is running on session {session.id}")
+            if version is not None and version != session.version:
+                raise SessionChanged(
+                    f"session {session.id} is of version {session.version}, not {version}"
+                )
             [(fence,)] = connection.execute(
                 "UPDATE sessions SET fence = fence + 1, leased_until_s = ?, holder = ? "
                 "WHERE number = ? RETURNING fence",
@@ -152,7 +181,7 @@ class SqliteSessionStore:
             committed = connection.execute(
                 "UPDATE sessions SET version = version + 1, num_tokens = ?, num_bytes = ?, "
                 "used_s = ?, leased_until_s = 0 WHERE number = ? AND fence = ? "
-                f"AND leased_until_s > 0 RETURNING {_SESSION}",
+                f"AND leased_until_s > 0 RETURNING {COLUMNS}",
                 (row.num_tokens, len(row.content), now_s, number, lease.fence),
             ).fetchone()
             if committed is None:
@@ -162,7 +191,7 @@ class SqliteSessionStore:
                 "ON CONFLICT (number) DO UPDATE SET content = excluded.content",
                 (number, row.content),
             )
-            self._evict(connection, session.owner, number)
+            make_room(connection, self._limits, self._clock(), session.owner, number)
             return Session(*committed)
 
         return await self._database.run(work)
@@ -194,11 +223,16 @@ class SqliteSessionStore:
 
     # Parts of transactions
 
+    def _new_moment(self) -> float:
+        """Now, but no two of one moment: pages go on from a time."""
+        self._last_created_s = max(self._clock(), nextafter(self._last_created_s, inf))
+        return self._last_created_s
+
     def _find(
         self, connection: sqlite3.Connection, key: SessionKey, *, at_any_age: bool = False
     ) -> tuple[int, Session]:
         found = connection.execute(
-            f"SELECT number, {_SESSION} FROM sessions WHERE id = ?", (key.id,)
+            f"SELECT number, {COLUMNS} FROM sessions WHERE id = ?", (key.id,)
         ).fetchone()
         if found is not None and policy.may_use(key.owner, found[2]):
             number, session = found[0], Session(*found[1:])
@@ -219,61 +253,10 @@ class SqliteSessionStore:
         )
         return until_s > self._clock() and not self._holder.knows_dead(holder)
 
-    def _sweep(self, connection: sqlite3.Connection) -> None:
-        """Bury some of those whose time is over."""
-        now_s = self._clock()
-        for column, before_s in (
-            ("used_s", now_s - self._limits.idle_ttl_s),
-            ("created_s", now_s - self._limits.max_age_s),
-        ):
-            over = connection.execute(
-                f"SELECT number, {_SESSION} FROM sessions "
-                f"WHERE {column} <= ? AND leased_until_s <= ? ORDER BY {column} LIMIT ?",
-                (before_s, now_s, _MOST_SWEPT),
-            ).fetchall()
-            for number, *values in over:
-                session = Session(*values)
-                reason = self._limits.why_over(session.created_s, session.used_s, now_s)
-                _bury(connection, number, session, reason or "")
 
-    def _evict(self, connection: sqlite3.Connection, owner: str, keep: int | None) -> None:
-        """Make room; all others may have turns running: then it is over the limits for a while."""
-        while True:
-            own = connection.execute(
-                "SELECT num_sessions, num_bytes FROM holdings WHERE owner = ?", (owner,)
-            ).fetchone()
-            together = connection.execute("SELECT num_sessions, num_bytes FROM total").fetchone()
-            what = policy.excess(Holding(*own), Holding(*together), self._limits)
-            if what is None or not self._evict_one(connection, what, owner, keep):
-                return
-
-    def _evict_one(
-        self, connection: sqlite3.Connection, what: str, owner: str, keep: int | None
-    ) -> bool:
-        if what == "owner":
-            owners = [owner]
-        else:
-            column = f"num_{what}"
-            richest = connection.execute(f"SELECT owner FROM holdings ORDER BY {column} DESC")
-            owners = (each for (each,) in richest)  # type: ignore[assignment]
-        for each in owners:
-            unused = connection.execute(
-                f"SELECT number, {_SESSION} FROM sessions WHERE owner = ? AND number <> ? "
-                "AND leased_until_s <= ? ORDER BY used_s, number LIMIT 1",
-                (each, keep, self._clock()),
-            ).fetchone()
-            if unused is not None:
-                _bury(connection, unused[0], Session(*unused[1:]), policy.EVICTED)
-                return True
-        return False
-
-
-def _bury(connection: sqlite3.Connection, number: int, session: Session, reason: str) -> None:
-    connection.execute("DELETE FROM sessions WHERE number = ?", (number,))
-    grave = connection.execute(
-        "INSERT OR REPLACE INTO tombstones (id, owner, reason) VALUES (?, ?, ?)",
-        (session.id, session.owner, reason),
-    ).lastrowid
-    connection.execute(
-        "DELETE FROM tombstones WHERE number <= ?", ((grave or 0) - policy.MAX_TOMBSTONES,)
-    )
+def _insert(connection: sqlite3.Connection, session: Session) -> int | None:
+    names = COLUMNS.split(", ")
+    marks = ", ".join("?" * len(names))
+    values = [getattr(session, name) for name in names]
+    query = f"INSERT INTO sessions ({COLUMNS}) VALUES ({marks})"
+    return connection.execute(query, values).lastrowid

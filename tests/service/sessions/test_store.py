@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from service.sessions import policy
-from service.sessions.errors import SessionBusy, SessionGone, SessionUnknown
+from service.sessions.errors import SessionBusy, SessionChanged, SessionGone, SessionUnknown
 from service.sessions.session import KeptRow, SessionKey
 from service.sessions.sqlite.store import SqliteSessionStore
 from tests.service.limits import session_limits
@@ -253,3 +253,48 @@ async def test_nothing_is_kept_of_owners_without_sessions(make, clock):
         ).fetchall()
     )
     assert (0, 0) == (holdings, total)
+
+
+async def test_a_fork_goes_on_from_where_its_session_is(make):
+    """With a row, a seed and an id of its own; neither of the two changes the other."""
+    store = await make()
+    session = await _create(store, _ROW)
+    turn = await _begin(store, session)
+
+    forks = await store.fork(_key(session, "you"), [3, 4])
+
+    assert [(3, session.id, "you", 0), (4, session.id, "you", 0)] == [
+        (fork.seed, fork.parent, fork.owner, fork.version) for fork in forks
+    ]
+    assert 3 == len({session.id, *(fork.id for fork in forks)})
+    lease = await _begin(store, forks[0])
+    assert _ROW.content == lease.row
+    after = await store.commit(lease, KeptRow(b"other", 9))
+    assert (9, 5) == (after.num_tokens, (await store.get(_key(forks[1]))).num_tokens)
+    assert _ROW.content == turn.row
+    await store.delete(_key(session))
+    assert _ROW.content == (await _begin(store, forks[1])).row
+    with pytest.raises(SessionGone):
+        await store.fork(_key(session), [1])
+
+
+async def test_forks_are_bounded_like_all_others(make):
+    """The longest unused ones of their owner make room."""
+    store = await make(max_owner_sessions=4)
+    session = await _create(store, _ROW)
+    forks = await store.fork(_key(session), range(6))
+
+    assert [fork.id for fork in forks[2:]] == await _ids(store)
+
+
+async def test_a_turn_may_ask_for_a_version(make):
+    """Another one is refused and leaves no lease."""
+    store = await make()
+    session = await _create(store)
+    key = _key(session)
+    for wrong in (1, 7):
+        with pytest.raises(SessionChanged, match=f"version 0, not {wrong}"):
+            await store.begin(key, lease_s=9, version=wrong)
+
+    await store.commit(await store.begin(key, lease_s=9, version=0), _ROW)
+    assert 1 == (await store.begin(key, lease_s=9, version=1)).session.version

@@ -9,7 +9,6 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests import tiny_model
 from tests.waiting import wait_for
 
 
@@ -178,74 +177,3 @@ def test_a_page_that_cannot_be_is_refused_by_name(client: TestClient, query: str
     response = client.get(f"/sessions?{query}")
 
     assert (422, param) == (response.status_code, response.json()["error"]["param"])
-
-
-def test_a_session_with_a_key_is_there_for_that_key_only(client: TestClient):
-    """For others it is as if it had never been; one without a key is there for who knows its id."""
-    mine, yours = {"Authorization": "Bearer me"}, {"Authorization": "Bearer you"}
-    path = f"/sessions/{client.post('/sessions', json={}, headers=mine).json()['id']}"
-    body = {"session": path.removeprefix("/sessions/"), "max_tokens": 1}
-    for headers in ({}, yours):
-        answers = [
-            client.get(path, headers=headers),
-            client.delete(path, headers=headers),
-            client.post("/generate", json=body, headers=headers),
-        ]
-        assert [(404, "session_not_found")] * 3 == [
-            (answer.status_code, answer.json()["error"]["code"]) for answer in answers
-        ]
-
-    assert 200 == client.post("/generate", json=body, headers=mine).status_code
-    assert 204 == client.delete(path, headers=mine).status_code
-    assert 404 == client.get(path, headers=yours).status_code
-    assert 410 == client.get(path, headers=mine).status_code
-    assert 200 == client.get(f"/sessions/{create(client)['id']}", headers=yours).status_code
-
-
-def test_without_a_place_for_sessions_all_other_texts_go_on(store: Path, tmp_path: Path):
-    """503 with what is wrong, which readiness tells too; then there is a place again."""
-    (tmp_path / "place").write_text("in the way", encoding="utf-8")
-    url = f"sqlite:///{tmp_path}/place/sessions.sqlite3"
-    with TestClient(create_app(Settings(model_store=store, session_store=url))) as client:
-        refused = [
-            client.post("/sessions", json={}),
-            client.get("/sessions"),
-            client.post("/generate", json={"session": "s_x", "max_tokens": 1}),
-        ]
-        text = client.post("/generate", json={"max_tokens": 1})
-        ready = client.get("/health/ready")
-        (tmp_path / "place").unlink()
-        session = create(client)
-        after = client.get("/health/ready").json()
-        turn(client, session, max_tokens=1)
-
-    for answer in refused:
-        assert (503, "sessions_unavailable") == (
-            answer.status_code,
-            answer.json()["error"]["code"],
-        )
-        assert answer.headers["retry-after"]
-    assert (200, 200) == (text.status_code, ready.status_code)
-    assert ready.json()["sessions"]
-    assert "sessions" not in {name for name, value in after.items() if value is not None}
-
-
-def test_a_session_goes_on_in_another_server(store: Path, tmp_path: Path):
-    """As in the one that it began in; but not in another model of the same name."""
-    url = f"sqlite:///{tmp_path}/sessions.sqlite3"
-    settings = Settings(model_store=store, session_store=url)
-    with TestClient(create_app(settings)) as client:
-        session, whole = create(client, seed=3), create(client, seed=3)
-        first = turn(client, session, max_tokens=20)
-        expected = turn(client, whole, max_tokens=40)
-    with TestClient(create_app(settings)) as client:
-        second = turn(client, session, max_tokens=20)
-        assert 2 == client.get(f"/sessions/{session['id']}").json()["version"]
-    tiny_model.publish(tmp_path / "other", "tiny", seed=99)
-    settings = Settings(model_store=tmp_path / "other", session_store=url)
-    with TestClient(create_app(settings)) as client:
-        answer = client.post("/generate", json={"session": session["id"], "max_tokens": 1})
-
-    assert expected["text"] == first["text"] + second["text"]
-    assert (409, "session_unusable") == (answer.status_code, answer.json()["error"]["code"])
-    assert "another model" in answer.json()["error"]["message"]

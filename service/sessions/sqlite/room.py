@@ -1,0 +1,83 @@
+"""Room for sessions: those whose time is over go, and where there are too many, the unused ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from service.sessions import policy
+from service.sessions.policy import Holding, SessionLimits
+from service.sessions.session import Session
+from service.sessions.sqlite.schema import COLUMNS
+
+_MOST_SWEPT = 20
+"""Sessions whose time is over that are buried at once: so that no request waits for thousands."""
+
+
+def sweep(connection: sqlite3.Connection, limits: SessionLimits, now_s: float) -> None:
+    """Bury some of those whose time is over."""
+    for column, before_s in (
+        ("used_s", now_s - limits.idle_ttl_s),
+        ("created_s", now_s - limits.max_age_s),
+    ):
+        over = connection.execute(
+            f"SELECT number, {COLUMNS} FROM sessions "
+            f"WHERE {column} <= ? AND leased_until_s <= ? ORDER BY {column} LIMIT ?",
+            (before_s, now_s, _MOST_SWEPT),
+        ).fetchall()
+        for number, *values in over:
+            session = Session(*values)
+            reason = limits.why_over(session.created_s, session.used_s, now_s)
+            bury(connection, number, session, reason or "")
+
+
+def make_room(
+    connection: sqlite3.Connection,
+    limits: SessionLimits,
+    now_s: float,
+    owner: str,
+    keep: int | None,
+) -> None:
+    """Evict, except the session `keep` of `owner`, which needs the room.
+
+    All others may have turns running: then there are too many for a while.
+    """
+    while True:
+        own = connection.execute(
+            "SELECT num_sessions, num_bytes FROM holdings WHERE owner = ?", (owner,)
+        ).fetchone()
+        together = connection.execute("SELECT num_sessions, num_bytes FROM total").fetchone()
+        what = policy.excess(Holding(*own), Holding(*together), limits)
+        if what is None or not _evict_one(connection, what, owner, keep, now_s):
+            return
+
+
+def bury(connection: sqlite3.Connection, number: int, session: Session, reason: str) -> None:
+    """End a session, and remember why."""
+    connection.execute("DELETE FROM sessions WHERE number = ?", (number,))
+    grave = connection.execute(
+        "INSERT OR REPLACE INTO tombstones (id, owner, reason) VALUES (?, ?, ?)",
+        (session.id, session.owner, reason),
+    ).lastrowid
+    connection.execute(
+        "DELETE FROM tombstones WHERE number <= ?", ((grave or 0) - policy.MAX_TOMBSTONES,)
+    )
+
+
+def _evict_one(
+    connection: sqlite3.Connection, what: str, owner: str, keep: int | None, now_s: float
+) -> bool:
+    owners: Iterable[str] = [owner]
+    if what != "owner":
+        richest = connection.execute(f"SELECT owner FROM holdings ORDER BY num_{what} DESC")
+        owners = (each for (each,) in richest)
+    for each in owners:
+        unused = connection.execute(
+            f"SELECT number, {COLUMNS} FROM sessions WHERE owner = ? AND number <> ? "
+            "AND leased_until_s <= ? ORDER BY used_s, number LIMIT 1",
+            (each, keep, now_s),
+        ).fetchone()
+        if unused is not None:
+            bury(connection, unused[0], Session(*unused[1:]), policy.EVICTED)
+            return True
+    return False
