@@ -91,6 +91,17 @@ async def test_sessions_outlive_the_store(path):
     await second.close()
 
 
+async def test_nobody_else_may_read_the_file(path):
+    """Nor what lies beside it."""
+    store = await _open(path)
+    await _create(store)
+
+    files = list(path.parent.iterdir())
+    assert len(files) == 3
+    assert {0o600} == {file.stat().st_mode & 0o777 for file in files}
+    await store.close()
+
+
 async def test_the_lease_of_a_dead_server_is_void(path, monkeypatch):
     """One that was started anew, also with the same number of its process; not one that lives."""
     first = await _open(path)
