@@ -159,4 +159,5 @@ def request_limits(settings: Settings) -> RequestLimits:
         max_waiting_characters=settings.max_waiting_characters,
         max_result_bytes=settings.max_result_bytes,
         max_timeout_s=settings.max_timeout_s,
+        keep_session_texts=settings.keep_session_texts,
     )

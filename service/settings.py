@@ -142,6 +142,9 @@ class Settings(StoreSettings, AddressSettings):
         description="Where sessions are kept: `sqlite:///PATH`, a file; `sqlite://`, one in the "
         "platform's data folder; `memory://`, gone with the server.",
     )
+    keep_session_texts: bool = Field(
+        True, description="Keep what sessions read and write, for their log."
+    )
     session_idle_ttl_s: _Seconds = Field(
         3600.0, description="A session ends when nobody uses it for this long."
     )

@@ -66,6 +66,7 @@ class RequestLimits:
     max_waiting_characters: int
     max_result_bytes: int
     max_timeout_s: float
+    keep_session_texts: bool = True
 
     def num_tokens(self, asked: int | None) -> int:
         """How many tokens a request may write.

@@ -185,6 +185,8 @@ class RunningText:
         piece = self._assembler.push(ids.tolist())
         # A stop string ends the text somewhere among these ids; the rest never happened.
         ids = ids[: self._assembler.num_tokens - num_before]
+        if self.turn and not piece.stopped:
+            self.turn.wrote(piece.text)
         if self._request.keeps_rows:
             self._ids.extend(ids.tolist())
             self._forget_rows()
@@ -202,7 +204,14 @@ class RunningText:
 
     async def _finish(self, piece: Piece, reason: FinishReason, row: Row | None) -> Delta:
         if self.turn:
-            await self.turn.commit(self.model.kept(row or await self._row_at_stop()))
+            self.turn.wrote(piece.text)
+            await self.turn.commit(
+                self.model.kept(row or await self._row_at_stop()),
+                generation=self.id,
+                sampling=self._request.sampling,
+                num_read=len(self._request.prompt_T),
+                reason=reason,
+            )
         self._stream.close()
         self._ticket.finish()
         self.finish_reason = reason

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.engine.request import Request
-from service.entropy import randbits
+from service.entropy import randbits, token_hex
 from service.inference.accounts import Accounts
 from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
@@ -15,7 +15,7 @@ from service.inference.turn import Turn
 from service.inference.turnstile import Turnstile
 from service.models.registry import ModelRegistry, ServedModel
 from service.runtime.sampling import Sampling
-from service.sessions.session import Session, SessionKey
+from service.sessions.session import Session, SessionKey, TurnRecord
 from service.sessions.store import SessionStore
 
 _COMMIT_S = 30.0
@@ -56,7 +56,8 @@ class Inference:
                     lease = await self.sessions.begin(
                         key, lease_s=lease_s, version=asked.session_version
                     )
-                    turn = Turn(self.sessions, lease)
+                    keeps = self._limits.keep_session_texts
+                    turn = Turn(self.sessions, lease, asked, keeps_texts=keeps)
                 session = turn.session if turn else None
                 model = self._model_of(asked.model, session)
                 past = model.row_of(turn.lease) if turn else None
@@ -116,7 +117,7 @@ class Inference:
         seed = randbits(SEED_BITS) if seed is None else seed
         ticket = self.accounts.accept(0)
         try:
-            row, unknown = None, Unknown(pieces=() if report_unknown else None)
+            row, record, unknown = None, None, Unknown(pieces=() if report_unknown else None)
             if prompt:
                 async with deadline.bounding():
                     prompt_T, unknown = await self._prompts.encode(
@@ -132,11 +133,22 @@ class Inference:
                     cache_salt=identity.owner,
                 )
                 row = await read_row(served.engine.submit(request))
+                record = TurnRecord(
+                    generation="g_" + token_hex(12),
+                    num_read=row.num_tokens,
+                    num_written=0,
+                    seed=seed,
+                    options="{}",
+                    finish_reason="length",
+                    prompt=prompt if self._limits.keep_session_texts else None,
+                    text="" if self._limits.keep_session_texts else None,
+                )
             session = await self.sessions.create(
                 owner=identity.owner,
                 model=served.ref,
                 row=None if row is None else served.kept(row),
                 seed=seed,
+                record=record,
             )
             return session, unknown
         finally:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from service.inference.request import TextRequest
 from service.rows.arrays import Int64
 from service.rows.row import Row
-from service.sessions.session import KeptRow, Lease
+from service.runtime.sampling import Sampling
+from service.sessions.session import KeptRow, Lease, TurnRecord
 from service.sessions.store import SessionStore
 
 
@@ -18,22 +22,56 @@ class Turn:
     Attributes:
         lease: What was reserved.
         session: As it was when the turn began, and after `commit` as it is then.
+
+    Args:
+        sessions: Where it is kept.
+        lease: Of the session.
+        asked: What the turn is; its texts are kept if `keeps_texts`.
     """
 
-    def __init__(self, sessions: SessionStore, lease: Lease) -> None:
+    def __init__(
+        self, sessions: SessionStore, lease: Lease, asked: TextRequest, *, keeps_texts: bool
+    ) -> None:
         self.lease = lease
         self.session = lease.session
         self._sessions = sessions
+        self._asked = asked
+        self._keeps_texts = keeps_texts
+        self._written: list[str] = []
         self._open = True
 
-    async def commit(self, row: KeptRow) -> None:
+    def wrote(self, text: str) -> None:
+        """More of its text was shown."""
+        if self._keeps_texts:
+            self._written.append(text)
+
+    async def commit(
+        self, row: KeptRow, *, generation: str, sampling: Sampling, num_read: int, reason: str
+    ) -> None:
         """The session goes on from `row`.
+
+        Args:
+            row: After the last token that was shown.
+            generation: Id of the text.
+            sampling: How it was drawn.
+            num_read: Tokens of its prompt.
+            reason: Why it ended.
 
         Raises:
             SessionGone: It was deleted meanwhile.
             StoreUnavailable: It cannot be kept; the session is as it was.
         """
-        self.session = await self._sessions.commit(self.lease, row)
+        record = TurnRecord(
+            generation=generation,
+            num_read=num_read,
+            num_written=row.num_tokens - self.session.num_tokens - num_read,
+            seed=sampling.seed,
+            options=options_of(sampling, self._asked.stop),
+            finish_reason=reason,
+            prompt=self._asked.prompt if self._keeps_texts else None,
+            text="".join(self._written) if self._keeps_texts else None,
+        )
+        self.session = await self._sessions.commit(self.lease, row, record)
         self._open = False
 
     async def abandon(self) -> None:
@@ -41,6 +79,12 @@ class Turn:
         if self._open:
             self._open = False
             await self._sessions.release(self.lease)
+
+
+def options_of(sampling: Sampling, stop: Sequence[str]) -> str:
+    """How a text was drawn, as JSON: what was not left to the usual, and stop strings."""
+    options = sampling.model_dump(exclude={"seed", "num_logprobs"}, exclude_defaults=True)
+    return json.dumps(options | ({"stop": list(stop)} if stop else {}), ensure_ascii=False)
 
 
 def counted_as_generated(row: Row, past: Row | None, generated_T: Int64) -> Row:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 MAX_TOMBSTONES = 65_536
 """Sessions that are over of which a store remembers why."""
+MAX_TURNS = 1_000
+"""Of one session, the latest, of which a store remembers what they were."""
 
 
 @dataclass(frozen=True, slots=True)

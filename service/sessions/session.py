@@ -32,7 +32,7 @@ class Session:
         seed: What turns draw with unless they bring their own seed.
         version: Number of committed turns.
         num_tokens: Length of the text in tokens.
-        num_bytes: Of its row, as it is kept; 0 before the first token.
+        num_bytes: Of what is kept of it: its row, and the texts of its turns.
         created_s: Unix time.
         used_s: Unix time of the last commit.
     """
@@ -60,6 +60,53 @@ class KeptRow:
 
     content: bytes
     num_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """What a turn was.
+
+    Attributes:
+        generation: Its id, as answers and log lines have it.
+        num_read: Tokens of its prompt.
+        num_written: Tokens of its text.
+        seed: What those were drawn with.
+        options: How they were drawn, and stop strings: an object in JSON.
+        finish_reason: Why it ended.
+        prompt: What was read; None if texts are not kept.
+        text: What was written; likewise.
+    """
+
+    generation: str
+    num_read: int
+    num_written: int
+    seed: int
+    options: str
+    finish_reason: str
+    prompt: str | None
+    text: str | None
+
+    @property
+    def num_bytes(self) -> int:
+        """Of its texts."""
+        return sum(len(text.encode()) for text in (self.prompt, self.text, self.options) if text)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTurn:
+    """A turn that was committed.
+
+    Attributes:
+        version: Of the session after it; 0 for the prompt that it was created with.
+        at_s: Unix time of the commit.
+        num_tokens: Length of the session's text after it.
+        record: What it was.
+    """
+
+    version: int
+    at_s: float
+    num_tokens: int
+    record: TurnRecord
 
 
 @dataclass(frozen=True, slots=True)

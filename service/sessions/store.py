@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from service.sessions.session import KeptRow, Lease, Session, SessionKey
+from service.sessions.session import KeptRow, KeptTurn, Lease, Session, SessionKey, TurnRecord
 
 
 class SessionStore(Protocol):
@@ -24,8 +24,24 @@ class SessionStore(Protocol):
     def fault(self) -> str | None:
         """Why nothing could be read or written when that was last tried."""
 
-    async def create(self, *, owner: str, model: str, row: KeptRow | None, seed: int) -> Session:
-        """Keep a new session; may evict one of whoever has the most, not used for longest."""
+    async def create(
+        self,
+        *,
+        owner: str,
+        model: str,
+        seed: int,
+        row: KeptRow | None = None,
+        record: TurnRecord | None = None,
+    ) -> Session:
+        """Keep a new session; may evict one of whoever has the most, not used for longest.
+
+        Args:
+            owner: Whose.
+            model: `name@version`.
+            seed: What its turns draw with.
+            row: What it has read.
+            record: That, as a turn.
+        """
 
     async def get(self, key: SessionKey) -> Session:
         """Look at a session; does not count as use."""
@@ -68,7 +84,19 @@ class SessionStore(Protocol):
             SessionChanged: It is of another version.
         """
 
-    async def commit(self, lease: Lease, row: KeptRow) -> Session:
+    async def log(self, key: SessionKey, *, after: int, limit: int) -> tuple[list[KeptTurn], bool]:
+        """Turns of a session, the oldest that is remembered first.
+
+        Args:
+            key: Which session.
+            after: Only those of a higher version.
+            limit: At most so many.
+
+        Returns:
+            The turns, and whether there are more.
+        """
+
+    async def commit(self, lease: Lease, row: KeptRow, record: TurnRecord) -> Session:
         """End a turn: the session now goes on from `row`; returns the new session.
 
         Raises:

@@ -28,19 +28,21 @@ def _whole_characters(text: str) -> str:
     return text
 
 
-_Text = Annotated[str, AfterValidator(_whole_characters)]
-_Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_whole_characters)]
+Text = Annotated[str, AfterValidator(_whole_characters)]
+Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_whole_characters)]
 _Stop = Annotated[
     str, StringConstraints(min_length=1, max_length=64), AfterValidator(_whole_characters)
 ]
-_ReportUnknown = Annotated[
+ReportUnknown = Annotated[
     bool | None,
     Field(description="Tell which characters or words of the prompt the model has never seen."),
 ]
-_Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What is sent: no other fields than these, and no other types."""
+
     model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
 
     @model_validator(mode="before")
@@ -67,7 +69,7 @@ _OFF: tuple[tuple[str, object, object], ...] = (
 )
 
 
-class _Lenient(_Body):
+class _Lenient(Body):
     """Takes other spellings whose meaning is plain: 20.0 for 20, and those of "off"."""
 
     @model_validator(mode="before")
@@ -90,7 +92,7 @@ class _Lenient(_Body):
 
 
 class _Reading(_Lenient):
-    prompt: _Text = Field("", description="Text to go on from; may be empty. It is not repeated.")
+    prompt: Text = Field("", description="Text to go on from; may be empty. It is not repeated.")
     max_tokens: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Most tokens to write; by default 256, or what the server sets."
     )
@@ -117,7 +119,7 @@ class GenerateRequest(SamplingOptions, _Reading):
     stop: _Stop | Annotated[list[_Stop], Field(min_length=1, max_length=16)] | None = Field(
         None, description="The text ends before the first of these; they are not part of it."
     )
-    seed: _Seed | None = Field(
+    seed: Seed | None = Field(
         None, description="The same request with the same seed gives the same text."
     )
     logprobs: Annotated[int, Field(ge=0, le=10)] | None = Field(
@@ -132,9 +134,9 @@ class GenerateRequest(SamplingOptions, _Reading):
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="The request fails after this many seconds."
     )
-    report_unknown: _ReportUnknown = False
-    session: _Name | None = Field(None, description="Go on from this session, and commit to it.")
-    model: _Name | None = Field(
+    report_unknown: ReportUnknown = False
+    session: Name | None = Field(None, description="Go on from this session, and commit to it.")
+    model: Name | None = Field(
         None, description="`name` or `name@version`; by default the server's default model."
     )
 
@@ -145,7 +147,7 @@ class GenerateRequest(SamplingOptions, _Reading):
         return self
 
 
-class Candidate(_Body):
+class Candidate(Body):
     """A token and its natural log-probability.
 
     It is of the model's own distribution: before temperature, penalties and truncation.
@@ -162,7 +164,7 @@ class TokenLogprob(Candidate):
     top: list[Candidate]
 
 
-class Usage(_Body):
+class Usage(Body):
     """Tokens that a request took; `cached_tokens` of the prompt were not read again.
 
     `unknown_tokens` of the prompt stand for what the model has never seen; `unknown` are the first
@@ -176,7 +178,7 @@ class Usage(_Body):
     unknown: tuple[str, ...] | None = None
 
 
-class GenerateResponse(_Body):
+class GenerateResponse(Body):
     """The whole text of a generation."""
 
     id: str
@@ -189,7 +191,7 @@ class GenerateResponse(_Body):
     logprobs: list[TokenLogprob] | None = None
 
 
-class GenerateEvent(_Body):
+class GenerateEvent(Body):
     """One server-sent event of a generation; the last one has all fields."""
 
     text: str
@@ -201,75 +203,3 @@ class GenerateEvent(_Body):
     session: str | None = None
     seed: int | None = None
     usage: Usage | None = None
-
-
-class CreateSessionRequest(_Body):
-    """A new session; all fields may be left out."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "ROMEO:\n", "seed": 7}]})
-
-    prompt: _Text = Field("", description="Text to read first.")
-    model: _Name | None = Field(
-        None, description="`name` or `name@version`; the default model by default."
-    )
-    seed: _Seed | None = Field(
-        None, description="What its turns draw with; by default drawn at random."
-    )
-    report_unknown: _ReportUnknown = False
-
-
-class SessionResponse(_Body):
-    """A session; times are Unix seconds."""
-
-    id: str
-    parent: str | None = Field(None, description="The session that it is a fork of.")
-    model: str
-    version: int
-    num_tokens: int
-    num_bytes: int
-    seed: int
-    created_at: float
-    used_at: float
-    expires_at: float
-
-
-class CreatedSession(SessionResponse):
-    """A new session, and what of its prompt the model has never seen: as in `Usage`."""
-
-    unknown_tokens: int
-    unknown: tuple[str, ...] | None = None
-
-
-class ForkRequest(_Body):
-    """Copies of a session; all fields may be left out."""
-
-    n: Annotated[int, Field(ge=1, le=64)] = Field(1, description="How many.")
-    seed: _Seed | None = Field(
-        None,
-        description="What the turns of the first copy draw with; the others have the seeds after "
-        "it. By default each has one of its own, drawn at random.",
-    )
-
-
-class Forks(_Body):
-    """New sessions."""
-
-    sessions: list[SessionResponse]
-
-
-class SessionPage(_Body):
-    """Which sessions to list."""
-
-    model_config = ConfigDict(strict=False)  # a query is text
-
-    limit: Annotated[int, Field(ge=1, le=100)] = Field(100, description="At most so many.")
-    after: Annotated[float, Field(allow_inf_nan=False)] | None = Field(
-        None, description="Go on from a page: its `next`."
-    )
-
-
-class SessionList(_Body):
-    """Live sessions of one owner, the newest first."""
-
-    sessions: list[SessionResponse]
-    next: str | None = Field(None, description="`after` of the next page; null on the last one.")

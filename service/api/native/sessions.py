@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,7 +12,7 @@ from service.api.errors import responses
 from service.api.identity import identity_of
 from service.api.media import JsonRoute
 from service.api.native.etags import etag_of
-from service.api.native.schemas import (
+from service.api.native.session_schemas import (
     CreatedSession,
     CreateSessionRequest,
     ForkRequest,
@@ -19,9 +20,12 @@ from service.api.native.schemas import (
     SessionList,
     SessionPage,
     SessionResponse,
+    TurnList,
+    TurnPage,
+    TurnResponse,
 )
 from service.api.state import State, accepts_work
-from service.sessions.session import Session, SessionKey
+from service.sessions.session import KeptTurn, Session, SessionKey
 from service.sessions.store import SessionStore
 
 router = APIRouter(route_class=JsonRoute, prefix="/sessions", tags=["sessions"])
@@ -103,6 +107,24 @@ async def fork_session(session_id: str, request: Request, state: State, body: Fo
     return Forks(sessions=[_response(session, store) for session in forks])
 
 
+@router.get(
+    "/{session_id}/log",
+    summary="Read a session's log",
+    responses=responses(404, 410, 422, 503),
+)
+async def session_log(
+    session_id: str, request: Request, state: State, asked: Annotated[TurnPage, Query()]
+) -> TurnList:
+    """What was read and written in each of its turns, the oldest that is remembered first."""
+    turns, are_more = await state.inference.sessions.log(
+        _key(request, session_id), after=asked.after, limit=asked.limit
+    )
+    return TurnList(
+        turns=[_turn(turn) for turn in turns],
+        next=turns[-1].version if are_more else None,
+    )
+
+
 @router.delete(
     "/{session_id}",
     status_code=204,
@@ -117,6 +139,23 @@ async def delete_session(session_id: str, request: Request, state: State) -> Res
 
 def _key(request: Request, session_id: str) -> SessionKey:
     return SessionKey(identity_of(request).owner, session_id)
+
+
+def _turn(turn: KeptTurn) -> TurnResponse:
+    record = turn.record
+    return TurnResponse(
+        version=turn.version,
+        at=turn.at_s,
+        generation=record.generation,
+        num_tokens=turn.num_tokens,
+        num_read=record.num_read,
+        num_written=record.num_written,
+        seed=record.seed,
+        options=json.loads(record.options),
+        finish_reason=record.finish_reason,
+        prompt=record.prompt,
+        text=record.text,
+    )
 
 
 def _response(session: Session, store: SessionStore) -> SessionResponse:

@@ -11,6 +11,8 @@ APPLICATION_ID = 0x4C53544D
 VERSION = 1
 COLUMNS = "id, owner, parent, model, seed, version, num_tokens, num_bytes, created_s, used_s"
 """Those that make a `Session`, in its order."""
+RECORD = "generation, num_read, num_written, seed, options, finish_reason, prompt, text"
+"""Those that make a `TurnRecord`."""
 
 _STEPS = (
     """
@@ -39,6 +41,23 @@ _STEPS = (
     CREATE TABLE session_rows (
         number INTEGER PRIMARY KEY REFERENCES sessions (number) ON DELETE CASCADE,
         content BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE turns (
+        number INTEGER NOT NULL REFERENCES sessions (number) ON DELETE CASCADE,
+        version INTEGER NOT NULL,
+        at_s REAL NOT NULL,
+        num_tokens INTEGER NOT NULL,
+        num_bytes INTEGER NOT NULL,
+        generation TEXT NOT NULL,
+        num_read INTEGER NOT NULL,
+        num_written INTEGER NOT NULL,
+        seed INTEGER NOT NULL,
+        options TEXT NOT NULL,
+        finish_reason TEXT NOT NULL,
+        prompt TEXT,
+        text TEXT,
+        PRIMARY KEY (number, version)
     ) STRICT;
 
     CREATE TABLE tombstones (

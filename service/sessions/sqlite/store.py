@@ -13,11 +13,20 @@ from pathlib import Path
 from service.sessions import policy
 from service.sessions.errors import SessionBusy, SessionChanged, SessionGone, SessionUnknown
 from service.sessions.policy import SessionLimits
-from service.sessions.session import KeptRow, Lease, Session, SessionKey, new_session_id
+from service.sessions.session import (
+    KeptRow,
+    KeptTurn,
+    Lease,
+    Session,
+    SessionKey,
+    TurnRecord,
+    new_session_id,
+)
 from service.sessions.sqlite.database import Database
 from service.sessions.sqlite.holder import Holder
 from service.sessions.sqlite.room import bury, make_room, sweep
 from service.sessions.sqlite.schema import COLUMNS
+from service.sessions.sqlite.turns import copy, recall, remember
 
 
 class SqliteSessionStore:
@@ -48,7 +57,15 @@ class SqliteSessionStore:
         """Why nothing could be read or written when that was last tried."""
         return self._database.fault
 
-    async def create(self, *, owner: str, model: str, row: KeptRow | None, seed: int) -> Session:
+    async def create(
+        self,
+        *,
+        owner: str,
+        model: str,
+        seed: int,
+        row: KeptRow | None = None,
+        record: TurnRecord | None = None,
+    ) -> Session:
         """Keep a new session; may evict one of whoever has the most, not used for longest."""
         now_s = self._new_moment()
         session = Session(
@@ -59,7 +76,7 @@ class SqliteSessionStore:
             seed=seed,
             version=0,
             num_tokens=row.num_tokens if row else 0,
-            num_bytes=len(row.content) if row else 0,
+            num_bytes=(len(row.content) if row else 0) + (record.num_bytes if record else 0),
             created_s=now_s,
             used_s=now_s,
         )
@@ -69,6 +86,8 @@ class SqliteSessionStore:
             number = _insert(connection, session)
             if row is not None:
                 connection.execute("INSERT INTO session_rows VALUES (?, ?)", (number, row.content))
+            if record is not None:
+                remember(connection, number, 0, now_s, session.num_tokens, record)
             make_room(connection, self._limits, self._clock(), owner, number)
 
         await self._database.run(work)
@@ -127,7 +146,6 @@ class SqliteSessionStore:
                     owner=key.owner,
                     parent=session.id,
                     seed=seed,
-                    version=0,
                     created_s=now_s,
                     used_s=now_s,
                 )
@@ -136,6 +154,7 @@ class SqliteSessionStore:
                     "INSERT INTO session_rows SELECT ?, content FROM session_rows WHERE number = ?",
                     (number, origin),
                 )
+                copy(connection, origin, number)
                 make_room(connection, self._limits, self._clock(), key.owner, number)
                 forks.append(fork)
             return forks
@@ -171,18 +190,30 @@ class SqliteSessionStore:
             beginning.add_done_callback(self._release_unwanted)
             raise
 
-    async def commit(self, lease: Lease, row: KeptRow) -> Session:
+    async def log(self, key: SessionKey, *, after: int, limit: int) -> tuple[list[KeptTurn], bool]:
+        """Turns of a session, the oldest that is remembered first."""
+
+        def work(connection: sqlite3.Connection) -> list[KeptTurn]:
+            number, _ = self._find(connection, key)
+            return recall(connection, number, after=after, limit=limit + 1)
+
+        found = await self._database.run(work)
+        return found[:limit], len(found) > limit
+
+    async def commit(self, lease: Lease, row: KeptRow, record: TurnRecord) -> Session:
         """End a turn: the session now goes on from `row`."""
 
         def work(connection: sqlite3.Connection) -> Session:
             key = SessionKey(lease.session.owner, lease.session.id)
             number, session = self._find(connection, key, at_any_age=True)
             now_s = self._clock()
+            version = session.version + 1
+            grown = len(row.content) - len(lease.row or b"")
             committed = connection.execute(
-                "UPDATE sessions SET version = version + 1, num_tokens = ?, num_bytes = ?, "
+                "UPDATE sessions SET version = ?, num_tokens = ?, num_bytes = num_bytes + ?, "
                 "used_s = ?, leased_until_s = 0 WHERE number = ? AND fence = ? "
                 f"AND leased_until_s > 0 RETURNING {COLUMNS}",
-                (row.num_tokens, len(row.content), now_s, number, lease.fence),
+                (version, row.num_tokens, grown, now_s, number, lease.fence),
             ).fetchone()
             if committed is None:
                 raise SessionBusy(f"another turn has begun on session {session.id} meanwhile")
@@ -191,8 +222,13 @@ class SqliteSessionStore:
                 "ON CONFLICT (number) DO UPDATE SET content = excluded.content",
                 (number, row.content),
             )
-            make_room(connection, self._limits, self._clock(), session.owner, number)
-            return Session(*committed)
+            grown = remember(connection, number, version, now_s, row.num_tokens, record)
+            connection.execute(
+                "UPDATE sessions SET num_bytes = num_bytes + ? WHERE number = ?", (grown, number)
+            )
+            make_room(connection, self._limits, now_s, session.owner, number)
+            after = Session(*committed)
+            return replace(after, num_bytes=after.num_bytes + grown)
 
         return await self._database.run(work)
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from service.sessions import policy
 from service.sessions.errors import SessionBusy, StoreTooNew, StoreUnavailable
-from service.sessions.session import KeptRow, SessionKey
+from service.sessions.session import KeptRow, SessionKey, TurnRecord
 from service.sessions.sqlite.holder import Holder
 from service.sessions.sqlite.store import SqliteSessionStore
 from tests.service.limits import session_limits
@@ -22,6 +23,7 @@ from tests.service.sessions.committing import row_of
 _REPOSITORY = Path(__file__).parents[3]
 _KILLS = int(os.environ.get("LSTM_TEST_KILLS", "12"))
 _ROW = KeptRow(b"row", 1)
+_TURN = TurnRecord("g_1", 1, 2, 3, "", "length", None, None)
 
 
 @pytest.fixture
@@ -69,8 +71,14 @@ def test_no_turn_that_was_told_is_lost_whenever_the_process_is_killed(path):
 
 def _kept(path):
     query = "SELECT id, version, content FROM sessions LEFT JOIN session_rows USING (number)"
+    logged = """
+        SELECT id, count(*), max(turns.version)
+        FROM sessions JOIN turns USING (number) GROUP BY id
+    """
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        for name, number, version in connection.execute(logged):
+            assert number == min(version, policy.MAX_TURNS), name
         return {name: (version, content) for name, version, content in connection.execute(query)}
 
 
@@ -79,7 +87,7 @@ async def test_sessions_outlive_the_store(path):
     first = await _open(path)
     session, deleted = await _create(first), await _create(first)
     key = SessionKey("me", session.id)
-    committed = await first.commit(await first.begin(key, lease_s=9), _ROW)
+    committed = await first.commit(await first.begin(key, lease_s=9), _ROW, _TURN)
     await first.delete(SessionKey("me", deleted.id))
     await first.close()
 
@@ -118,9 +126,9 @@ async def test_the_lease_of_a_dead_server_is_void(path, monkeypatch):
     lease = await second.begin(key, lease_s=9)
     assert lease.fence > lost.fence
     with pytest.raises(SessionBusy, match="meanwhile"):
-        await first.commit(lost, _ROW)
+        await first.commit(lost, _ROW, _TURN)
     await first.release(lost)
-    assert 1 == (await second.commit(lease, _ROW)).version
+    assert 1 == (await second.commit(lease, _ROW, _TURN)).version
     await first.close()
     await second.close()
 
@@ -149,17 +157,17 @@ async def test_a_disk_that_is_full_refuses_turns_and_keeps_what_there_is(path, m
     store = await _open(path)
     session = await _create(store)
     key = SessionKey("me", session.id)
-    await store.commit(await store.begin(key, lease_s=9), _ROW)
+    await store.commit(await store.begin(key, lease_s=9), _ROW, _TURN)
     lease = await store.begin(key, lease_s=9)
     # SQLite's own error for it, from a bound on the size of this connection's database.
     await store._database.run(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
     with pytest.raises(StoreUnavailable, match="full"):
-        await store.commit(lease, KeptRow(b"x" * 1_000_000, 9))
+        await store.commit(lease, KeptRow(b"x" * 1_000_000, 9), _TURN)
     assert "full" in (store.fault or "")
 
     assert 1 == (await store.get(key)).version
     assert store.fault is None
-    assert 2 == (await store.commit(lease, KeptRow(b"x" * 1_000_000, 9))).version
+    assert 2 == (await store.commit(lease, KeptRow(b"x" * 1_000_000, 9), _TURN)).version
     await store.close()
 
 
@@ -227,7 +235,7 @@ async def test_what_waits_is_one_transaction(path):
     await store.delete(keys[7])
 
     ended = await asyncio.gather(
-        *(store.commit(lease, _ROW) for lease in leases), return_exceptions=True
+        *(store.commit(lease, _ROW, _TURN) for lease in leases), return_exceptions=True
     )
 
     assert [7] == [n for n, each in enumerate(ended) if isinstance(each, Exception)]

@@ -143,3 +143,45 @@ def test_an_if_match_that_cannot_be_is_refused(client: TestClient, given: str):
 
     for answer in (wrong, alone):
         assert (422, "If-Match") == (answer.status_code, answer.json()["error"]["param"])
+
+
+def test_the_log_says_what_was_read_and_written(client: TestClient):
+    """Each turn as it was answered, page by page; the prompt of the session comes first."""
+    session = create(client, prompt="Once ", seed=9)
+    path = f"/sessions/{session['id']}/log"
+    answers = [
+        turn(client, session, prompt="upon", max_tokens=9, temperature=0.5),
+        turn(client, session, max_tokens=300, stop=["e"]),
+    ]
+    first = client.get(path, params={"limit": 2}).json()
+    rest = client.get(path, params={"after": first["next"]}).json()
+
+    opening, *turns = first["turns"] + rest["turns"]
+    assert (1, None) == (first["next"], rest["next"])
+    assert (0, "Once ", "", 5) == tuple(
+        opening[name] for name in ("version", "prompt", "text", "num_tokens")
+    )
+    assert [(1, "upon"), (2, "")] == [(each["version"], each["prompt"]) for each in turns]
+    assert [{"temperature": 0.5}, {"stop": ["e"]}] == [each["options"] for each in turns]
+    for answer, each in zip(answers, turns, strict=True):
+        assert (answer["text"], answer["finish_reason"], answer["id"], answer["seed"]) == (
+            each["text"],
+            each["finish_reason"],
+            each["generation"],
+            each["seed"],
+        )
+        assert len(each["text"]) == each["num_written"]
+    assert turns[-1]["num_tokens"] == client.get(f"/sessions/{session['id']}").json()["num_tokens"]
+
+
+def test_texts_need_not_be_kept(store: Path):
+    """Then the log has all but them."""
+    settings = Settings(model_store=store, keep_session_texts=False)
+    with TestClient(create_app(settings)) as client:
+        session = create(client, prompt="Once ")
+        turn(client, session, prompt="upon", max_tokens=9)
+        turns = client.get(f"/sessions/{session['id']}/log").json()["turns"]
+
+    assert [(None, None, 0), (None, None, 9)] == [
+        (each["prompt"], each["text"], each["num_written"]) for each in turns
+    ]
