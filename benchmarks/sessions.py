@@ -30,13 +30,15 @@ from benchmarks.machine import describe_machine, headline
 from service.rows.codec import encode_row
 from service.rows.row import Row, RowShape
 from service.sessions.policy import SessionLimits
-from service.sessions.session import KeptRow, SessionKey, TurnRecord
+from service.sessions.session import KeptRow, Lease, SessionKey, TurnRecord
 from service.sessions.sqlite.store import SqliteSessionStore
 
 _SHAPE = RowShape(2048, 66)
 _LIMITS = SessionLimits(1e9, 1e9, 10**9, 10**15, 10**9)
 _ONE_BY_ONE = 200
-_RECORD = TurnRecord("g_x", 1, 64, 7, "{}", "length", "ROMEO:", "what is it that you say? " * 3)
+_RECORD = TurnRecord(
+    "g_x", 1, 64, 7, "{}", "length", "{}", "ROMEO:", "what is it that you say? " * 3
+)
 _CLIENTS = 64
 _TURN_TOKENS = 64
 _TURN_S = 6.0
@@ -82,6 +84,7 @@ class Kept:
 
         async def turn(n: int) -> None:
             lease = await self.store.begin(keys[n], lease_s=60)
+            assert isinstance(lease, Lease)
             await self.store.commit(lease, self.rows[n % len(self.rows)], _RECORD)
 
         async def look(n: int) -> None:

@@ -30,6 +30,7 @@ from service.engine.errors import (
 from service.inference.errors import InvalidOption
 from service.models.errors import ModelBroken, ModelUnknown
 from service.sessions.errors import (
+    KeyTaken,
     SessionBusy,
     SessionChanged,
     SessionGone,
@@ -76,6 +77,7 @@ KINDS: dict[type[Exception], _Kind] = {
     SessionGone: _Kind(410, "session_gone", "session"),
     SessionBusy: _Kind(409, "session_busy", "session"),
     SessionChanged: _Kind(412, "session_changed", "If-Match"),
+    KeyTaken: _Kind(422, "idempotency_key_taken", "Idempotency-Key"),
     SessionUnusable: _Kind(409, "session_unusable", "session"),
     StoreUnavailable: _Kind(503, "sessions_unavailable"),
     Overloaded: _Kind(429, "overloaded"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
 from service.runtime.sampling import NO_OPTIONS, SamplingOptions
+from service.sessions.session import Idempotency
 
 _CHARACTER_BYTES = 4
 _LOGPROB_BYTES = 12  # an id and a number
@@ -28,6 +29,7 @@ class TextRequest:
         report_unknown: Tell what of the prompt the model has never seen.
         session: Session to continue.
         session_version: That it must be of.
+        idempotency: How the client names the turn.
         model: `name` or `name@version`.
         is_streamed: Deltas are sent as they come.
         identity: Who asks.
@@ -44,6 +46,7 @@ class TextRequest:
     report_unknown: bool = False
     session: str | None = None
     session_version: int | None = None
+    idempotency: Idempotency | None = None
     model: str | None = None
     is_streamed: bool = False
     identity: Identity = ANYBODY

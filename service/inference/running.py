@@ -18,6 +18,7 @@ from service.inference.reading import Unknown, read_row
 from service.inference.text import Piece, TextAssembler
 from service.inference.turn import Turn, counted_as_generated
 from service.inference.turnstile import Turnstile
+from service.inference.usage import Usage
 from service.models.registry import ServedModel
 from service.rows.arrays import Int64
 from service.rows.row import Row
@@ -29,17 +30,6 @@ _PARTS_WITH_FIGURES_AT_ONCE = 4
 # What these take of the event loop, about.
 _PARTS_S = 0.001
 _FAILURE_S = 0.0005
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens that a request took, and the pieces of its prompt that are unknown, if asked for."""
-
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    unknown_tokens: int
-    unknown: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +102,11 @@ class RunningText:
     def _num_at_once(self) -> int:
         """Deltas that are made at once."""
         return _PARTS_AT_ONCE if self._num_top is None else _PARTS_WITH_FIGURES_AT_ONCE
+
+    @property
+    def session_id(self) -> str | None:
+        """Of the session that it goes on."""
+        return self.turn.session.id if self.turn else None
 
     @property
     def seed(self) -> int:
@@ -209,7 +204,7 @@ class RunningText:
                 self.model.kept(row or await self._row_at_stop()),
                 generation=self.id,
                 sampling=self._request.sampling,
-                num_read=len(self._request.prompt_T),
+                usage=self.usage,
                 reason=reason,
             )
         self._stream.close()

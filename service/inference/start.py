@@ -9,13 +9,14 @@ from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
 from service.inference.reading import PromptEncoder, Unknown, read_row
+from service.inference.recorded import RecordedText
 from service.inference.request import RequestLimits, TextRequest
 from service.inference.running import RunningText
 from service.inference.turn import Turn
 from service.inference.turnstile import Turnstile
 from service.models.registry import ModelRegistry, ServedModel
 from service.runtime.sampling import Sampling
-from service.sessions.session import Session, SessionKey, TurnRecord
+from service.sessions.session import Recorded, Session, SessionKey, TurnRecord
 from service.sessions.store import SessionStore
 
 _COMMIT_S = 30.0
@@ -37,13 +38,18 @@ class Inference:
         self._limits = limits
         self._prompts = PromptEncoder(limits.max_prompt_tokens, limits.max_waiting_characters)
 
-    async def start(self, asked: TextRequest) -> RunningText:
-        """Start a text; it comes out of `RunningText.deltas`, and `close` must follow.
+    async def start(self, asked: TextRequest) -> RunningText | RecordedText:
+        """Start a text; it comes out of `deltas`, and `close` must follow.
+
+        A turn of a session that was committed before, and is asked for again by its idempotency
+        key, is not written again.
 
         Raises:
             InvalidOption, ModelUnknown, ModelBroken, SessionError, EngineError: Nothing has
                 changed.
         """
+        if asked.idempotency is not None:
+            self._require_recordable(asked)
         max_tokens = self._limits.num_tokens(asked.max_tokens)
         deadline = Deadline.after(self._limits.timeout_s(asked.timeout_s))
         ticket = self.accounts.accept(asked.num_result_bytes(max_tokens))
@@ -54,8 +60,14 @@ class Inference:
                     key = SessionKey(asked.identity.owner, asked.session)
                     lease_s = deadline.time_left_s + _COMMIT_S
                     lease = await self.sessions.begin(
-                        key, lease_s=lease_s, version=asked.session_version
+                        key,
+                        lease_s=lease_s,
+                        version=asked.session_version,
+                        idempotency=asked.idempotency,
                     )
+                    if isinstance(lease, Recorded):
+                        ticket.close()
+                        return RecordedText(self._model_of(asked.model, lease.session), lease)
                     keeps = self._limits.keep_session_texts
                     turn = Turn(self.sessions, lease, asked, keeps_texts=keeps)
                 session = turn.session if turn else None
@@ -140,6 +152,7 @@ class Inference:
                     seed=seed,
                     options="{}",
                     finish_reason="length",
+                    usage="{}",
                     prompt=prompt if self._limits.keep_session_texts else None,
                     text="" if self._limits.keep_session_texts else None,
                 )
@@ -167,6 +180,14 @@ class Inference:
         else:
             seeds = [(seed + n) % (1 << 63) for n in range(number)]
         return await self.sessions.fork(SessionKey(identity.owner, session_id), seeds)
+
+    def _require_recordable(self, asked: TextRequest) -> None:
+        if asked.session is None:
+            raise InvalidOption("Idempotency-Key", "Idempotency-Key is for turns of a session")
+        if asked.logprobs is not None:
+            raise InvalidOption("logprobs", "logprobs are not recorded with an Idempotency-Key")
+        if not self._limits.keep_session_texts:
+            raise InvalidOption("Idempotency-Key", "this server keeps no texts of sessions")
 
     def _model_of(self, name: str | None, session: Session | None) -> ServedModel:
         if session is None:

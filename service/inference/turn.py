@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from service.inference.request import TextRequest
+from service.inference.usage import Usage
 from service.rows.arrays import Int64
 from service.rows.row import Row
 from service.runtime.sampling import Sampling
@@ -46,7 +47,7 @@ class Turn:
             self._written.append(text)
 
     async def commit(
-        self, row: KeptRow, *, generation: str, sampling: Sampling, num_read: int, reason: str
+        self, row: KeptRow, *, generation: str, sampling: Sampling, usage: Usage, reason: str
     ) -> None:
         """The session goes on from `row`.
 
@@ -54,7 +55,7 @@ class Turn:
             row: After the last token that was shown.
             generation: Id of the text.
             sampling: How it was drawn.
-            num_read: Tokens of its prompt.
+            usage: What it took.
             reason: Why it ended.
 
         Raises:
@@ -63,11 +64,12 @@ class Turn:
         """
         record = TurnRecord(
             generation=generation,
-            num_read=num_read,
-            num_written=row.num_tokens - self.session.num_tokens - num_read,
+            num_read=usage.prompt_tokens,
+            num_written=row.num_tokens - self.session.num_tokens - usage.prompt_tokens,
             seed=sampling.seed,
             options=options_of(sampling, self._asked.stop),
             finish_reason=reason,
+            usage=json.dumps(asdict(usage)),
             prompt=self._asked.prompt if self._keeps_texts else None,
             text="".join(self._written) if self._keeps_texts else None,
         )

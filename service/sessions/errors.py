@@ -5,6 +5,7 @@ SessionError
 ├── SessionGone         there was: expired, evicted, deleted; the message says which
 ├── SessionBusy         another turn is running on it
 ├── SessionChanged      it is of another version than the client has seen
+├── KeyTaken            another turn of the session has this idempotency key
 ├── SessionUnusable     what is kept of it is not of the model that is served
 └── StoreUnavailable    the place where sessions are kept cannot be read or written now
 """
@@ -30,6 +31,10 @@ class SessionBusy(SessionError):
 
 class SessionChanged(SessionError):
     """The session is of another version than the one that the client wants to go on from."""
+
+
+class KeyTaken(SessionError):
+    """A turn that asked for something else has this idempotency key."""
 
 
 class SessionUnusable(SessionError):

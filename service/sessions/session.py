@@ -73,6 +73,7 @@ class TurnRecord:
         seed: What those were drawn with.
         options: How they were drawn, and stop strings: an object in JSON.
         finish_reason: Why it ended.
+        usage: What its answer said that it took: an object in JSON.
         prompt: What was read; None if texts are not kept.
         text: What was written; likewise.
     """
@@ -83,13 +84,15 @@ class TurnRecord:
     seed: int
     options: str
     finish_reason: str
+    usage: str
     prompt: str | None
     text: str | None
 
     @property
     def num_bytes(self) -> int:
         """Of its texts."""
-        return sum(len(text.encode()) for text in (self.prompt, self.text, self.options) if text)
+        texts = (self.prompt, self.text, self.options, self.usage)
+        return sum(len(text.encode()) for text in texts if text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,19 @@ class KeptTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Idempotency:
+    """How a client names a turn, so that it can ask for it again without a second one.
+
+    Attributes:
+        key: Its own, of one session.
+        digest: Of all that it asks for.
+    """
+
+    key: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """A session that is reserved for one turn.
 
@@ -117,11 +133,26 @@ class Lease:
         session: As it was when the turn began.
         row: What the turn goes on from; None before the first token.
         fence: Of this reservation. A later one has a higher number, and this one is void then.
+        idempotency: Of the turn.
     """
 
     session: Session
     row: bytes | None
     fence: int
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A turn that was asked for again, and was committed the first time.
+
+    Attributes:
+        session: As it is now.
+        record: Of the turn.
+    """
+
+    session: Session
+    record: TurnRecord
 
 
 def new_session_id() -> str:

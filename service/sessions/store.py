@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from service.sessions.session import KeptRow, KeptTurn, Lease, Session, SessionKey, TurnRecord
+from service.sessions.session import (
+    Idempotency,
+    KeptRow,
+    KeptTurn,
+    Lease,
+    Recorded,
+    Session,
+    SessionKey,
+    TurnRecord,
+)
 
 
 class SessionStore(Protocol):
@@ -71,16 +80,25 @@ class SessionStore(Protocol):
             seeds: What the turns of each copy draw with.
         """
 
-    async def begin(self, key: SessionKey, *, lease_s: float, version: int | None = None) -> Lease:
-        """Reserve a session for one turn.
+    async def begin(
+        self,
+        key: SessionKey,
+        *,
+        lease_s: float,
+        version: int | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Lease | Recorded:
+        """Reserve a session for one turn; or find out that this turn has been.
 
         Args:
             key: Which.
             lease_s: The turn will be over by then; if not, others may begin one.
             version: That the session must be of.
+            idempotency: Of the turn.
 
         Raises:
-            SessionBusy: Another turn is running.
+            KeyTaken: A turn that asked for something else had the same key.
+            SessionBusy: Another turn is running, or the same one.
             SessionChanged: It is of another version.
         """
 

@@ -15,14 +15,17 @@ from service.api.identity import identity_of
 from service.api.json_bytes import JsonInPieces, json_bytes
 from service.api.media import JsonRoute
 from service.api.native.etags import version_wanted
+from service.api.native.idempotency import idempotency_of
 from service.api.native.logprobs import PIECE, in_pieces, token_logprobs
 from service.api.native.schemas import GenerateEvent, GenerateRequest, GenerateResponse
 from service.api.sse import EventStream
 from service.api.state import State, accepts_work
-from service.inference.identity import Identity
+from service.inference.recorded import RecordedText
 from service.inference.request import TextRequest
 from service.inference.running import Delta, RunningText
 from service.inference.turnstile import Turnstile
+
+_Text = RunningText | RecordedText
 
 router = APIRouter(route_class=JsonRoute, tags=["generate"])
 
@@ -69,8 +72,7 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
 
     The same request with the same seed gives the same text, whatever else the server is doing.
     """
-    version = version_wanted(request, body.session)
-    starting = state.inference.start(_asked(body, version, identity_of(request)))
+    starting = state.inference.start(_asked(body, request))
     running = await unless_client_leaves(request.receive, starting)
     request.state.log |= {"model": running.model.ref, "generation": running.id}
     close = partial(_close, running, request)
@@ -89,12 +91,12 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
     return await _answer(running, whole, state.inference.turnstile, close)
 
 
-async def _events(running: RunningText) -> AsyncIterator[dict[str, Any]]:
+async def _events(running: _Text) -> AsyncIterator[dict[str, Any]]:
     async for delta in running.deltas():
         yield _event(running, delta)
 
 
-async def _close(running: RunningText, request: Request) -> None:
+async def _close(running: _Text, request: Request) -> None:
     usage = running.usage
     request.state.log |= {
         "prompt_tokens": usage.prompt_tokens,
@@ -107,7 +109,7 @@ async def _close(running: RunningText, request: Request) -> None:
     await running.close()
 
 
-def _asked(body: GenerateRequest, version: int | None, identity: Identity) -> TextRequest:
+def _asked(body: GenerateRequest, request: Request) -> TextRequest:
     return TextRequest(
         prompt=body.prompt,
         max_tokens=body.max_tokens,
@@ -119,21 +121,22 @@ def _asked(body: GenerateRequest, version: int | None, identity: Identity) -> Te
         timeout_s=body.timeout_s,
         report_unknown=bool(body.report_unknown),
         session=body.session,
-        session_version=version,
+        session_version=version_wanted(request, body.session),
+        idempotency=idempotency_of(request, body),
         model=body.model,
         is_streamed=body.stream,
-        identity=identity,
+        identity=identity_of(request),
     )
 
 
 async def _answer(
-    running: RunningText, whole: Delta, turnstile: Turnstile, close: Callable[[], Awaitable[None]]
+    running: _Text, whole: Delta, turnstile: Turnstile, close: Callable[[], Awaitable[None]]
 ) -> Response:
     """A `GenerateResponse`."""
     fields: dict[str, Any] = {
         "id": running.id,
         "model": running.model.ref,
-        "session": _session_id(running),
+        "session": running.session_id,
         "text": whole.text,
         "finish_reason": whole.finish_reason,
         "seed": running.seed,
@@ -150,7 +153,7 @@ async def _answer(
     return Response(json_bytes(fields), media_type="application/json")
 
 
-def _event(running: RunningText, delta: Delta) -> dict[str, Any]:
+def _event(running: _Text, delta: Delta) -> dict[str, Any]:
     """A `GenerateEvent`, made without validating what we know: there are thousands a second."""
     fields: dict[str, Any] = {"text": delta.text, "num_tokens": delta.num_tokens}
     if delta.figures is not None:
@@ -159,22 +162,18 @@ def _event(running: RunningText, delta: Delta) -> dict[str, Any]:
         fields |= {
             "finish_reason": delta.finish_reason,
             "model": running.model.ref,
-            "session": _session_id(running),
+            "session": running.session_id,
             "seed": running.seed,
             **_about(running),
         }
     return fields
 
 
-def _about(running: RunningText) -> dict[str, Any]:
+def _about(running: _Text) -> dict[str, Any]:
     """What the last event says of a text, however it ended."""
     return {"id": running.id, "usage": _usage(running)}
 
 
-def _session_id(running: RunningText) -> str | None:
-    return running.turn.session.id if running.turn else None
-
-
-def _usage(running: RunningText) -> dict[str, Any]:
+def _usage(running: _Text) -> dict[str, Any]:
     """A `Usage`: without the pieces that nobody has asked for."""
     return {name: value for name, value in asdict(running.usage).items() if value is not None}

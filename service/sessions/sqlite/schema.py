@@ -11,7 +11,7 @@ APPLICATION_ID = 0x4C53544D
 VERSION = 1
 COLUMNS = "id, owner, parent, model, seed, version, num_tokens, num_bytes, created_s, used_s"
 """Those that make a `Session`, in its order."""
-RECORD = "generation, num_read, num_written, seed, options, finish_reason, prompt, text"
+RECORD = "generation, num_read, num_written, seed, options, finish_reason, usage, prompt, text"
 """Those that make a `TurnRecord`."""
 
 _STEPS = (
@@ -55,10 +55,16 @@ _STEPS = (
         seed INTEGER NOT NULL,
         options TEXT NOT NULL,
         finish_reason TEXT NOT NULL,
+        usage TEXT NOT NULL,
         prompt TEXT,
         text TEXT,
+        idempotency_key TEXT,
+        digest BLOB,
         PRIMARY KEY (number, version)
     ) STRICT;
+
+    CREATE UNIQUE INDEX turns_by_key ON turns (number, idempotency_key)
+        WHERE idempotency_key IS NOT NULL;
 
     CREATE TABLE tombstones (
         number INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -11,22 +11,25 @@ from math import inf, nextafter
 from pathlib import Path
 
 from service.sessions import policy
-from service.sessions.errors import SessionBusy, SessionChanged, SessionGone, SessionUnknown
+from service.sessions.errors import SessionBusy, SessionChanged
 from service.sessions.policy import SessionLimits
 from service.sessions.session import (
+    Idempotency,
     KeptRow,
     KeptTurn,
     Lease,
+    Recorded,
     Session,
     SessionKey,
     TurnRecord,
     new_session_id,
 )
 from service.sessions.sqlite.database import Database
+from service.sessions.sqlite.finder import Finder
 from service.sessions.sqlite.holder import Holder
 from service.sessions.sqlite.room import bury, make_room, sweep
 from service.sessions.sqlite.schema import COLUMNS
-from service.sessions.sqlite.turns import copy, recall, remember
+from service.sessions.sqlite.turns import copy, find, recall, remember
 
 
 class SqliteSessionStore:
@@ -50,6 +53,7 @@ class SqliteSessionStore:
         self._clock = clock
         self._database = Database(path)
         self._holder = Holder.this_process()
+        self._finder = Finder(limits, clock, self._holder)
         self._last_created_s = 0.0
 
     @property
@@ -95,7 +99,7 @@ class SqliteSessionStore:
 
     async def get(self, key: SessionKey) -> Session:
         """Look at a session; does not count as use."""
-        return await self._database.run(lambda connection: self._find(connection, key)[1])
+        return await self._database.run(lambda connection: self._finder.find(connection, key)[1])
 
     async def page(
         self, owner: str, *, older_than_s: float | None, limit: int
@@ -126,7 +130,7 @@ class SqliteSessionStore:
         """End a session; a turn that runs on it will fail to commit."""
 
         def work(connection: sqlite3.Connection) -> None:
-            number, session = self._find(connection, key)
+            number, session = self._finder.find(connection, key)
             bury(connection, number, session, policy.DELETED)
 
         await self._database.run(work)
@@ -136,7 +140,7 @@ class SqliteSessionStore:
 
         def work(connection: sqlite3.Connection) -> list[Session]:
             sweep(connection, self._limits, self._clock())
-            origin, session = self._find(connection, key)
+            origin, session = self._finder.find(connection, key)
             forks = []
             for seed in seeds:
                 now_s = self._new_moment()
@@ -161,13 +165,22 @@ class SqliteSessionStore:
 
         return await self._database.run(work)
 
-    async def begin(self, key: SessionKey, *, lease_s: float, version: int | None = None) -> Lease:
+    async def begin(
+        self,
+        key: SessionKey,
+        *,
+        lease_s: float,
+        version: int | None = None,
+        idempotency: Idempotency | None = None,
+    ) -> Lease | Recorded:
         """Reserve a session for one turn."""
 
-        def work(connection: sqlite3.Connection) -> Lease:
+        def work(connection: sqlite3.Connection) -> Lease | Recorded:
             sweep(connection, self._limits, self._clock())
-            number, session = self._find(connection, key)
-            if self._is_leased(connection, number):
+            number, session = self._finder.find(connection, key)
+            if idempotency is not None and (record := find(connection, number, idempotency)):
+                return Recorded(session, record)
+            if self._finder.is_leased(connection, number):
                 raise SessionBusy(f"another turn is running on session {session.id}")
             if version is not None and version != session.version:
                 raise SessionChanged(
@@ -181,7 +194,7 @@ class SqliteSessionStore:
             row = connection.execute(
                 "SELECT content FROM session_rows WHERE number = ?", (number,)
             ).fetchone()
-            return Lease(session, row[0] if row else None, fence)
+            return Lease(session, row[0] if row else None, fence, idempotency)
 
         beginning = asyncio.ensure_future(self._database.run(work))
         try:
@@ -194,7 +207,7 @@ class SqliteSessionStore:
         """Turns of a session, the oldest that is remembered first."""
 
         def work(connection: sqlite3.Connection) -> list[KeptTurn]:
-            number, _ = self._find(connection, key)
+            number, _ = self._finder.find(connection, key)
             return recall(connection, number, after=after, limit=limit + 1)
 
         found = await self._database.run(work)
@@ -205,7 +218,7 @@ class SqliteSessionStore:
 
         def work(connection: sqlite3.Connection) -> Session:
             key = SessionKey(lease.session.owner, lease.session.id)
-            number, session = self._find(connection, key, at_any_age=True)
+            number, session = self._finder.find(connection, key, at_any_age=True)
             now_s = self._clock()
             version = session.version + 1
             grown = len(row.content) - len(lease.row or b"")
@@ -222,7 +235,9 @@ class SqliteSessionStore:
                 "ON CONFLICT (number) DO UPDATE SET content = excluded.content",
                 (number, row.content),
             )
-            grown = remember(connection, number, version, now_s, row.num_tokens, record)
+            grown = remember(
+                connection, number, version, now_s, row.num_tokens, record, lease.idempotency
+            )
             connection.execute(
                 "UPDATE sessions SET num_bytes = num_bytes + ? WHERE number = ?", (grown, number)
             )
@@ -244,10 +259,12 @@ class SqliteSessionStore:
         """Finish what has begun; nothing may be asked any more."""
         await self._database.close()
 
-    def _release_unwanted(self, beginning: asyncio.Future[Lease]) -> None:
+    def _release_unwanted(self, beginning: asyncio.Future[Lease | Recorded]) -> None:
         """Whoever asked for a lease has left before it came."""
         if not beginning.cancelled() and beginning.exception() is None:
-            self._release(beginning.result())
+            begun = beginning.result()
+            if isinstance(begun, Lease):
+                self._release(begun)
 
     def _release(self, lease: Lease) -> None:
         self._database.post(
@@ -263,31 +280,6 @@ class SqliteSessionStore:
         """Now, but no two of one moment: pages go on from a time."""
         self._last_created_s = max(self._clock(), nextafter(self._last_created_s, inf))
         return self._last_created_s
-
-    def _find(
-        self, connection: sqlite3.Connection, key: SessionKey, *, at_any_age: bool = False
-    ) -> tuple[int, Session]:
-        found = connection.execute(
-            f"SELECT number, {COLUMNS} FROM sessions WHERE id = ?", (key.id,)
-        ).fetchone()
-        if found is not None and policy.may_use(key.owner, found[2]):
-            number, session = found[0], Session(*found[1:])
-            reason = self._limits.why_over(session.created_s, session.used_s, self._clock())
-            if reason is None or at_any_age or self._is_leased(connection, number):
-                return number, session
-            raise SessionGone(f"session {key.id} is over: {reason}")
-        grave = connection.execute(
-            "SELECT owner, reason FROM tombstones WHERE id = ?", (key.id,)
-        ).fetchone()
-        if found is None and grave is not None and policy.may_use(key.owner, grave[0]):
-            raise SessionGone(f"session {key.id} is over: {grave[1]}")
-        raise SessionUnknown(f"there is no session {key.id}")
-
-    def _is_leased(self, connection: sqlite3.Connection, number: int) -> bool:
-        [(until_s, holder)] = connection.execute(
-            "SELECT leased_until_s, holder FROM sessions WHERE number = ?", (number,)
-        )
-        return until_s > self._clock() and not self._holder.knows_dead(holder)
 
 
 def _insert(connection: sqlite3.Connection, session: Session) -> int | None:

@@ -6,7 +6,8 @@ import sqlite3
 from dataclasses import astuple
 
 from service.sessions import policy
-from service.sessions.session import KeptTurn, TurnRecord
+from service.sessions.errors import KeyTaken
+from service.sessions.session import Idempotency, KeptTurn, TurnRecord
 from service.sessions.sqlite.schema import RECORD
 
 
@@ -17,6 +18,7 @@ def remember(
     at_s: float,
     num_tokens: int,
     record: TurnRecord,
+    idempotency: Idempotency | None = None,
 ) -> int:
     """Keep what a turn was; returns how many bytes more the session takes, or fewer."""
     oldest = version - policy.MAX_TURNS
@@ -25,11 +27,12 @@ def remember(
         (number, oldest),
     )
     connection.execute("DELETE FROM turns WHERE number = ? AND version <= ?", (number, oldest))
-    values = (number, version, at_s, num_tokens, record.num_bytes, *astuple(record))
+    name = (idempotency.key, idempotency.digest) if idempotency else (None, None)
+    values = (number, version, at_s, num_tokens, record.num_bytes, *name, *astuple(record))
     marks = ", ".join("?" * len(values))
     connection.execute(
-        f"INSERT INTO turns (number, version, at_s, num_tokens, num_bytes, {RECORD}) "
-        f"VALUES ({marks})",
+        "INSERT INTO turns (number, version, at_s, num_tokens, num_bytes, idempotency_key, digest, "
+        f"{RECORD}) VALUES ({marks})",
         values,
     )
     return record.num_bytes - int(num_forgotten)
@@ -50,8 +53,27 @@ def recall(
     ]
 
 
+def find(
+    connection: sqlite3.Connection, number: int, idempotency: Idempotency
+) -> TurnRecord | None:
+    """The turn of a session that a client has named so.
+
+    Raises:
+        KeyTaken: It asked for something else.
+    """
+    found = connection.execute(
+        f"SELECT digest, {RECORD} FROM turns WHERE number = ? AND idempotency_key = ?",
+        (number, idempotency.key),
+    ).fetchone()
+    if found is None:
+        return None
+    if found[0] != idempotency.digest:
+        raise KeyTaken("a turn that asked for something else had this key")
+    return TurnRecord(*found[1:])
+
+
 def copy(connection: sqlite3.Connection, origin: int, number: int | None) -> None:
-    """A fork has the past of its session."""
+    """A fork has the past of its session, but not the names that its client gave to turns."""
     names = f"version, at_s, num_tokens, num_bytes, {RECORD}"
     connection.execute(
         f"INSERT INTO turns (number, {names}) SELECT ?, {names} FROM turns WHERE number = ?",

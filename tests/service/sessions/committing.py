@@ -9,7 +9,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from service.sessions.session import KeptRow, SessionKey, TurnRecord
+from service.sessions.session import KeptRow, Lease, SessionKey, TurnRecord
 from service.sessions.sqlite.store import SqliteSessionStore
 from tests.service.limits import session_limits
 
@@ -23,12 +23,13 @@ def row_of(version: int) -> KeptRow:
 
 def record_of(version: int) -> TurnRecord:
     """What its log says of such a turn."""
-    return TurnRecord(f"g_{version}", 1, 2, 3, "{}", "length", "prompt", str(version) * 50)
+    return TurnRecord(f"g_{version}", 1, 2, 3, "{}", "length", "{}", "prompt", str(version) * 50)
 
 
 async def _talk(store: SqliteSessionStore, key: SessionKey) -> None:
     while True:
         lease = await store.begin(key, lease_s=300)
+        assert isinstance(lease, Lease)
         version = lease.session.version + 1
         await store.commit(lease, row_of(version), record_of(version))
         # One write of few bytes: it is there as a whole or not at all.

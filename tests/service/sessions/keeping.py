@@ -3,7 +3,7 @@
 from service.sessions.session import KeptRow, SessionKey, TurnRecord
 
 ROW = KeptRow(b"a row of thirty bytes or so ...", 5)
-TURN = TurnRecord("g_1", 1, 2, 3, "", "length", None, None)
+TURN = TurnRecord("g_1", 1, 2, 3, "", "length", "{}", None, None)
 
 
 def key(session, owner="me"):

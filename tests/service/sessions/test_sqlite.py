@@ -23,7 +23,7 @@ from tests.service.sessions.committing import row_of
 _REPOSITORY = Path(__file__).parents[3]
 _KILLS = int(os.environ.get("LSTM_TEST_KILLS", "12"))
 _ROW = KeptRow(b"row", 1)
-_TURN = TurnRecord("g_1", 1, 2, 3, "", "length", None, None)
+_TURN = TurnRecord("g_1", 1, 2, 3, "", "length", "{}", None, None)
 
 
 @pytest.fixture
@@ -117,12 +117,12 @@ async def test_the_lease_of_a_dead_server_is_void(path, monkeypatch):
     key = SessionKey("me", session.id)
     lost = await first.begin(key, lease_s=300)
     second = await _open(path)
-    second._holder = Holder(first._holder.host, os.getppid(), "other")
+    second._holder = second._finder.holder = Holder(first._holder.host, os.getppid(), "other")
     assert second._holder.knows_dead(str(first._holder)) is False
     with pytest.raises(SessionBusy, match="another turn is running"):
         await second.begin(key, lease_s=9)
 
-    second._holder = Holder(first._holder.host, os.getpid(), "started anew")
+    second._holder = second._finder.holder = Holder(first._holder.host, os.getpid(), "started anew")
     lease = await second.begin(key, lease_s=9)
     assert lease.fence > lost.fence
     with pytest.raises(SessionBusy, match="meanwhile"):

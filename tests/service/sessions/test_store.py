@@ -24,7 +24,7 @@ async def test_a_turn_commits_as_a_whole(make, clock):
     assert (session, after) == (before, await store.get(key(session)))
     assert (1, 5, 1005.0) == (after.version, after.num_tokens, after.used_s)
     assert (0, 0) == (session.num_tokens, session.num_bytes)
-    assert len(ROW.content) == after.num_bytes
+    assert len(ROW.content) + TURN.num_bytes == after.num_bytes
 
 
 async def test_one_turn_at_a_time(make, clock):

@@ -3,8 +3,8 @@
 import pytest
 
 from service.sessions import policy
-from service.sessions.errors import SessionBusy, SessionChanged, SessionGone
-from service.sessions.session import KeptRow, TurnRecord
+from service.sessions.errors import KeyTaken, SessionBusy, SessionChanged, SessionGone
+from service.sessions.session import Idempotency, KeptRow, Lease, TurnRecord
 from tests.service.sessions.keeping import ROW, TURN, begin, create, ids, key
 
 
@@ -54,7 +54,7 @@ async def test_a_turn_may_ask_for_a_version(make):
 
 
 def _record(n, text="so it goes"):
-    return TurnRecord(f"g_{n}", 1, n, 3, "{}", "stop", f"prompt {n}", text)
+    return TurnRecord(f"g_{n}", 1, n, 3, "{}", "stop", "{}", f"prompt {n}", text)
 
 
 async def test_turns_are_remembered_in_their_order(make, clock):
@@ -91,8 +91,8 @@ async def test_texts_count_and_are_bounded(make, monkeypatch):
 
     turns, _ = await store.log(key(session), after=-1, limit=9)
     assert [4, 5] == [turn.version for turn in turns]
-    kept = sum(len(turn.record.prompt) + 2 * len(turn.record.text) + 2 for turn in turns)
-    assert len(ROW.content) + kept == session.num_bytes
+    assert [8 + 8 + 4, 8 + 10 + 4] == [turn.record.num_bytes for turn in turns]
+    assert len(ROW.content) + 42 == session.num_bytes
     assert session == await store.get(key(session))
 
 
@@ -109,3 +109,32 @@ async def test_a_late_commit_leaves_no_trace(make, clock):
     turns, _ = await store.log(key(session), after=-1, limit=9)
     assert [_record(1)] == [turn.record for turn in turns]
     assert ROW.content == (await begin(store, session)).row
+
+
+async def test_a_turn_that_is_asked_for_again_is_not_had_twice(make):
+    """By the key that its client gave it; another one with that key is refused."""
+    store = await make()
+    session = await create(store)
+    name, mine = Idempotency("k", b"asked"), key(session)
+    lease = await store.begin(mine, lease_s=9, idempotency=name)
+    with pytest.raises(SessionBusy):
+        await store.begin(mine, lease_s=9, idempotency=name)
+    await store.commit(lease, ROW, _record(1))
+
+    again = await store.begin(mine, lease_s=9, version=0, idempotency=name)
+    assert _record(1) == again.record
+    assert 1 == again.session.version
+    with pytest.raises(KeyTaken):
+        await store.begin(mine, lease_s=9, idempotency=Idempotency("k", b"else"))
+    [fork] = await store.fork(mine, [1])
+    assert isinstance(await store.begin(key(fork), lease_s=9, idempotency=name), Lease)
+
+
+async def test_a_turn_that_was_left_is_had_when_it_is_asked_for_again(make):
+    """Its key is not taken by what never was."""
+    store = await make()
+    mine, name = key(await create(store)), Idempotency("k", b"asked")
+    await store.release(await store.begin(mine, lease_s=9, idempotency=name))
+
+    lease = await store.begin(mine, lease_s=9, idempotency=name)
+    assert 1 == (await store.commit(lease, ROW, _record(1))).version

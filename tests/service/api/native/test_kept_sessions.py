@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -185,3 +186,58 @@ def test_texts_need_not_be_kept(store: Path):
     assert [(None, None, 0), (None, None, 9)] == [
         (each["prompt"], each["text"], each["num_written"]) for each in turns
     ]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_turn_with_a_key_is_written_once(client: TestClient, streams: bool):
+    """Asked again, it is what it was, whole or as a stream, and the session has one turn more."""
+    session = create(client, seed=9)
+    body = {"session": session["id"], "max_tokens": 300, "prompt": "~ ro", "stop": ["e"]}
+    name = {"Idempotency-Key": "mine-1", "If-Match": '"0"'}
+    first = client.post("/generate", json=body, headers=name).json()
+    again = client.post("/generate", json=body | {"stream": streams}, headers=name)
+    other = client.post("/generate", json=body | {"max_tokens": 9}, headers=name)
+
+    assert 200 == again.status_code
+    if streams:
+        [event] = [
+            json.loads(each.removeprefix("data: ")) for each in again.text.split("\n\n")[:-1]
+        ]
+        assert first["usage"]["completion_tokens"] == event.pop("num_tokens")
+        assert first == event
+    else:
+        assert first == again.json()
+    assert (422, "idempotency_key_taken") == (
+        other.status_code,
+        other.json()["error"]["code"],
+    )
+    assert 1 == client.get(f"/sessions/{session['id']}").json()["version"]
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "param"),
+    [
+        ("", {}, "Idempotency-Key"),
+        ("two words", {}, "Idempotency-Key"),
+        ("k" * 256, {}, "Idempotency-Key"),
+        ("k", {"session": None}, "Idempotency-Key"),
+        ("k", {"logprobs": 1}, "logprobs"),
+    ],
+)
+def test_a_key_that_cannot_be_is_refused(client: TestClient, key, change, param):
+    """Also where nothing would be recorded."""
+    body = {"session": create(client)["id"], "max_tokens": 1} | change
+    answer = client.post("/generate", json=body, headers={"Idempotency-Key": key})
+
+    assert (422, param) == (answer.status_code, answer.json()["error"]["param"])
+
+
+def test_without_texts_nothing_can_be_recorded(store: Path):
+    """It is said, instead of writing the turn twice."""
+    settings = Settings(model_store=store, keep_session_texts=False)
+    with TestClient(create_app(settings)) as client:
+        body = {"session": create(client)["id"], "max_tokens": 1}
+        answer = client.post("/generate", json=body, headers={"Idempotency-Key": "k"})
+
+    assert 422 == answer.status_code
+    assert "keeps no texts" in answer.json()["error"]["message"]
