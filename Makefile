@@ -12,13 +12,19 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format bench soak abuse chaos container-test lock clean
+.PHONY: help run training test lint check format bench soak abuse chaos container-test lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: .venv/serving ## install the service (without torch) and serve the bundled model on port 8000
 	@exec $(BIN)/lstm-serve serve $(ARGS)
+
+training: .venv/complete ## install what training needs (torch), and say how to begin
+	@echo "Ready. Train on a text of your own, and serve it:"
+	@echo "  source $(BIN)/activate"
+	@echo "  lstm-train run my.txt"
+	@echo "docs/tutorial.md goes through all of it; lstm-train --help lists the commands."
 
 test: .venv/complete ## install the rest and run all tests but those that need Docker
 	$(BIN)/pytest -m 'not container' $(if $(ARGS),$(ARGS),--cov)

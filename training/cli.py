@@ -16,30 +16,21 @@ from rich.console import Console
 from rich.text import Text
 
 from service import __version__
-from training.commands import look, make, tune
+from training.commands import examples, look, make, tune
 from training.commands.arguments import Process, option_name
+from training.commands.misspelt import in_words, misspelt
 from training.commands.status import DONE, FAILED, INTERRUPTED, MISUSED
 from training.errors import TrainingError
 from training.loop.memory import keep_freed_memory
 from training.loop.workers import joined_workers
-
-_EXAMPLES = """\
-Examples:
-  lstm-train run training/configs/shakespeare.toml       one published model, start to end
-  lstm-train run --text my.txt --name mine               a text of your own, no config needed
-  lstm-train run --resume --run-dir runs/mine            go on after Ctrl-C, kill or power cut
-  lstm-train sample --run-dir runs/mine --prompt "Once"  look at what it writes
-  lstm-train evaluate --model mine --text other.txt      how well it knows another text
-  lstm-train --install-completion                        let the shell complete commands and options
-"""
 
 
 def command_line() -> App:
     """The verbs and what each of them can be told."""
     app = App(
         name="lstm-train",
-        help="Train a recurrent language model and publish it into a model store.",
-        help_epilogue=_EXAMPLES,
+        help="Make a language model of a text, on this computer, and publish it for lstm-serve.",
+        help_epilogue=examples.OF_ALL,
         help_format="plaintext",
         version=f"lstm-train {__version__}",
         # Without --no-resume and the like; a default of nothing is not worth showing.
@@ -59,7 +50,9 @@ def command_line() -> App:
         tune.sweep,
         tune.gradients,
     ):
-        app.command(verb, help_epilogue="", sort_key=len(list(app)))
+        app.command(verb, sort_key=len(list(app)))
+    for name, examples_of_verb in examples.OF_VERB.items():
+        app[name].help_epilogue = examples_of_verb
     app.register_install_completion_command(help="Let the shell complete commands and options.")
     return app
 
@@ -98,12 +91,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _complaint(error: CycloptsError) -> Text:
     """What is wrong with a command line, in one line, and where to read more."""
     verb = " ".join(["lstm-train", *(error.command_chain or ())])
+    if complaint := misspelt(command_line(), error.root_input_tokens or ()):
+        return Text(f"lstm-train: {complaint}; see {verb} --help")
     if isinstance(error.__cause__, ValidationError):
         fault = error.__cause__.errors(include_url=False)[0]
         message = str(fault["msg"]).removeprefix("Value error, ")
         where = "".join(f"{option_name(str(field))}: " for field in fault["loc"][:1])
         return Text(f"lstm-train: {where}{message}; see {verb} --help")
-    message = getattr(error, "exception_message", "") or str(error)
+    message = in_words(error)
     return Text(f"lstm-train: {message.rstrip('.')}; see {verb} --help")
 
 

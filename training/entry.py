@@ -5,14 +5,21 @@ The server's installation has this command too, but no torch.
 
 from __future__ import annotations
 
+import sys
+
+from service import __version__
+
 
 def main() -> int | str:
     """Entry point of the console script; returns the exit status, or what is missing for it."""
+    if sys.argv[1:] == ["--version"]:  # also of an installation that cannot train
+        sys.stdout.write(f"lstm-train {__version__}\n")
+        return 0
     try:
         from training import cli
     except ModuleNotFoundError as error:
         return (
             f"lstm-train: {error.name} is not installed, which training needs and serving does not:"
-            " `make .venv/complete` in the source tree, else `pip install 'lstm-serve[training]'`"
+            " `make training` in the source tree, else `pip install 'lstm-serve[training]'`"
         )
     return cli.main()

@@ -8,13 +8,38 @@ from rich.table import Table
 from rich.text import Text
 
 from service.artifacts.store import Artifact
-from training.evaluation.losses import Loss
+from training.evaluation.losses import COLD_WINDOW, Loss
 from training.served.surprise import Surprise
+
+_MEANINGS = {
+    "stateful": "one pass from the first token to the last, as the server reads",
+    f"cold-{COLD_WINDOW}": f"in windows of {COLD_WINDOW} tokens that know nothing of what was "
+    "before them, as others often measure",
+    "nats": "how surprised it is by each token on average, -ln of the probability that it gave to "
+    "it; bits are nats / 0.693; lower is better",
+    "perplexity": "e to the nats: as hard as guessing among so many equally likely tokens",
+    "bits/character": "the same surprise shared out among the characters, and so comparable "
+    "between tokenizers; 8 bits are a byte, so it is also what the text could be packed into",
+    "adapts": "it learns from the very text that is measured: never beside figures that do not",
+}
+"""What figures mean, in one line each."""
+
+
+def meaning_of(figure: str) -> str:
+    """What a figure means, in one line."""
+    return _MEANINGS[figure]
+
+
+def _explained(title: str, *figures: str) -> Table:
+    """A table with a line below for each figure that has a meaning of its own."""
+    lines = [f"{name}: {_MEANINGS[name]}" for name in figures if name in _MEANINGS]
+    return Table(title=title, caption="\n".join(lines), caption_justify="left")
 
 
 def losses_table(title: str, losses: Mapping[str, Loss]) -> Table:
     """Measured losses, by the name of the measure."""
-    table = Table(title=title)
+    adapting = ["adapts"] if any("adapts" in measure for measure in losses) else []
+    table = _explained(title, *losses, *adapting, "nats", "perplexity")
     for heading in ("measure", "predictions", "nats/token", "bits/token", "perplexity"):
         table.add_column(heading, justify="right")
     for measure, loss in losses.items():
@@ -37,10 +62,13 @@ def surprises_table(places: Iterable[Surprise]) -> Table:
 def figures_table(artifact: Artifact) -> Table:
     """The published losses."""
     [part] = {evaluation.part for evaluation in artifact.manifest.evaluations}
-    table = Table(title=f"{artifact.ref}, {part} text, by the serving runtime")
+    evaluations = artifact.manifest.evaluations
+    methods = dict.fromkeys(evaluation.method for evaluation in evaluations)
+    title = f"{artifact.ref}, {part} text, by the serving runtime"
+    table = _explained(title, *methods, "nats", "bits/character", "perplexity")
     for heading in ("measure", "weights", "nats/token", "bits/character", "perplexity"):
         table.add_column(heading, justify="right")
-    for evaluation in artifact.manifest.evaluations:
+    for evaluation in evaluations:
         table.add_row(
             evaluation.method,
             evaluation.precision,

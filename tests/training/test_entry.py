@@ -26,3 +26,4 @@ def test_what_is_missing_is_named() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("lstm-train: torch is not installed, which training needs")
     assert done.stderr.count("\n") == 1
+    assert "`make training`" in done.stderr

@@ -6,6 +6,8 @@ the options' names off the fields.
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,11 +15,26 @@ from cyclopts import ArgumentCollection, Group, Parameter
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from rich.console import Console
 
+from training.config.text import ItemKind
 from training.errors import ConfigError
 from training.loop.workers import ALONE, Workers
 
 PICTURES = (".png", ".pdf")
 MODEL_STORE = Path("model_store")
+
+
+def _can_be_written(path: Path) -> Path:
+    """Told before the work, not after it."""
+    folder = path.parent
+    if not folder.is_dir():
+        where = "is not a folder" if os.path.lexists(folder) else "there is no such folder"
+        make = "" if os.path.lexists(folder) else f": mkdir -p {shlex.quote(str(folder))}"
+        raise ValueError(f"{path} cannot be written, {folder}: {where}{make}")
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file in it")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise ValueError(f"{path} cannot be written: no permission")
+    return path
 
 
 def _is_picture(path: Path) -> Path:
@@ -28,18 +45,27 @@ def _is_picture(path: Path) -> Path:
 
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0, lt=2**63)]
-Picture = Annotated[Path, AfterValidator(_is_picture), Parameter(metavar="FILE")]
+OutputFile = Annotated[Path, AfterValidator(_can_be_written), Parameter(metavar="FILE")]
+Picture = Annotated[OutputFile, AfterValidator(_is_picture)]
 Flat = Parameter(name="*")
 """A group whose options stand beside the others."""
 
-ConfigFile = Annotated[Path | None, Parameter(help="a TOML file", metavar="CONFIG")]
+TextOrConfig = Annotated[
+    Path | None,
+    Parameter(
+        help="what to train on: a text, a folder of texts, or a .toml file that says all",
+        metavar="TEXT-OR-CONFIG",
+    ),
+]
 Moment = Literal["best", "last"]
-Store = Annotated[Path, Parameter(help="the model store", metavar="DIR")]
+ItemsOption = Literal["lines", "paragraphs", "blank-line", "files"]
+Store = Annotated[Path, Parameter(help="the folder that holds published models", metavar="DIR")]
 DataFolder = Annotated[
     Path | None,
     Parameter(
         name="--data",
-        help="where named corpora are kept (default: $LSTM_TRAIN_DATA or ~/.cache/lstm-train)",
+        help="where texts that have a name, like 'tinyshakespeare', are kept once downloaded "
+        "(default: $LSTM_TRAIN_DATA or ~/.cache/lstm-train)",
         metavar="DIR",
     ),
 ]
@@ -60,7 +86,8 @@ class Process(Options):
     """The process that does it: its threads, and who works beside it."""
 
     threads: Annotated[
-        Positive | None, Parameter(help="CPU threads (default: torch's choice)", metavar="N")
+        Positive | None,
+        Parameter(help="how many cores to use (default: torch decides)", metavar="N"),
     ] = None
     workers: Annotated[Workers, Parameter(parse=False)] = ALONE
     console: Annotated[Console, Parameter(parse=False)] = Field(default_factory=Console)
@@ -81,21 +108,41 @@ class Source(Options):
     text: Annotated[
         Path | None,
         Parameter(
-            help="a file or folder like the config's corpus (by itself: UTF-8 text), instead of it",
+            help="the text, or a folder of texts; with a config: instead of the one that it names",
             metavar="PATH",
         ),
     ] = None
     name: Annotated[
-        str | None, Parameter(help="name of the model, instead of the config's", metavar="NAME")
+        str | None,
+        Parameter(
+            help="what the model is called (default: as the config says, or after the text's file)",
+            metavar="NAME",
+        ),
+    ] = None
+    items: Annotated[
+        ItemsOption | None,
+        Parameter(
+            help="the text is a collection of many: each line, each part between blank lines "
+            "(paragraphs is the same), or each file of a folder is one; the model learns where "
+            "they begin and end"
+        ),
     ] = None
     data: DataFolder = None
+
+    @property
+    def item_kind(self) -> ItemKind | None:
+        """`items` in the words of a config."""
+        return "paragraphs" if self.items == "blank-line" else self.items
 
 
 class RunCheckpoint(Options):
     """A checkpoint of a run."""
 
-    run_dir: Annotated[Path, Parameter(help="the run's folder", metavar="DIR")]
-    checkpoint: Annotated[Moment, Parameter(help="lowest validation loss, or newest")] = "best"
+    run_dir: Annotated[Path, Parameter(help="the training's folder, like runs/mine", metavar="DIR")]
+    checkpoint: Annotated[
+        Moment,
+        Parameter(help="the moment when it knew the held-out text best, or the last one"),
+    ] = "best"
 
 
 def _one_of_both(arguments: ArgumentCollection) -> None:
@@ -110,18 +157,30 @@ class CheckpointOrModel(Options):
     """A checkpoint of a run, or a model of the store."""
 
     run_dir: Annotated[
-        Path | None, Parameter(help="a run's checkpoint", metavar="DIR", group=_WHICH)
+        Path | None,
+        Parameter(help="a training's folder, like runs/mine", metavar="DIR", group=_WHICH),
     ] = None
     model: Annotated[
-        str | None, Parameter(help="a model of the store", metavar="NAME[@N]", group=_WHICH)
+        str | None,
+        Parameter(
+            help="a published model: mine is its newest version, mine@1 the first",
+            metavar="NAME[@N]",
+            group=_WHICH,
+        ),
     ] = None
     checkpoint: Annotated[
         Moment | None,
-        Parameter(help="with --run-dir: lowest validation loss, or newest (default: best)"),
+        Parameter(
+            help="with --run-dir: the moment when it knew the held-out text best, or the last one "
+            "(default: best)"
+        ),
     ] = None
     store: Annotated[
         Path | None,
-        Parameter(help="with --model: the model store (default: model_store)", metavar="DIR"),
+        Parameter(
+            help="with --model: the folder that holds published models (default: model_store)",
+            metavar="DIR",
+        ),
     ] = None
 
     @property

@@ -39,7 +39,7 @@ from training.runs.run_folder import RunFolder
 from training.served.beam_search import beam_search
 from training.served.step_model import StepModel, find_published, read_as_trained
 from training.served.surprise import surprises
-from training.tables import losses_table, surprises_table
+from training.tables import losses_table, meaning_of, surprises_table
 
 Rate = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
@@ -50,13 +50,16 @@ class Measures(Options):
     text: Annotated[
         Path | None,
         Parameter(
-            help="with --model: what to measure; with --run-dir: where the corpus lies now",
+            help="with --model: the text to measure; with --run-dir: where its text lies now, "
+            "if it was moved",
             metavar="FILE",
         ),
     ] = None
     part: Annotated[
         HeldOutPart | None,
-        Parameter(help="with --run-dir: which held-out part of the corpus (default: validation)"),
+        Parameter(
+            help="with --run-dir: which of the parts that were not trained on (default: validation)"
+        ),
     ] = None
     data: DataFolder = None
     places: Annotated[
@@ -69,23 +72,25 @@ class Measures(Options):
     dynamic: Annotated[
         Rate | None,
         Parameter(
-            help="with --run-dir: also let it learn from the text as it reads (dynamic "
-            "evaluation), at this learning rate",
+            help="with --run-dir: also let it go on learning from the text as it reads, at this "
+            "learning rate, like 0.1 (dynamic evaluation)",
             metavar="LR",
         ),
     ] = None
     cache: Annotated[
         Positive | None,
         Parameter(
-            help="with --run-dir: also with a neural cache of the last N tokens", metavar="N"
+            help="with --run-dir: also let it look back at its last N tokens (neural cache)",
+            metavar="N",
         ),
     ] = None
     cache_flatness: Annotated[
-        Rate | None, Parameter(help="of --cache (default: 0.3)", metavar="F")
+        Rate | None,
+        Parameter(help="of --cache: how much likeness counts (default: 0.3)", metavar="F"),
     ] = None
     cache_weight: Annotated[
         Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None,
-        Parameter(help="of --cache (default: 0.1)", metavar="W"),
+        Parameter(help="of --cache: how much it is heeded (default: 0.1)", metavar="W"),
     ] = None
 
 
@@ -94,18 +99,33 @@ class Writing(Options):
 
     prompt: Annotated[
         str | None,
-        Parameter(help="instead of sample.prompt", metavar="TEXT", allow_leading_hyphen=True),
+        Parameter(
+            help="how the text begins (default: as the config says)",
+            metavar="TEXT",
+            allow_leading_hyphen=True,
+        ),
     ] = None
     num_tokens: Annotated[
-        Positive | None, Parameter(help="instead of sample.num_tokens", metavar="N")
+        Positive | None,
+        Parameter(
+            help="how long it gets, in tokens (default: 300, or as the config says)", metavar="N"
+        ),
     ] = None
-    seed: Annotated[Natural | None, Parameter(help="default: 0", metavar="N")] = None
+    seed: Annotated[
+        Natural | None, Parameter(help="another number, another text (default: 0)", metavar="N")
+    ] = None
     num_samples: Annotated[
-        Positive | None, Parameter(help="write so many, from seed on (default: 1)", metavar="N")
+        Positive | None,
+        Parameter(
+            help="write so many texts, of this seed and the next ones (default: 1)", metavar="N"
+        ),
     ] = None
     beams: Annotated[
         Positive | None,
-        Parameter(help="search for the most probable text instead", metavar="N"),
+        Parameter(
+            help="do not draw: search for the most probable text, following N at a time",
+            metavar="N",
+        ),
     ] = None
     length_penalty: Annotated[
         Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None,
@@ -119,7 +139,7 @@ def evaluate(
     measures: Annotated[Measures, Flat] = Measures(),
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
-    """Measure a checkpoint, or a published model on any text."""
+    """Tell how well a model knows a text that it was not trained on."""
     refuse_idle(of.named | measures.named)
     if of.model is not None:
         artifact = find_published(ModelStore(of.store or MODEL_STORE), of.model)
@@ -172,7 +192,12 @@ def _evaluate_published(artifact: Artifact, measures: Measures, process: Process
     console, title = process.console, f"{model.name} on {measures.text.name}"
     console.print(losses_table(title, {"stateful": loss}))
     bits = loss.bits * loss.num_tokens / num_characters
-    console.print(f"{num_characters:,} characters, {bits:.4f} bits per character", highlight=False)
+    console.print(
+        f"{num_characters:,} characters, {bits:.4f} bits per character "
+        f"({meaning_of('bits/character')})",
+        highlight=False,
+        soft_wrap=True,
+    )
     if places:
         console.print(surprises_table(places))
     return DONE
@@ -185,7 +210,7 @@ def sample(
     options: Annotated[SamplingOptions, Flat] = SamplingOptions(),
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
-    """Let a checkpoint or a published model write."""
+    """Let a model write."""
     named = {name for name, value in options if value is not None}
     refuse_idle(of.named | writing.named | named)
     if of.model is not None:

@@ -9,21 +9,24 @@ import torch
 from cyclopts import Parameter
 from rich.text import Text
 
-from service.artifacts.store import ModelStore
+from service.artifacts.store import Artifact, ModelStore
 from training.commands.arguments import (
     MODEL_STORE,
-    ConfigFile,
     DataFolder,
     Flat,
     Moment,
     Options,
+    OutputFile,
     Positive,
     Process,
     RunCheckpoint,
     Source,
     Store,
+    TextOrConfig,
     option_name,
 )
+from training.commands.given import name_of, told_apart
+from training.commands.next_steps import next_steps
 from training.commands.status import DONE, INTERRUPTED
 from training.config.files import load_config, with_overrides
 from training.config.model import ModelConfig
@@ -53,18 +56,20 @@ class Training(Options):
 
     run_dir: Annotated[
         Path | None,
-        Parameter(help="checkpoints and metrics (default: runs/NAME)", metavar="DIR"),
+        Parameter(help="where the training keeps its files (default: runs/NAME)", metavar="DIR"),
     ] = None
-    resume: Annotated[bool, Parameter(help="go on from the last checkpoint")] = False
-    epochs: Annotated[int | None, Parameter(help="instead of training.epochs", metavar="N")] = None
-    seed: Annotated[int | None, Parameter(help="instead of training.seed", metavar="N")] = None
+    resume: Annotated[bool, Parameter(help="go on with a training that was stopped")] = False
+    epochs: Annotated[int | None, Parameter(help="read the text so many times", metavar="N")] = None
+    seed: Annotated[int | None, Parameter(help="begin with other random numbers", metavar="N")] = (
+        None
+    )
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"] | None,
-        Parameter(help="instead of training.precision"),
+        Parameter(help="number format while training; auto: the fastest that this CPU has"),
     ] = None
-    tensorboard: Annotated[bool, Parameter(help="write event files into RUN_DIR/tensorboard")] = (
-        False
-    )
+    tensorboard: Annotated[
+        bool, Parameter(help="also write curves for TensorBoard into RUN_DIR/tensorboard")
+    ] = False
 
 
 class Destination(Options):
@@ -74,14 +79,14 @@ class Destination(Options):
     version: Annotated[
         Positive | None,
         Parameter(
-            help="default: the next free one; a published version is never overwritten",
+            help="the number of the version (default: the next free one; none is ever overwritten)",
             metavar="N",
         ),
     ] = None
 
 
 def run(
-    config: ConfigFile = None,
+    text_or_config: TextOrConfig = None,
     /,
     *,
     source: Annotated[Source, Flat] = Source(),
@@ -89,8 +94,8 @@ def run(
     destination: Annotated[Destination, Flat] = Destination(),
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
-    """Train, evaluate, export, quantise and publish."""
-    what = _what_to_train(config, source, training)
+    """Make a model of a text: train it, measure it, publish it into the model store."""
+    what = _what_to_train(text_or_config, source, training)
     store, version = ModelStore(destination.store), destination.version
     planned = what.config or what.run_folder.identity().config
     # What cannot be published is told now, not after the training.
@@ -99,33 +104,44 @@ def run(
     status = _train("run", what, training, process)
     if status == DONE and process.workers.is_first:
         best = Checkpoint.load(what.run_folder.best)
-        publish_checkpoint(best, what.corpus, what.run_folder, process.console, store, version)
+        artifact = publish_checkpoint(
+            best, what.corpus, what.run_folder, process.console, store, version
+        )
+        _say_what_next(artifact, store, planned.sample.prompt, process)
     return status
 
 
 def train(
-    config: ConfigFile = None,
+    text_or_config: TextOrConfig = None,
     /,
     *,
     source: Annotated[Source, Flat] = Source(),
     training: Annotated[Training, Flat] = Training(),
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
-    """Train only."""
-    return _train("train", _what_to_train(config, source, training), training, process)
+    """Train only; `publish` puts the result into the model store later."""
+    return _train("train", _what_to_train(text_or_config, source, training), training, process)
+
+
+class GraphFile(Options):
+    """Where a step graph is written, and how."""
+
+    output: Annotated[OutputFile, Parameter(help="the file to write, like mine.onnx")]
+    precision: Annotated[
+        Literal["float32", "int8"],
+        Parameter(help="how the model's numbers are stored: int8 takes a quarter of the place"),
+    ] = "float32"
 
 
 def export(
     *,
     of: Annotated[RunCheckpoint, Flat],
-    output: Annotated[Path, Parameter(help="where to", metavar="FILE")],
-    precision: Annotated[
-        Literal["float32", "int8"], Parameter(help="number format of the weights")
-    ] = "float32",
+    graph_file: Annotated[GraphFile, Flat],
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
-    """Write the step graph of a checkpoint as an ONNX file."""
-    graph = build_graph(checkpoint_of(of.run_dir, of.checkpoint), precision)
+    """Write a trained model as an ONNX file, for programs of your own."""
+    output = graph_file.output
+    graph = build_graph(checkpoint_of(of.run_dir, of.checkpoint), graph_file.precision)
     output.write_bytes(graph.SerializeToString())
     size = output.stat().st_size
     process.console.print(Text(f"{output}: {size:,} bytes"), soft_wrap=True)
@@ -136,18 +152,26 @@ def publish(
     *,
     of: Annotated[RunCheckpoint, Flat],
     text: Annotated[
-        Path | None, Parameter(help="where the text lies now, if it was moved", metavar="FILE")
+        Path | None, Parameter(help="where the text lies now, if it was moved", metavar="PATH")
     ] = None,
     data: DataFolder = None,
     destination: Annotated[Destination, Flat] = Destination(),
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
-    """Export, measure, gate and publish a checkpoint."""
+    """Put a trained model into the model store, if it passes the tests."""
     checkpoint = checkpoint_of(of.run_dir, of.checkpoint)
     corpus = corpus_of(checkpoint.identity, data, text)
     folder, store = RunFolder(of.run_dir), ModelStore(destination.store)
-    publish_checkpoint(checkpoint, corpus, folder, process.console, store, destination.version)
+    artifact = publish_checkpoint(
+        checkpoint, corpus, folder, process.console, store, destination.version
+    )
+    _say_what_next(artifact, store, checkpoint.identity.config.sample.prompt, process)
     return DONE
+
+
+def _say_what_next(artifact: Artifact, store: ModelStore, prompt: str, process: Process) -> None:
+    # As it is: words of a prompt in brackets are no markup, and a command stays on its line.
+    process.console.print(Text(next_steps(artifact, store, prompt)), soft_wrap=True)
 
 
 def checkpoint_of(run_dir: Path, which: Moment) -> Checkpoint:
@@ -166,21 +190,27 @@ def config_and_corpus(config: Path | None, source: Source) -> tuple[TrainConfig,
     Raises:
         TrainingError: something is missing or wrong.
     """
+    config, source = told_apart(config, source)
     if config is not None:
         wanted = load_config(config)
         if source.text is not None:
             corpus_config = at_path(wanted.corpus, source.text.resolve())
             wanted = wanted.model_copy(update={"corpus": corpus_config})
+        wanted = with_overrides(wanted, items=source.item_kind)
         return wanted, load_corpus(wanted.corpus, source.data, wanted.cleaning)
     if source.text is None:
-        raise ConfigError("nothing to train: give a CONFIG, or --text and --name, or --resume")
-    if source.name is None:
-        raise ConfigError("--text needs --name: what is the model to be called?")
-    corpus = load_corpus(CorpusConfig(path=str(source.text)), source.data)
-    return recipe_for(source.name, source.text, corpus.train.num_characters), corpus
+        raise ConfigError(
+            "nothing to train: name a text, like lstm-train run my.txt, or a config, or --resume"
+        )
+    name = name_of(source)
+    source_config = CorpusConfig(path=str(source.text), items=source.item_kind)
+    corpus = load_corpus(source_config, source.data)
+    wanted = recipe_for(name, source.text, corpus.train.num_characters)
+    return with_overrides(wanted, items=source.item_kind), corpus
 
 
 def _what_to_train(config: Path | None, source: Source, training: Training) -> WhatToTrain:
+    config, source = told_apart(config, source)
     if training.resume and config is None:
         return _what_to_resume(source, training)
     wanted, corpus = config_and_corpus(config, source)
@@ -197,12 +227,12 @@ def _what_to_train(config: Path | None, source: Source, training: Training) -> W
 
 def _what_to_resume(source: Source, training: Training) -> WhatToTrain:
     """A run that goes on has its config in its checkpoint."""
-    for field in ("epochs", "seed", "precision"):
-        if field in training.named:
+    for field in ("epochs", "seed", "precision", "items"):
+        if field in training.named | source.named:
             raise ConfigError(f"{option_name(field)} cannot be changed when a run is resumed")
-    if training.run_dir is None and source.name is None:
-        raise ConfigError("--resume needs a CONFIG, --run-dir or --name to know which run")
-    folder = RunFolder(training.run_dir or Path("runs") / str(source.name))
+    if training.run_dir is None and source.name is None and source.text is None:
+        raise ConfigError("--resume needs a config, --run-dir or --name to know which run")
+    folder = RunFolder(training.run_dir or Path("runs") / name_of(source))
     identity = folder.identity()
     if source.name not in (None, identity.config.name):
         raise ConfigError(f"--name {source.name}: the run's model is {identity.config.name!r}")

@@ -10,7 +10,6 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from training.commands.arguments import (
-    ConfigFile,
     DataFolder,
     Flat,
     Options,
@@ -18,6 +17,7 @@ from training.commands.arguments import (
     Positive,
     Process,
     Source,
+    TextOrConfig,
 )
 from training.commands.make import config_and_corpus
 from training.commands.status import DONE, INTERRUPTED
@@ -42,43 +42,53 @@ from training.tuning.sweep_space import Sweep
 class Comparison(Options):
     """What a comparison shows."""
 
-    output: Annotated[Picture, Parameter(help=".png or .pdf")] = Path("compare.png")
-    by: Annotated[Axis, Parameter(help="what the curves go over")] = "epoch"
+    output: Annotated[Picture, Parameter(help="the picture to write, .png or .pdf")] = Path(
+        "compare.png"
+    )
+    by: Annotated[Axis, Parameter(help="what the curves are drawn over")] = "epoch"
 
 
 class Search(Options):
     """How a learning rate is searched for."""
 
-    output: Annotated[Picture, Parameter(help=".png or .pdf")] = Path("find-lr.png")
-    num_steps: Annotated[Positive, Parameter(help="steps of training", metavar="N")] = 150
+    output: Annotated[Picture, Parameter(help="the picture to write, .png or .pdf")] = Path(
+        "find-lr.png"
+    )
+    num_steps: Annotated[Positive, Parameter(help="how many steps to train", metavar="N")] = 150
 
 
 class Trials(Options):
     """How much a sweep tries."""
 
     num_trials: Annotated[
-        Positive | None, Parameter(help="instead of the file's num_trials", metavar="N")
+        Positive | None,
+        Parameter(help="try so many (default: num_trials of the file)", metavar="N"),
     ] = None
 
 
 class Gradients(Options):
     """Which layers are looked at."""
 
-    output: Annotated[Picture, Parameter(help=".png or .pdf")] = Path("gradients.png")
-    hidden_size: Annotated[Positive, Parameter(help="width of a layer", metavar="H")] = 128
-    num_steps: Annotated[Positive, Parameter(help="steps of a sequence", metavar="T")] = 200
+    output: Annotated[Picture, Parameter(help="the picture to write, .png or .pdf")] = Path(
+        "gradients.png"
+    )
+    hidden_size: Annotated[Positive, Parameter(help="how wide the layers are", metavar="H")] = 128
+    num_steps: Annotated[Positive, Parameter(help="how far back to look", metavar="T")] = 200
 
 
 def compare(
     runs: Annotated[
-        list[Path], Parameter(help="the first is what others stand beside", metavar="RUN_DIR")
+        list[Path],
+        Parameter(
+            help="folders of trainings; the others are compared with the first", metavar="RUN_DIR"
+        ),
     ],
     /,
     *,
     comparison: Annotated[Comparison, Flat] = Comparison(),
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
-    """Put runs side by side: a table, and a picture of their curves."""
+    """Put trainings side by side: a table, and a picture of their curves."""
     loaded = [Run.load(folder) for folder in runs]
     process.console.print(comparison_table(loaded))
     draw_comparison(loaded, comparison.by, comparison.output)
@@ -87,16 +97,16 @@ def compare(
 
 
 def find_lr(
-    config: ConfigFile = None,
+    text_or_config: TextOrConfig = None,
     /,
     *,
     source: Annotated[Source, Flat] = Source(),
     search: Annotated[Search, Flat] = Search(),
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
-    """Raise the learning rate until the loss explodes, and draw that."""
+    """Find a good learning rate: raise it until training breaks, and draw that."""
     process.require_alone("find-lr")
-    wanted, corpus = config_and_corpus(config, source)
+    wanted, corpus = config_and_corpus(text_or_config, source)
     wanted = with_overrides(wanted, name=source.name)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -112,18 +122,24 @@ def find_lr(
 
 
 def sweep(
-    sweep: Annotated[Path, Parameter(help="a TOML file: what to search", metavar="SWEEP")],
+    sweep: Annotated[
+        Path, Parameter(help="a .toml file that says what to vary: docs/tuning.md", metavar="SWEEP")
+    ],
     /,
     *,
     folder: Annotated[
         Path | None,
-        Parameter(name="--dir", help="study and report (default: runs/NAME-sweep)", metavar="DIR"),
+        Parameter(
+            name="--dir",
+            help="where the trials and the report are kept (default: runs/NAME-sweep)",
+            metavar="DIR",
+        ),
     ] = None,
     trials: Annotated[Trials, Flat] = Trials(),
     data: DataFolder = None,
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
-    """Search for better hyper-parameters by many short runs."""
+    """Find better settings by many short trainings."""
     process.require_alone("sweep")
     wanted = Sweep.load(sweep)
     if trials.num_trials is not None:
@@ -146,7 +162,7 @@ def gradients(
     options: Annotated[Gradients, Flat] = Gradients(),
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
-    """Draw how far gradients reach back: RNN, GRU and LSTM."""
+    """Draw how far back RNN, GRU and LSTM can learn; needs no text."""
     norms = {
         name: gradient_norms(name, hidden_size=options.hidden_size, num_steps=options.num_steps)
         for name in ARCHITECTURES

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from service.artifacts.errors import ArtifactError
 from service.artifacts.manifest import MANIFEST_FILE
 from service.artifacts.store import read_manifest
+from training.config.advice import problems_in_words
+from training.config.nearby import instead_of_file
 from training.config.train import TrainConfig
 from training.errors import ConfigError
 
@@ -46,7 +48,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"cannot read config {path}: {error.strerror}") from error
+        hint = f"; {instead_of_file(path, '.toml')}" if isinstance(error, FileNotFoundError) else ""
+        raise ConfigError(f"cannot read config {path}: {error.strerror}{hint}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is not a TOML file: {error}") from error
 
@@ -72,11 +75,8 @@ def checked(kind: type[Checked], table: object, source: str) -> Checked:
     try:
         return kind.model_validate(table)
     except ValidationError as error:
-        problems = "\n".join(
-            f"  {'.'.join(str(part) for part in problem['loc']) or '(top)'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise ConfigError(f"{source}: wrong config\n{problems}") from error
+        problems = "".join(f"\n  {problem}" for problem in problems_in_words(error, kind))
+        raise ConfigError(f"{source}: wrong config{problems}") from error
 
 
 def with_overrides(config: TrainConfig, **overrides: object) -> TrainConfig:
@@ -84,7 +84,7 @@ def with_overrides(config: TrainConfig, **overrides: object) -> TrainConfig:
 
     Args:
         config: What is overridden.
-        overrides: By field name: `name`, or a field of the section `training`.
+        overrides: By field name: `name`, or a field of `training` or `corpus`.
 
     Raises:
         ConfigError: a value is out of range; the message names the field.
@@ -103,5 +103,6 @@ _OVERRIDABLE = {
     "epochs": "training",
     "seed": "training",
     "precision": "training",
+    "items": "corpus",
 }
 """Field -> section of the few that the command line can change."""

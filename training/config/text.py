@@ -8,7 +8,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from training.config.section import Section
 
-ItemKind = Literal["lines", "paragraphs", "documents"]
+ItemKind = Literal["lines", "paragraphs", "files", "documents"]
 
 
 class CorpusConfig(Section):
@@ -51,7 +51,11 @@ class CorpusConfig(Section):
         return self
 
     def _check_items(self) -> None:
-        allowed = {"text": ("lines", "paragraphs"), "jsonl": ("documents",), "wet": ("documents",)}
+        allowed = {
+            "text": ("lines", "paragraphs", "files"),
+            "jsonl": ("documents",),
+            "wet": ("documents",),
+        }
         if self.items is not None and self.items not in allowed.get(self.format, ()):
             raise ValueError(f"items = {self.items!r} does not go with format {self.format!r}")
         if self.shuffled and self.items is None:

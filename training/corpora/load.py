@@ -120,6 +120,8 @@ def records_of_file(file: Path, config: CorpusConfig) -> Iterator[str]:
             return (line for line in read_lines(file) if line)
         case "text", "paragraphs":
             return read_paragraphs(file)
+        case "text", "files":
+            return (text for text in ["".join(read_pieces(file)).strip("\n")] if text)
         case "jsonl", _:
             documents = read_json_lines(file, config.text_field)
         case "wet", _:

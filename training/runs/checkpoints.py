@@ -28,6 +28,7 @@ from training.models.build import build_model
 from training.models.contract import State
 from training.models.language_model import LanguageModel
 from training.models.precision import ResolvedPrecision
+from training.runs.missing import no_checkpoint
 from training.tokenization.tokenizer import TextTokenizer
 
 FORMAT = 2
@@ -160,7 +161,7 @@ class Checkpoint:
             CheckpointError: it is missing, damaged, or of another format; the message says which.
         """
         if not path.exists():
-            raise CheckpointError(f"there is no checkpoint {path}")
+            raise CheckpointError(no_checkpoint(path))
         try:
             content = cast("dict[str, Any]", torch.load(path, weights_only=True))
             if content["format"] != FORMAT:

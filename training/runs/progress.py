@@ -24,6 +24,9 @@ from training.runs.records import EvaluationRecord, RunRecord, StepRecord
 
 _LINE_INTERVAL_S = 15.0
 _SMOOTHING = 0.95
+_STEPS_OF_ESTIMATE = 20
+_LONGEST_SILENCE_S = 30.0
+"""When steps are so slow that 20 of them would be too long a wait, fewer have to do."""
 
 
 class ProgressDisplay:
@@ -37,6 +40,8 @@ class ProgressDisplay:
         self._num_steps = 0
         self._pace = _Pace()
         self._line_at_s = 0.0
+        self._first: StepRecord | None = None
+        self._is_estimated = False
 
     def started(self, record: RunRecord) -> None:
         """Say what is trained, and show the bar."""
@@ -78,6 +83,7 @@ class ProgressDisplay:
     def stepped(self, record: StepRecord) -> None:
         """Move on."""
         self._pace.take(record)
+        self._estimate(record)
         if self._bar is not None:
             self._bar.update(
                 self._task,
@@ -96,6 +102,25 @@ class ProgressDisplay:
                 highlight=False,
                 soft_wrap=True,
             )
+
+    def _estimate(self, record: StepRecord) -> None:
+        """Say once how long it will take; the very first step, which is slow, does not count."""
+        if self._first is None:
+            self._first = record
+        num_steps = record.step - self._first.step
+        took_s = record.wall_time_s - self._first.wall_time_s
+        left = self._num_steps - record.step
+        is_known = num_steps >= _STEPS_OF_ESTIMATE or (num_steps and took_s > _LONGEST_SILENCE_S)
+        if self._is_estimated or not is_known or not left:
+            return
+        self._is_estimated = True
+        self._console.print(
+            f"the remaining {left:,} steps will take about {_in_words(took_s / num_steps * left)}, "
+            f"as the first {record.step - self._first.step} took {took_s:.1f} s; looks at the "
+            "held-out text come on top. Ctrl-C stops it, and it can go on later",
+            highlight=False,
+            soft_wrap=True,
+        )
 
     def evaluated(self, record: EvaluationRecord) -> None:
         """Print the losses and the sample above the bar."""
@@ -143,7 +168,12 @@ class _Pace:
 
 def evaluation_table(history: History) -> Table:
     """All evaluations of a run."""
-    table = Table(title="evaluations (nats per token)")
+    table = Table(
+        title="evaluations (nats per token)",
+        caption="lower is better, *: the best; validation: of text that is never trained on; "
+        "training: measured with parts of the model left out (dropout), so it may be the higher",
+        caption_justify="left",
+    )
     for heading in ("step", "epoch", "training", "validation", "time"):
         table.add_column(heading, justify="right")
     best = min((e.validation_loss for e in history.evaluations), default=float("inf"))
@@ -160,6 +190,19 @@ def evaluation_table(history: History) -> Table:
 
 def _smoothed(mean: float, value: float) -> float:
     return _SMOOTHING * mean + (1.0 - _SMOOTHING) * value
+
+
+def _in_words(seconds: float) -> str:
+    """Two digits at most: it is a guess."""
+    for unit, length_s in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
+        if seconds >= 1.5 * length_s:
+            number = seconds / length_s
+            return (
+                f"{number:.1f} {unit}"
+                if number < 10 and unit != "minutes"
+                else f"{number:.0f} {unit}"
+            )
+    return f"{seconds:.0f} seconds"
 
 
 def _duration(seconds: float) -> str:

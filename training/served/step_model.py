@@ -17,6 +17,7 @@ from service.runtime.burst import BurstDecoder
 from service.runtime.sampling import Sampling
 from service.runtime.step import StepGraph
 from training.config.files import checked
+from training.config.nearby import listed, nearest
 from training.config.text import CleaningConfig, CorpusConfig
 from training.corpora.cleaning import cleaner
 from training.corpora.load import at_path, is_of_format, records_of_file
@@ -97,8 +98,13 @@ def find_published(store: ModelStore, ref: str) -> Artifact:
     except ArtifactError as error:
         raise PublishError(str(error)) from error
     published = [str(Reference(other, v)) for other in names for v in _versions(store, other)]
+    if not store.root.is_dir():
+        raise PublishError(f"no model {ref!r}: there is no model store {store.root}; see --store")
+    meant = nearest(ref, [*names, *published]) if name not in names else None
+    hint = "" if meant is None else f": did you mean {meant}?"
     raise PublishError(
-        f"no model {ref!r} in the store; there are: {', '.join(published) or 'none'}"
+        f"no model {ref!r} in the model store {store.root}; "
+        f"there are: {listed(published, none='none')}{hint}"
     )
 
 

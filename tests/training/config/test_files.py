@@ -57,7 +57,7 @@ def test_paths_are_relative_to_the_config(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (MINIMAL + "[training]\nepoch = 3\n", r"training\.epoch: Extra inputs"),
+        (MINIMAL + "[training]\nepoch = 3\n", r"training\.epoch: did you mean epochs\?"),
         (MINIMAL + "[training]\nepochs = 0\n", r"training\.epochs: .*greater than or equal to 1"),
         (MINIMAL + "[training]\nepochs = '3'\n", r"training\.epochs: .*valid integer"),
         (MINIMAL + "[training]\nlearning_rate = nan\n", r"training\.learning_rate"),

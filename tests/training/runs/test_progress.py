@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from tests.training.documented import documented
 from tests.training.tiny import TinyRun
 from training.runs import progress
 from training.runs.metrics import History
@@ -94,3 +95,59 @@ def test_table_shows_time_and_best() -> None:
     assert "2.2500 *" in screen.getvalue()
     assert "1:01:15" in screen.getvalue()
     assert "1:15 " in screen.getvalue()
+
+
+def said_of_steps(num_steps: int, seconds_per_step: float, *, total: int = 1_000) -> str:
+    """What is printed over so many steps; the first of them takes ten times as long."""
+    screen = StringIO()
+    display = ProgressDisplay(Console(file=screen))
+    display.started(replace(RUN, num_steps=total))
+    for number in range(1, num_steps + 1):
+        wall_time_s = (number + 9) * seconds_per_step
+        display.stepped(replace(step(number), wall_time_s=wall_time_s))
+    return screen.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_step", "words"),
+    [
+        (0.01, "about 10 seconds"),
+        (0.2, "about 3 minutes"),
+        (5.0, "about 83 minutes"),
+        (10.0, "about 2.8 hours"),
+        (600.0, "about 6.9 days"),
+    ],
+)
+def test_the_first_twenty_steps_say_how_long_it_will_take(
+    seconds_per_step: float, words: str
+) -> None:
+    """Once, and without the very first step; sooner where steps are very slow."""
+    output = said_of_steps(60, seconds_per_step)
+    assert output.count(documented("steps will take about")) == 1
+    assert words in output
+    assert "20 took" in output or seconds_per_step >= 5.0
+    assert "\x1b" not in output
+
+
+def test_no_word_where_it_would_come_too_late() -> None:
+    """Before there are twenty steps, and after the last one."""
+    assert "will take" not in said_of_steps(20, 0.01)
+    assert "will take" not in said_of_steps(21, 0.01, total=21)
+    assert "will take" in said_of_steps(21, 0.01)
+
+
+def test_a_resumed_run_reckons_from_where_it_stands() -> None:
+    """Its first step is not step 1, and its clock goes on."""
+    screen = StringIO()
+    display = ProgressDisplay(Console(file=screen))
+    display.started(replace(RUN, first_step=50))
+    for number in range(51, 72):
+        display.stepped(replace(step(number), wall_time_s=500.0 + number))
+    assert "the remaining 29 steps will take about 29 seconds" in screen.getvalue()
+
+
+def test_the_table_says_what_its_columns_are() -> None:
+    """Below it, in a line."""
+    screen = StringIO()
+    Console(file=screen, width=100).print(evaluation_table(History([], [EVALUATION])))
+    assert "lower is better, *: the best" in " ".join(screen.getvalue().split())

@@ -1,0 +1,73 @@
+"""What the words of `run`, `train` and `find-lr` mean: a config, a text, and what it is called."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import unicodedata
+from pathlib import Path
+
+from service.artifacts.manifest import MANIFEST_FILE, NAME_PATTERN
+from training.commands.arguments import Source
+from training.config.nearby import instead_of_file
+from training.errors import ConfigError
+
+CONFIG_ENDING = ".toml"
+_STANDARD_INPUT = Path("-")
+_MAX_NAME = 64
+_PACKED = re.compile(r"\.(gz|xz|zst|bz2)$", re.IGNORECASE)
+
+
+def told_apart(given: Path | None, source: Source) -> tuple[Path | None, Source]:
+    """The config, if it is one; a text stands in the source, as if `--text` had named it.
+
+    Raises:
+        ConfigError: it is neither, or a second text.
+    """
+    if given is None or _is_config(given):
+        return given, source
+    if source.text is not None:
+        raise ConfigError(
+            f"two texts, {given} and --text {source.text}: give one of them"
+            f" ({given} is taken for a text, as it does not end in {CONFIG_ENDING})"
+        )
+    # What has no place among the files, a pipe or an address, is for the reader of texts to name.
+    if not given.exists() and given != _STANDARD_INPUT and ":/" not in str(given):
+        raise ConfigError(
+            f"there is no {given}, neither a text nor a config: {instead_of_file(given)}"
+        )
+    return None, source.model_copy(update={"text": given})
+
+
+def name_of(source: Source) -> str:
+    """What a model of a text is called: as it is said, or after the file.
+
+    Raises:
+        ConfigError: nothing is said, and the file's name is none for a model.
+    """
+    if source.name is not None:
+        return source.name
+    if source.text is None:
+        raise AssertionError("neither a name nor a text")
+    name = _name_after(source.text)
+    if name is None:
+        raise ConfigError(
+            f"what is the model of {source.text} to be called? Add a name in small Latin letters, "
+            f"like {shlex.join(['--name', 'mine'])}"
+        )
+    return name
+
+
+def _name_after(text: Path) -> str | None:
+    """`My Poems.txt.gz` becomes `my-poems`; none if no Latin letter or digit is left."""
+    if text.is_fifo() or text.parts[:2] in (("/", "dev"), ("/", "proc")):
+        return None
+    own_name = (text if text.name else text.resolve()).name
+    stem = own_name if text.is_dir() else Path(_PACKED.sub("", own_name)).stem
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", errors="ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MAX_NAME]
+    return name if re.fullmatch(NAME_PATTERN, name) else None
+
+
+def _is_config(path: Path) -> bool:
+    return path.suffix.lower() == CONFIG_ENDING or path.name == MANIFEST_FILE

@@ -1,0 +1,66 @@
+"""What a wrong command line may have meant."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from itertools import pairwise
+
+from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
+
+from training.config.nearby import did_you_mean
+
+
+def misspelt(app: App, words: Sequence[str]) -> str | None:
+    """What no command and no option is called by, if a command line holds such a word.
+
+    Told before any other complaint: that an option is missing, say, may be just because it was
+    misspelt.
+    """
+    if not words:
+        return None
+    verb = words[0]
+    if verb.startswith("-"):
+        options = [name for name in app if name.startswith("-")]
+        return None if verb in options else _no_option(verb, options)
+    if verb not in app:
+        return _no_verb(verb, [name for name in app if not name.startswith("-")])
+    arguments = app[verb].assemble_argument_collection()
+    options = [name for argument in arguments for name in argument.names if name.startswith("--")]
+    takes_words = any(argument.index == 0 for argument in arguments)
+    for before, word in pairwise(words):
+        if word == "--":
+            return None
+        name = word.partition("=")[0]
+        is_value = before.startswith("--") and "=" not in before  # of --prompt, say
+        if name.startswith("--") and name not in (*options, "--help") and not is_value:
+            return _no_option(name, options)
+        if before == verb and not takes_words and word[:1] != "-" and "--model" in options:
+            said = shlex.quote(word)
+            return f"what is {word}, a model or a training? --model {said} or --run-dir {said}"
+    return None
+
+
+def in_words(error: CycloptsError) -> str:
+    """What the parser complains of, where its own words are for programmers."""
+    verb = " ".join(error.command_chain or ())
+    match error:
+        case UnusedCliTokensError() if verb:
+            said = " ".join(map(str, error.unused_tokens or ()))
+            return f"{said}: {verb} takes nothing more without an option's name before it"
+        case MissingArgumentError() if error.argument is not None and not error.tokens_so_far:
+            name = error.argument.name
+            return f"{verb} needs {name}" if error.keyword is None else f"{name} needs a value"
+        case _:
+            return getattr(error, "exception_message", "") or str(error)
+
+
+def _no_verb(word: str, verbs: Sequence[str]) -> str:
+    if os.path.exists(word):
+        return f"to train on {word}: lstm-train run {shlex.quote(word)}"
+    return f"there is no command {word}{did_you_mean(word, verbs) or ': ' + ', '.join(verbs)}"
+
+
+def _no_option(word: str, options: Sequence[str]) -> str:
+    return f"there is no option {word}{did_you_mean(word, options)}"
