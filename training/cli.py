@@ -18,7 +18,7 @@ from rich.text import Text
 from service import __version__
 from training.commands import examples, look, make, tune
 from training.commands.arguments import Process, option_name
-from training.commands.misspelt import in_words, misspelt
+from training.commands.misspelt import in_words, misspelt, wrong_value
 from training.commands.status import DONE, FAILED, INTERRUPTED, MISUSED
 from training.errors import TrainingError
 from training.loop.memory import keep_freed_memory
@@ -95,7 +95,7 @@ def _complaint(error: CycloptsError) -> Text:
         return Text(f"lstm-train: {complaint}; see {verb} --help")
     if isinstance(error.__cause__, ValidationError):
         fault = error.__cause__.errors(include_url=False)[0]
-        message = str(fault["msg"]).removeprefix("Value error, ")
+        message = wrong_value(fault)
         where = "".join(f"{option_name(str(field))}: " for field in fault["loc"][:1])
         return Text(f"lstm-train: {where}{message}; see {verb} --help")
     message = in_words(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 from service.artifacts.manifest import MANIFEST_FILE, NAME_PATTERN
 from training.commands.arguments import Source
 from training.config.nearby import instead_of_file
-from training.errors import ConfigError
+from training.errors import ConfigError, CorpusError
 
 CONFIG_ENDING = ".toml"
 _STANDARD_INPUT = Path("-")
@@ -23,20 +23,33 @@ def told_apart(given: Path | None, source: Source) -> tuple[Path | None, Source]
 
     Raises:
         ConfigError: it is neither, or a second text.
+        CorpusError: the text is not there.
     """
     if given is None or _is_config(given):
+        require_there(source.text)
         return given, source
     if source.text is not None:
         raise ConfigError(
             f"two texts, {given} and --text {source.text}: give one of them"
             f" ({given} is taken for a text, as it does not end in {CONFIG_ENDING})"
         )
-    # What has no place among the files, a pipe or an address, is for the reader of texts to name.
-    if not given.exists() and given != _STANDARD_INPUT and ":/" not in str(given):
+    if _is_missing(given):
         raise ConfigError(
             f"there is no {given}, neither a text nor a config: {instead_of_file(given)}"
         )
     return None, source.model_copy(update={"text": given})
+
+
+def require_there(text: Path | None) -> None:
+    """Look for a text that an option names.
+
+    Raises:
+        CorpusError: it is not there.
+    """
+    if text is not None and _is_missing(text):
+        raise CorpusError(
+            f"cannot read text {text}: No such file or directory; {instead_of_file(text)}"
+        )
 
 
 def name_of(source: Source) -> str:
@@ -67,6 +80,11 @@ def _name_after(text: Path) -> str | None:
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", errors="ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MAX_NAME]
     return name if re.fullmatch(NAME_PATTERN, name) else None
+
+
+def _is_missing(path: Path) -> bool:
+    # What has no place among the files, a pipe or an address, is for the reader of texts to name.
+    return not path.exists() and path != _STANDARD_INPUT and ":/" not in str(path)
 
 
 def _is_config(path: Path) -> bool:

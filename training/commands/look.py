@@ -23,6 +23,7 @@ from training.commands.arguments import (
     Positive,
     Process,
 )
+from training.commands.given import require_there
 from training.commands.idle import refuse_idle
 from training.commands.make import checkpoint_of
 from training.commands.status import DONE
@@ -178,6 +179,7 @@ def _adapting_losses(model: LanguageModel, ids: Ids, measures: Measures) -> dict
 def _evaluate_published(artifact: Artifact, measures: Measures, process: Process) -> int:
     if measures.text is None:
         raise ConfigError("--model needs --text: which text is to be measured?")
+    require_there(measures.text)
     model = StepModel.of_artifact(artifact)
     tokenizer = model.tokenizer
     with process.console.status("measuring"):

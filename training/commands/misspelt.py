@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
@@ -40,6 +42,15 @@ def misspelt(app: App, words: Sequence[str]) -> str | None:
             said = shlex.quote(word)
             return f"what is {word}, a model or a training? --model {said} or --run-dir {said}"
     return None
+
+
+def wrong_value(fault: Mapping[str, Any]) -> str:
+    """What pydantic complains of; of a choice that is none, also which one was meant."""
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] != "literal_error":
+        return message
+    value, choices = str(fault["input"]), re.findall("'([^']+)'", fault["ctx"]["expected"])
+    return f"{message}, not {value!r}{did_you_mean(value, choices)}"
 
 
 def in_words(error: CycloptsError) -> str:

@@ -1,4 +1,4 @@
-"""A config for a text of which nothing is known but its length: `lstm-train run --text`.
+"""A config for a text of which nothing is known but its length: `lstm-train run my.txt`.
 
 Sized so that 200 kB of text become a published model within a few minutes on two slow cores.
 """
