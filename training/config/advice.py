@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from training.config.nearby import did_you_mean, nearest
 
 _LONGEST_VALUE = 60
+_CONTAINERS = (tuple, list, dict)
 _PLACE = tuple[str | int, ...]
 
 
@@ -71,17 +72,23 @@ def _has(model: type[BaseModel], key: str) -> bool:
 def _sections(kind: type[BaseModel]) -> Iterator[tuple[list[str], type[BaseModel]]]:
     """The models that are fields of a model, by their names."""
     for name, field in kind.model_fields.items():
-        for model in _models_in(field.annotation):
-            yield [name], model
+        if get_origin(field.annotation) not in _CONTAINERS:
+            for model in _models_in(field.annotation):
+                yield [name], model
 
 
 def _models_at(place: _PLACE, kind: type[BaseModel]) -> list[type[BaseModel]]:
-    """The models at a place: through sections, and through lists of them."""
+    """The models at a place: through sections, and through lists and tables of them.
+
+    A part that is no field is a key of a table, or says which one of several models is meant.
+    """
     models = [kind]
     for part in place:
         if isinstance(part, str):
             found = [model.model_fields.get(part) for model in models]
-            models = [model for f in found if f is not None for model in _models_in(f.annotation)]
+            inside = [model for f in found if f is not None for model in _models_in(f.annotation)]
+            named = [model for model in models if model.__name__.lower() == part]
+            models = inside or named or models
     return models
 
 
@@ -100,11 +107,11 @@ def _leaves(annotation: Any) -> Iterator[object]:
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The models that an annotation names: itself, one of a union, or the item of a list."""
+    """The models that an annotation names: itself, those of a union, or what a list holds."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     origin = get_origin(annotation)
-    if origin in (Union, UnionType, tuple, list):
+    if origin in (Union, UnionType, Annotated, *_CONTAINERS):
         return [model for part in get_args(annotation) for model in _models_in(part)]
     return []
 

@@ -84,6 +84,11 @@ def test_sweeps_say_it_too(tmp_path: Path) -> None:
     sweep.write_text('config = "c.toml"\nnum_trial = 2\nspace = {}\n', encoding="utf-8")
     with pytest.raises(ConfigError, match=r"num_trial: did you mean num_trials\?"):
         Sweep.load(sweep)
+    sweep.write_text(
+        'config = "c.toml"\nspace."model.hidden_size" = { low = 1, hgih = 2 }\n', encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match=r"range\.hgih: did you mean high\?"):
+        Sweep.load(sweep)
     space = '"training.learning_rat" = { low = 1e-4, high = 1e-2 }'
     sweep.write_text(f'config = "c.toml"\nnum_trials = 2\n[space]\n{space}\n', encoding="utf-8")
     with pytest.raises(ConfigError, match=r"learning_rat: did you mean learning_rate\?"):

@@ -119,11 +119,11 @@ def test_trials_that_diverge_are_given_up(sweep_file: Path, tmp_path: Path) -> N
         ("step = 4", "step = 0", "training.batch_size.range.step: Input should be greater"),
         ("high = 1e-1", "high = 7.0", "training.learning_rate: Input should be less than or equal"),
         ('"gru"', '"rwkv"', "model.architecture: Input should be 'lstm'"),
-        ("training.batch_size", "training.batch", "training.batch: Extra inputs"),
+        ("training.batch_size", "training.batch", "training.batch: did you mean batch_size?"),
         (
             "choices = [",
             'low = 1\nhigh = 2\nchoices = ["lstm", ',
-            "architecture.choice.low: Extra inputs",
+            "architecture.choice.low: there is no such key; there are choices",
         ),
         ('["lstm", "gru"]', "[]", "choice.choices: Tuple should have at least 1"),
         ("num_trials = 3", "num_trials = 0", "num_trials: Input should be greater than 0"),
