@@ -22,7 +22,7 @@ from training.loop.interruption import Interruption
 from training.loop.train import Outcome, train
 from training.loop.vectors import Vectors, vectors_of
 from training.loop.workers import ALONE, Workers
-from training.publishing.candidate import HeldOut, build_candidate, step_model
+from training.publishing.candidate import HeldOut, build_candidate, step_model, yardsticks_for
 from training.publishing.publish import choose_version, publish
 from training.runs.checkpoints import Checkpoint, RunIdentity
 from training.runs.code_version import code_version
@@ -34,7 +34,8 @@ from training.runs.run_folder import RunFolder, require_same_text
 from training.runs.tensorboard import TensorBoardLog
 from training.served.inventions import inventions
 from training.served.step_model import StepModel
-from training.tables import figures_table
+from training.tables import figures_table, yardsticks_table, yardsticks_words
+from training.yardsticks.measured import Yardsticks
 
 TENSORBOARD_FOLDER = "tensorboard"
 _CARD_TEMPERATURES = (0.5, 0.8, 1.0)
@@ -171,10 +172,39 @@ def publish_checkpoint(
         temperature = 1.0 if asked is None else asked
         invented = inventions(model, corpus.train, temperature) if corpus.has_items else None
         history = read_history(run_folder.path / METRICS_FILE)
-        artifact = publish(store, chosen, checkpoint, candidate, history, samples, invented)
+        measured = test or validation
+        yardsticks = yardsticks_for(measured, corpus, tokens, identity.tokenizer)
+        artifact = publish(
+            store, chosen, checkpoint, candidate, history, samples, invented, yardsticks
+        )
     console.print(figures_table(artifact))
+    served = artifact.manifest.evaluations[0]
+    _print_yardsticks(console, yardsticks, served.part, served.bits_per_character)
     console.print(f"published {artifact.ref} in {artifact.folder}", highlight=False)
     return artifact
+
+
+def compare_with_yardsticks(
+    checkpoint: Checkpoint,
+    corpus: Corpus,
+    folder: RunFolder,
+    part: HeldOutPart,
+    loss: Loss,
+    console: Console,
+) -> None:
+    """Print what the same tokens cost without a network, beside a loss that is of all of them."""
+    tokens = folder.tokens(checkpoint.identity, corpus)
+    held_out = HeldOut.of(part, corpus, tokens)
+    with console.status("measuring what is no network"):
+        yardsticks = yardsticks_for(held_out, corpus, tokens, checkpoint.identity.tokenizer)
+    _print_yardsticks(console, yardsticks, part, loss.bits * held_out.tokens_per_character)
+
+
+def _print_yardsticks(
+    console: Console, yardsticks: Yardsticks, part: HeldOutPart, bits_per_character: float
+) -> None:
+    console.print(yardsticks_table(yardsticks, part, bits_per_character))
+    console.print(yardsticks_words(yardsticks, bits_per_character), soft_wrap=True)
 
 
 def _warn_of_another_program(identity: RunIdentity, console: Console) -> None:

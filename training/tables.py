@@ -10,6 +10,7 @@ from rich.text import Text
 from service.artifacts.store import Artifact
 from training.evaluation.losses import COLD_WINDOW, Loss
 from training.served.surprise import Surprise
+from training.yardsticks.measured import Yardsticks
 
 _MEANINGS = {
     "stateful": "one pass from the first token to the last, as the server reads",
@@ -77,3 +78,21 @@ def figures_table(artifact: Artifact) -> Table:
             f"{evaluation.perplexity:.4f}",
         )
     return table
+
+
+def yardsticks_table(yardsticks: Yardsticks, part: str, bits_per_character: float) -> Table:
+    """The model's figure among those of what is no network, the best one last."""
+    rows = [(row.name, row.bits_per_character) for row in yardsticks.rows]
+    table = Table(title=f"{part} text, beside what is no network")
+    table.add_column("by")
+    table.add_column("bits/character", justify="right")
+    for name, bits in sorted([*rows, ("this model", bits_per_character)], key=lambda row: -row[1]):
+        table.add_row(name, f"{bits:.4f}", style="bold" if name == "this model" else "")
+    return table
+
+
+def yardsticks_words(yardsticks: Yardsticks, bits_per_character: float) -> Text:
+    """What stands below the table: how they compare, and what was not measured on everything."""
+    verdict = yardsticks.verdict(bits_per_character)
+    sentences = [*([] if verdict is None else [verdict]), *yardsticks.notes]
+    return Text("\n".join(sentences))

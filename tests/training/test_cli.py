@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from service.artifacts.store import ModelStore
+from tests.training.documented import documented
 from tests.training.tiny import TinyRun
 from training.cli import command_line, main
 from training.runs import tensorboard
@@ -48,6 +49,11 @@ def test_run_from_a_config(config_file: Path, capsys: pytest.CaptureFixture[str]
     assert main(["run", str(config_file), "--store", "store", "--seed", "3"]) == 0
     output = capsys.readouterr().out
     assert "published tiny@1" in output
+    assert all(name in output for name in ("uniform", "unigram", "5-gram", "gzip -9", "xz"))
+    assert documented("needs fewer bits than the model: it has not learned yet") in output
+    readme = Path("store/tiny/1/README.md").read_text(encoding="utf-8")
+    assert re.search(r"^\| 5-gram \| \d\.\d{4} \|$", readme, re.M)
+    assert "needs fewer bits than the model: it has not learned yet" in readme
     artifact = ModelStore(Path("store")).verify("tiny", 1)
     assert artifact.manifest.provenance.seed == 3
 

@@ -34,13 +34,14 @@ from training.evaluation.adapting import cache_loss, dynamic_loss
 from training.evaluation.losses import Loss
 from training.export.step_graph import able_to_write
 from training.models.language_model import LanguageModel
-from training.pipeline import corpus_of, evaluate_checkpoint
+from training.pipeline import compare_with_yardsticks, corpus_of, evaluate_checkpoint
 from training.publishing.candidate import step_model
 from training.runs.run_folder import RunFolder
 from training.served.beam_search import beam_search
 from training.served.step_model import StepModel, find_published, read_as_trained
 from training.served.surprise import surprises
 from training.tables import losses_table, meaning_of, surprises_table
+from training.yardsticks.archivers import pack
 
 Rate = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
 
@@ -156,6 +157,8 @@ def evaluate(
         losses |= _adapting_losses(checkpoint.model(), ids, measures)
     name, step = checkpoint.identity.config.name, checkpoint.position.step
     process.console.print(losses_table(f"{name}, step {step:,}, {part} text", losses))
+    stateful = losses["stateful"]
+    compare_with_yardsticks(checkpoint, corpus, folder, part, stateful, process.console)
     return DONE
 
 
@@ -194,9 +197,12 @@ def _evaluate_published(artifact: Artifact, measures: Measures, process: Process
     console, title = process.console, f"{model.name} on {measures.text.name}"
     console.print(losses_table(title, {"stateful": loss}))
     bits = loss.bits * loss.num_tokens / num_characters
+    packed = pack(texts, are_items=tokenizer.special_ids.start_before_prompt)
+    of_what = "" if packed.is_all else f" (of its first {packed.num_characters:,})"
     console.print(
         f"{num_characters:,} characters, {bits:.4f} bits per character "
-        f"({meaning_of('bits/character')})",
+        f"({meaning_of('bits/character')}); gzip -9 needs "
+        f"{packed.gzip_bits:.4f} and xz {packed.xz_bits:.4f}{of_what}",
         highlight=False,
         soft_wrap=True,
     )

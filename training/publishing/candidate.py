@@ -19,6 +19,8 @@ from training.runs.checkpoints import Checkpoint
 from training.runs.code_version import code_version
 from training.served.reader import StepReader
 from training.served.step_model import StepModel
+from training.tokenization.tokenizer import TextTokenizer
+from training.yardsticks.measured import Yardsticks, yardsticks_of
 
 
 def step_model(checkpoint: Checkpoint, graph: onnx.ModelProto | None = None) -> StepModel:
@@ -53,6 +55,20 @@ class HeldOut:
     def tokens_per_character(self) -> float:
         """1 where a token is a character."""
         return len(self.ids) / self.num_characters
+
+
+def yardsticks_for(
+    held_out: HeldOut, corpus: Corpus, tokens: TokenFiles, tokenizer: TextTokenizer
+) -> Yardsticks:
+    """What costs the same tokens without a network."""
+    return yardsticks_of(
+        tokens.train,
+        held_out.ids,
+        corpus.held_out(held_out.part),
+        vocabulary_size=tokenizer.vocabulary_size,
+        num_characters=held_out.num_characters,
+        are_items=corpus.has_items,
+    )
 
 
 @dataclass(frozen=True)

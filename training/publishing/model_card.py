@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from service.artifacts.manifest import MANIFEST_FILE, Evaluation, Inventions, Manifest, Parity
 from service.runtime.sampling import Sampling
+from training.yardsticks.measured import Yardsticks
 
 _METHODS = {
     "stateful": "one stateful pass",
@@ -25,13 +26,19 @@ _TABLE_HEAD = """\
 """
 
 
-def model_card(manifest: Manifest, samples: Mapping[Sampling, str], curves_file: str) -> str:
+def model_card(
+    manifest: Manifest,
+    samples: Mapping[Sampling, str],
+    curves_file: str,
+    yardsticks: Yardsticks | None = None,
+) -> str:
     """The whole file as Markdown."""
     sections = [
         f"# {manifest.name}, version {manifest.version}",
         manifest.description or "A language model.",
         _summary(manifest),
         "## How good it is\n\n" + _figures(manifest),
+        *([] if yardsticks is None else [_yardsticks(yardsticks, manifest.evaluations[0])]),
         _curves(curves_file) + _calibration(manifest.provenance.calibrated_temperature),
         "## What it writes\n\n"
         "By these very weights: for the same prompt, seed and temperature the server writes the "
@@ -73,6 +80,21 @@ def _figures(manifest: Manifest) -> str:
     )
     head = _TABLE_HEAD.format(part=manifest.evaluations[0].part)
     return f"{head}{rows}\n\n{note}{_parity(manifest.parity)}"
+
+
+def _yardsticks(yardsticks: Yardsticks, served: Evaluation) -> str:
+    rows = "\n".join(f"| {row.name} | {row.bits_per_character:.4f} |" for row in yardsticks.rows)
+    verdict = yardsticks.verdict(served.bits_per_character)
+    # A sentence is a paragraph with a capital letter.
+    said = [*([] if verdict is None else [verdict]), *yardsticks.notes]
+    said = [f"{sentence[0].upper()}{sentence[1:]}." for sentence in said]
+    introduction = (
+        f"The same {served.part} text without a network: n-grams (interpolated Witten-Bell) "
+        "of the same tokens, counted on the training text; gzip and xz know nothing but the "
+        "text that they pack."
+    )
+    table = f"| by | bits/character |\n|---|---|\n{rows}"
+    return "\n\n".join([introduction, table, *said])
 
 
 def _curves(file: str) -> str:

@@ -34,6 +34,7 @@ from training.runs.checkpoints import Checkpoint
 from training.runs.code_version import code_version
 from training.runs.curves import CURVES_FILE, draw_curves
 from training.runs.metrics import History
+from training.yardsticks.measured import Yardsticks
 
 _MODEL, _TOKENIZER, _README = "model.onnx", "tokenizer.json", "README.md"
 
@@ -64,6 +65,7 @@ def publish(
     history: History,
     samples: Mapping[Sampling, str],
     inventions: Inventions | None = None,
+    yardsticks: Yardsticks | None = None,
 ) -> Artifact:
     """Write and verify one version.
 
@@ -75,6 +77,7 @@ def publish(
         history: For the loss curves.
         samples: What the candidate writes, for the README.
         inventions: The same in figures, if it is a model of items.
+        yardsticks: For the README, what costs the same text without a network.
 
     Raises:
         PublishError: the version exists, or the written folder does not pass the service's checks.
@@ -87,7 +90,7 @@ def publish(
             (folder / _TOKENIZER).write_text(checkpoint.identity.tokenizer_json, encoding="utf-8")
             draw_curves(history, f"{config.name}, version {version}", folder / CURVES_FILE)
             manifest = _manifest(folder, version, checkpoint, candidate, inventions)
-            card = model_card(manifest, samples, CURVES_FILE)
+            card = model_card(manifest, samples, CURVES_FILE, yardsticks)
             (folder / _README).write_text(card, encoding="utf-8")
             manifest = _with_files(manifest, folder)
             (folder / MANIFEST_FILE).write_text(

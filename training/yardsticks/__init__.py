@@ -1,0 +1,1 @@
+"""What a text costs without a network: counting, and the archivers. Figures to stand beside."""
