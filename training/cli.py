@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from service import __version__
-from training.commands import examples, look, make, tune
+from training.commands import doctor, examples, look, make, portrait, tune
 from training.commands.arguments import Process, option_name
 from training.commands.misspelt import in_words, misspelt, wrong_value
 from training.commands.status import DONE, FAILED, INTERRUPTED, MISUSED
@@ -39,6 +39,7 @@ def command_line() -> App:
         error_console=Console(stderr=True, soft_wrap=True),
     )
     for verb in (
+        portrait.look,
         make.run,
         make.train,
         look.evaluate,
@@ -49,6 +50,7 @@ def command_line() -> App:
         tune.find_lr,
         tune.sweep,
         tune.gradients,
+        doctor.doctor,
     ):
         app.command(verb, sort_key=len(list(app)))
     for name, examples_of_verb in examples.OF_VERB.items():

@@ -22,4 +22,9 @@ def main() -> int | str:
             f"lstm-train: {error.name} is not installed, which training needs and serving does not:"
             " `make training` in the source tree, else `pip install 'lstm-serve[training]'`"
         )
+    except (ImportError, OSError) as error:  # a library of another machine, or half of one
+        return (
+            f"lstm-train: what training needs cannot be loaded ({error}): install it anew, by"
+            " `make .venv/complete` in the source tree, else `pip install 'lstm-serve[training]'`"
+        )
     return cli.main()

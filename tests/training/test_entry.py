@@ -3,6 +3,9 @@
 import subprocess
 import sys
 
+import pytest
+
+from tests.training.documented import documented
 from tests.training.loop.test_workers import REPOSITORY
 
 WITHOUT = """
@@ -12,11 +15,32 @@ from training.entry import main
 sys.exit(main())
 """
 
+DAMAGED = """
+import builtins, sys
+real = builtins.__import__
+def load(name, *rest):
+    if name == "torch":
+        raise OSError("libtorch_cpu.so: file too short")
+    return real(name, *rest)
+builtins.__import__ = load
+from training.entry import main
+sys.exit(main())
+"""
+MISSING = "torch is not installed, which training needs"
 
-def test_what_is_missing_is_named() -> None:
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        (WITHOUT, MISSING),
+        (DAMAGED, "what training needs cannot be loaded (libtorch_cpu.so: file too short)"),
+    ],
+)
+def test_what_is_missing_is_named(program: str, words: str) -> None:
     """Not by a traceback."""
+    assert words == MISSING or documented("what training needs cannot be loaded")
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT],
+        [sys.executable, "-c", program],
         cwd=REPOSITORY,
         check=False,
         capture_output=True,
@@ -24,6 +48,6 @@ def test_what_is_missing_is_named() -> None:
         timeout=50,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("lstm-train: torch is not installed, which training needs")
+    assert done.stderr.startswith(f"lstm-train: {words}")
     assert done.stderr.count("\n") == 1
     assert "`make training`" in done.stderr

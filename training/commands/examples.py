@@ -4,6 +4,8 @@ from __future__ import annotations
 
 OF_ALL = """\
 Examples:
+  what a text is, and how long a training of it takes
+    lstm-train look my.txt
   a text of your own, start to end
     lstm-train run my.txt
   a published model, by a config that says all

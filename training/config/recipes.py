@@ -14,6 +14,8 @@ TOKENS_TO_READ = 2_000_000
 """How much reading, over all epochs, pays for a text of any length."""
 _MIN_EPOCHS, _MAX_EPOCHS = 3, 30
 _WINDOW, _MAX_COLUMNS = 64, 32
+_SHORT = 500_000
+"""Characters; a text that is shorter is easily learned by heart."""
 
 
 def recipe_for(name: str, text: Path, num_train_characters: int) -> TrainConfig:
@@ -23,7 +25,7 @@ def recipe_for(name: str, text: Path, num_train_characters: int) -> TrainConfig:
         ConfigError: `name` cannot be the name of a model.
     """
     epochs = round(TOKENS_TO_READ / num_train_characters)
-    dropout = 0.4 if num_train_characters < 500_000 else 0.2
+    dropout = 0.4 if num_train_characters < _SHORT else 0.2
     # At least 4 windows a column, or the state would never be carried anywhere.
     columns = num_train_characters // (4 * _WINDOW)
     return parse_config(
@@ -50,3 +52,27 @@ def recipe_for(name: str, text: Path, num_train_characters: int) -> TrainConfig:
         },
         source="command line",
     )
+
+
+def reasons_of(config: TrainConfig, num_train_characters: int) -> dict[str, str]:
+    """Why `recipe_for` says what it says of a text of this length, by what it says."""
+    model, training = config.model, config.training
+    length = f"{num_train_characters:,} characters"
+    is_short = num_train_characters < _SHORT
+    early = f"; it ends after {training.patience} in a row without a better loss"
+    early = early if training.epochs > (training.patience or training.epochs) else ""
+    return {
+        "tokens": "characters: that goes for every language and script, and nothing is lost",
+        "size": f"{model.num_layers}x{model.hidden_size}: small enough for minutes on two cores; "
+        "a text of many millions repays 2x512 in a config of its own",
+        "dropout": f"{model.dropout_between:g}: {length} to train on are "
+        + (f"fewer than {_SHORT:,}" if is_short else f"{_SHORT:,} or more"),
+        "epochs": f"{training.epochs}: about {TOKENS_TO_READ:,} characters read in all, but each "
+        f"{_MIN_EPOCHS} to {_MAX_EPOCHS} times" + early,
+        "columns": f"{training.batch_size} of windows of {training.window}: "
+        + (
+            "the most that this recipe takes"
+            if training.batch_size == _MAX_COLUMNS
+            else "so few that each has four windows"
+        ),
+    }
