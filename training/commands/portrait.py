@@ -25,6 +25,7 @@ from training.portrait.table import portrait_table, two_columns
 
 _CONFIG_ENDINGS = (".toml", ".json")
 _RARE = 5
+_LONG_S = 2 * 3600.0
 
 
 class Look(Options):
@@ -105,6 +106,8 @@ def _plan(
         f"{pace.tokens_per_s:,.0f} tokens/s ({pace.precision}, {torch.get_num_threads()} threads), "
         "and looks at the held-out part; then it is measured and published"
     )
+    if pace.training_s > _LONG_S and training.epochs > 1:
+        time += f"; --epochs 1 takes about {_duration(pace.training_s / training.epochs)}"
     yield "time", time
 
 

@@ -32,7 +32,7 @@ class Portrait:
     layout: Layout
     bits_by_order: tuple[float, ...]
     """Per character of the held-out part, by n-grams of 1, 2, ... characters that were counted on
-    the training part; of items the newlines between them are characters too."""
+    the training part."""
     packed: Packed
     """The held-out part."""
     sample: Corpus
@@ -41,7 +41,8 @@ class Portrait:
     @property
     def uniform_bits(self) -> float:
         """Per character, if each were equally frequent."""
-        return math.log2(max(len(self.alphabet.signs), 1))
+        bits_per_sign = math.log2(max(len(self.alphabet.signs), 1))
+        return bits_per_sign * self.alphabet.num_characters / self.num_characters
 
     @property
     def is_sampled(self) -> bool:
@@ -106,13 +107,18 @@ def _stretches(texts: Texts) -> Iterator[str]:
 
 
 def character_bits(corpus: Corpus) -> tuple[float, ...]:
-    """Held-out cross-entropy in bits per character, by n-grams of each order."""
+    """Held-out cross-entropy in bits per character, by n-grams of each order.
+
+    The newlines between items must be guessed too, but are no characters: as in a model's figure.
+    """
     known, train = np.unique(_characters(corpus.train, corpus), return_inverse=True)
     held_out = _characters(corpus.validation, corpus)
     places = np.minimum(np.searchsorted(known, held_out), len(known) - 1)
     # One number more: for whatever the training part does not have.
     ids = np.where(known[places] == held_out, places, len(known))
-    return tuple(NGrams([train], len(known) + 1).bits([ids]).tolist())
+    signs_per_character = len(ids) / corpus.validation.num_characters
+    bits = NGrams([train], len(known) + 1).bits([ids]) * signs_per_character
+    return tuple(bits.tolist())
 
 
 def _characters(texts: Texts, corpus: Corpus) -> np.ndarray:

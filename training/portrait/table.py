@@ -9,7 +9,7 @@ from rich.text import Text
 
 from training.portrait.alphabet import Sign, readable
 from training.portrait.items import item_advice
-from training.portrait.lines import Pieces
+from training.portrait.lines import LONGEST, Pieces
 from training.portrait.portrait import Portrait
 
 _SHOWN = 10
@@ -81,7 +81,11 @@ def _controls(signs: list[Sign]) -> str:
 def _lengths(pieces: Pieces) -> str:
     of_what = "" if pieces.sampled == 1 else f" (of 1 in {pieces.sampled:,} different ones)"
     return (
-        f"half have up to {pieces.quantile(0.5):,} characters, 99 in 100 up to "
-        f"{pieces.quantile(0.99):,}, the longest {pieces.longest:,}; {pieces.copies:.1%} say again "
-        f"what another one says{of_what}"
+        f"half have up to {_length(pieces.quantile(0.5))} characters, 99 in 100 up to "
+        f"{_length(pieces.quantile(0.99))}, the longest {_length(pieces.longest)}; "
+        f"{pieces.copies:.1%} say again what another one says{of_what}"
     )
+
+
+def _length(length: int) -> str:
+    return f"{length:,}" if length < LONGEST else f"{LONGEST:,} or more"

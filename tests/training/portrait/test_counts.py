@@ -171,6 +171,10 @@ def test_a_portrait() -> None:
     assert plain.alphabet == items.alphabet
     assert plain.layout.lines.number == items.layout.lines.number
     assert len(plain.bits_by_order) == 5
+    # The same signs must be guessed, and are told per character: of items there are fewer.
+    grown = plain.num_characters / items.num_characters
+    assert items.uniform_bits == pytest.approx(plain.uniform_bits * grown)
+    assert items.bits_by_order[0] == pytest.approx(plain.bits_by_order[0] * grown, rel=0.02)
     assert plain.bits_by_order[4] < plain.bits_by_order[0] < plain.uniform_bits
     many = corpus_of("".join(f"{n:07d}\n" for n in range(5_000)))
     small = portrait_of(many, sample_train=10_000, sample_held_out=1_000)
