@@ -25,6 +25,6 @@ def main() -> int | str:
     except (ImportError, OSError) as error:  # a library of another machine, or half of one
         return (
             f"lstm-train: what training needs cannot be loaded ({error}): install it anew, by"
-            " `make .venv/complete` in the source tree, else `pip install 'lstm-serve[training]'`"
+            " `make training` in the source tree, else `pip install 'lstm-serve[training]'`"
         )
     return cli.main()

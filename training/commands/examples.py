@@ -23,6 +23,11 @@ Texts of all kinds: docs/texts.md; configs: docs/training.md; a way through: doc
 """
 
 OF_VERB = {
+    "look": """\
+Examples:
+  lstm-train look my.txt
+  lstm-train look poems/ --output look.png
+""",
     "run": """\
 Examples:
   lstm-train run my.txt
@@ -68,6 +73,10 @@ Example:
     "gradients": """\
 Example:
   lstm-train gradients --output gradients.png
+""",
+    "doctor": """\
+Example:
+  lstm-train doctor --store model_store
 """,
 }
 """By the verb; each line that begins with `lstm-train` is a command."""

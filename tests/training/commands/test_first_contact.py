@@ -108,7 +108,7 @@ def test_a_config_is_still_a_config(folder: Path) -> None:
         (["run", "text.txt", "--resume", "--items", "lines"], "--items cannot be changed"),
         (["text.txt"], "to train on text.txt: lstm-train run text.txt"),
         (["trian", "text.txt"], "there is no command trian: did you mean train?"),
-        (["xyz"], "there is no command xyz: run, train, evaluate"),
+        (["xyz"], "there is no command xyz: look, run, train, evaluate"),
         (["run", "text.txt", "--epoch", "3"], "there is no option --epoch: did you mean --epochs?"),
         (["sample", "--modle", "m"], "there is no option --modle: did you mean --model?"),
         (["sample", "--modle=m"], "there is no option --modle: did you mean --model?"),
