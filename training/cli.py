@@ -1,7 +1,7 @@
 """`lstm-train`: one verb for each function in `commands/`.
 
 Exit status: 0 done, 1 a `TrainingError` (its message is printed), 2 wrong command line, 130 stopped
-by Ctrl-C.
+by Ctrl-C, SIGTERM or the end of its terminal.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Sequence
 import torch
 from cyclopts import App, CycloptsError, Parameter
 from pydantic import ValidationError
-from rich.console import Console
 from rich.text import Text
 
 from service import __version__
 from training.commands import doctor, examples, look, make, portrait, tune
 from training.commands.arguments import Process, option_name
+from training.commands.failures import explained
 from training.commands.misspelt import in_words, misspelt, wrong_value
 from training.commands.status import DONE, FAILED, INTERRUPTED, MISUSED
-from training.errors import TrainingError
 from training.loop.memory import keep_freed_memory
 from training.loop.workers import joined_workers
+from training.terminal import error_console, keep_descriptors, output_console
 
 
 def command_line() -> App:
@@ -36,7 +36,8 @@ def command_line() -> App:
         # Without --no-resume and the like; a default of nothing is not worth showing.
         default_parameter=Parameter(negative=(), show_default=lambda value: value or None),
         error_formatter=_complaint,
-        error_console=Console(stderr=True, soft_wrap=True),
+        console=output_console(),
+        error_console=error_console(),
     )
     for verb in (
         portrait.look,
@@ -61,6 +62,7 @@ def command_line() -> App:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the words of a command line say; returns the exit status."""
+    keep_descriptors()
     app = command_line()
     words = sys.argv[1:] if arguments is None else list(arguments)
     if not words:
@@ -79,15 +81,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep_freed_memory()
     try:
         with joined_workers() as workers:
-            here = {"workers": workers, "console": Console(quiet=not workers.is_first)}
+            here = {"workers": workers, "console": output_console(quiet=not workers.is_first)}
             bound.arguments["process"] = process.model_copy(update=here)
             return int(verb(*bound.args, **bound.kwargs))
-    except (TrainingError, OSError) as error:
-        Console(stderr=True).print(Text(f"lstm-train: {error}"), soft_wrap=True)
-        return FAILED
     except KeyboardInterrupt:
-        Console(stderr=True).print("lstm-train: stopped")
+        error_console().print("lstm-train: stopped")
         return INTERRUPTED
+    except Exception as error:
+        message = explained(error)
+        if message is None:  # a fault of the program
+            raise
+        error_console().print(Text(f"lstm-train: {message}"))
+        return FAILED
 
 
 def _complaint(error: CycloptsError) -> Text:

@@ -16,6 +16,9 @@ def main() -> int | str:
         sys.stdout.write(f"lstm-train {__version__}\n")
         return 0
     try:
+        from training.terminal import keep_descriptors
+
+        keep_descriptors()  # before anything else opens a file
         from training import cli
     except ModuleNotFoundError as error:
         return (

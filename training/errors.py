@@ -9,7 +9,8 @@
     ├── ExportError          the exported graph is not a step graph
     ├── ParityError          torch and the serving runtime disagree
     ├── QualityGateError     int8 loses more than the gate allows
-    └── PublishError         the store refuses the version
+    ├── PublishError         the store refuses the version
+    └── DiskError            a file cannot be written: the disk is full, say
 
 `lstm-train` prints the message of any of them and exits with status 1.
 """
@@ -55,3 +56,7 @@ class QualityGateError(TrainingError):
 
 class PublishError(TrainingError):
     """The store refuses the version, for example because it exists already."""
+
+
+class DiskError(TrainingError):
+    """A file cannot be written; the message names it, what it needs and what helps."""

@@ -16,6 +16,7 @@ from training.batches.token_files import TokenFiles
 from training.config.train import SampleConfig, TrainConfig
 from training.corpora.corpus import Corpus, HeldOutPart
 from training.corpora.load import at_path, load_corpus
+from training.errors import CheckpointError
 from training.evaluation.calibration import fit_temperature
 from training.evaluation.losses import Loss, cold_loss, stateful_loss
 from training.loop.interruption import Interruption
@@ -23,11 +24,12 @@ from training.loop.train import Outcome, train
 from training.loop.vectors import Vectors, vectors_of
 from training.loop.workers import ALONE, Workers
 from training.publishing.candidate import HeldOut, build_candidate, step_model, yardsticks_for
-from training.publishing.publish import choose_version, publish
+from training.publishing.publish import choose_version, publish, with_the_same_weights
 from training.runs.checkpoints import Checkpoint, RunIdentity
 from training.runs.code_version import code_version
-from training.runs.curves import CurvesDrawing
-from training.runs.metrics import METRICS_FILE, MetricsLog, read_history
+from training.runs.curves import CURVES_FILE, CurvesDrawing
+from training.runs.enduring import Enduring
+from training.runs.metrics import METRICS_FILE, History, MetricsLog, read_history
 from training.runs.progress import ProgressDisplay, evaluation_table
 from training.runs.records import Observer, Observers
 from training.runs.run_folder import RunFolder, require_same_text
@@ -100,10 +102,11 @@ def train_model(what: WhatToTrain, desk: Desk) -> Outcome:
             )
     finally:
         observers.finished()
-    history = read_history(folder.path / METRICS_FILE)
-    if history.evaluations and desk.workers.is_first:
-        desk.console.print(evaluation_table(history))
-        if outcome.is_complete:
+    if desk.workers.is_first:
+        history = _history(folder, desk.console)
+        if history.evaluations:
+            desk.console.print(evaluation_table(history))
+        if outcome.is_complete and folder.best.exists():
             # The best moment may be of before a resume, and the config of after it. A run that
             # goes on with restarts is calibrated again, at its end.
             best = Checkpoint.load(folder.best).with_config(identity.config)
@@ -171,7 +174,7 @@ def publish_checkpoint(
         asked = identity.config.publish.default_temperature
         temperature = 1.0 if asked is None else asked
         invented = inventions(model, corpus.train, temperature) if corpus.has_items else None
-        history = read_history(run_folder.path / METRICS_FILE)
+        history = _history(run_folder, console)
         measured = test or validation
         yardsticks = yardsticks_for(measured, corpus, tokens, identity.tokenizer)
         artifact = publish(
@@ -180,7 +183,9 @@ def publish_checkpoint(
     console.print(figures_table(artifact))
     served = artifact.manifest.evaluations[0]
     _print_yardsticks(console, yardsticks, served.part, served.bits_per_character)
-    console.print(f"published {artifact.ref} in {artifact.folder}", highlight=False)
+    _say(console, f"published {artifact.ref} in {artifact.folder}")
+    for ref in with_the_same_weights(store, artifact):
+        _say(console, f"note: {ref} has the very same weights")
     return artifact
 
 
@@ -205,6 +210,20 @@ def _print_yardsticks(
 ) -> None:
     console.print(yardsticks_table(yardsticks, part, bits_per_character))
     console.print(yardsticks_words(yardsticks, bits_per_character), soft_wrap=True)
+
+
+def _history(folder: RunFolder, console: Console) -> History:
+    """What was measured; a log that cannot be read does not take the training with it."""
+    try:
+        return read_history(folder.path / METRICS_FILE)
+    except (CheckpointError, OSError) as error:
+        _say(console, f"note: no curves and no table of the run: {error}")
+        return History([], [])
+
+
+def _say(console: Console, line: str) -> None:
+    """One line as it is: no markup in it, and no break."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _warn_of_another_program(identity: RunIdentity, console: Console) -> None:
@@ -255,11 +274,17 @@ def _observers(desk: Desk, run_folder: RunFolder, identity: RunIdentity) -> Obse
     folder = run_folder.path
     if not desk.workers.is_first:
         return Observers([])
-    observers: list[Observer] = [
-        MetricsLog(folder / METRICS_FILE),
-        CurvesDrawing(folder, identity.config.name),
-        ProgressDisplay(desk.console),
-    ]
+    log, curves = folder / METRICS_FILE, folder / CURVES_FILE
+    observers: dict[str, Observer] = {
+        f"writing {log}": MetricsLog(log),
+        f"drawing {curves}": CurvesDrawing(folder, identity.config.name),
+        "showing how it goes": ProgressDisplay(desk.console),
+    }
     if desk.tensorboard:
-        observers.append(TensorBoardLog(folder / TENSORBOARD_FOLDER))
-    return Observers(observers)
+        events = folder / TENSORBOARD_FOLDER
+        observers[f"writing {events}"] = TensorBoardLog(events)
+
+    def tell(line: str) -> None:
+        _say(desk.console, line)
+
+    return Observers([Enduring(observer, what, tell) for what, observer in observers.items()])

@@ -8,6 +8,7 @@ that somebody has edited, and files that the manifest does not list, are remarke
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -31,6 +32,15 @@ from service.artifacts.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest
 
 _MAX_MANIFEST_BYTES = 1 << 20
 _MAX_NAMED_FILES = 5
+_UNKNOWN_TO_FILE_SYSTEM = (
+    errno.EINVAL,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EACCES,
+    errno.EBADF,
+    errno.ENOSYS,
+)
 
 
 @dataclass(frozen=True)
@@ -184,9 +194,9 @@ class ModelStore:
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=target.parent))
         try:
             yield draft
-            draft.chmod(0o755)
+            _permit(draft, 0o755)
             for path in draft.iterdir():
-                path.chmod(0o644)
+                _permit(path, 0o644)
                 _flush(path)
             _flush(draft)
             try:
@@ -256,9 +266,25 @@ def _unlisted(artifact: Artifact) -> list[str]:
     return named + (more if len(others) > _MAX_NAMED_FILES else [])
 
 
+def _permit(path: Path, mode: int) -> None:
+    with _as_far_as_possible():
+        path.chmod(mode)
+
+
 def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    with _as_far_as_possible():
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _as_far_as_possible() -> Iterator[None]:
+    """Some file systems know no permissions, or no flushing of folders; a full disk is an error."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield
+    except OSError as error:
+        if error.errno not in _UNKNOWN_TO_FILE_SYSTEM:
+            raise

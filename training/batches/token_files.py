@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.corpora.corpus import Corpus, HeldOutPart, Texts
-from training.errors import CorpusError
+from training.disk import cannot_write, whole_file
+from training.errors import CorpusError, DiskError
 from training.tokenization.tokenizer import TextTokenizer
 
 Ids = NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64]
@@ -95,13 +96,12 @@ class TokenFiles:
                 for old in self._folder.iterdir():
                     old.unlink()
                 (self._folder / _NOTE).write_text(self._note(), encoding="utf-8")
-            part = path.with_name(path.name + ".part")
-            with part.open("wb") as file:
-                for ids in self._tokenizer.encode_all(texts, are_items=self._corpus.has_items):
-                    file.write(ids.astype(self._type).tobytes())
-            part.replace(path)
         except OSError as error:
-            raise CorpusError(f"cannot write {path}: {error.strerror}") from error
+            raise DiskError(cannot_write(error, path)) from error
+        # At most a token for each character.
+        with whole_file(path, texts.num_characters * np.dtype(self._type).itemsize) as file:
+            for ids in self._tokenizer.encode_all(texts, are_items=self._corpus.has_items):
+                file.write(ids.astype(self._type).tobytes())
 
     def _is_of_this_text(self) -> bool:
         note = self._folder / _NOTE

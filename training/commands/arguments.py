@@ -18,6 +18,7 @@ from rich.console import Console
 from training.config.text import ItemKind
 from training.errors import ConfigError
 from training.loop.workers import ALONE, Workers
+from training.terminal import output_console
 
 PICTURES = (".png", ".pdf")
 MODEL_STORE = Path("model_store")
@@ -90,7 +91,11 @@ class Process(Options):
         Parameter(help="how many cores to use (default: torch decides)", metavar="N"),
     ] = None
     workers: Annotated[Workers, Parameter(parse=False)] = ALONE
-    console: Annotated[Console, Parameter(parse=False)] = Field(default_factory=Console)
+    console: Annotated[Console, Parameter(parse=False)] = Field(default_factory=output_console)
+
+    def say(self, line: str) -> None:
+        """Print a line as it is: no markup in it, and no break."""
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def require_alone(self, verb: str) -> None:
         """Refuse to do the same several times side by side.

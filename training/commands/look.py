@@ -8,7 +8,6 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 from pydantic import Field
-from rich.text import Text
 
 from service.artifacts.store import Artifact, ModelStore
 from service.runtime.sampling import Sampling, SamplingOptions
@@ -26,7 +25,7 @@ from training.commands.arguments import (
 from training.commands.given import require_there
 from training.commands.idle import refuse_idle
 from training.commands.make import checkpoint_of
-from training.commands.status import DONE
+from training.commands.status import DONE, FAILED
 from training.config.train import SampleConfig
 from training.corpora.corpus import HeldOutPart
 from training.errors import ConfigError, CorpusError
@@ -41,6 +40,7 @@ from training.served.beam_search import beam_search
 from training.served.step_model import StepModel, find_published, read_as_trained
 from training.served.surprise import surprises
 from training.tables import losses_table, meaning_of, surprises_table
+from training.terminal import output_is_incomplete, write_exactly
 from training.yardsticks.archivers import pack
 
 Rate = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
@@ -238,8 +238,8 @@ def sample(
     for title, text in texts.items():
         if len(texts) > 1:
             process.console.rule(title)
-        process.console.print(Text(text), soft_wrap=True)
-    return DONE
+        write_exactly(process.console, text)
+    return FAILED if output_is_incomplete(process.console) else DONE
 
 
 def _drawn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ import torch
 from cyclopts import Parameter
 from rich.text import Text
 
-from service.artifacts.store import Artifact, ModelStore
+from service.artifacts.store import ModelStore
 from training.commands.arguments import (
     MODEL_STORE,
     DataFolder,
@@ -26,8 +27,9 @@ from training.commands.arguments import (
     option_name,
 )
 from training.commands.given import name_of, told_apart
-from training.commands.next_steps import next_steps
-from training.commands.status import DONE, INTERRUPTED
+from training.commands.next_commands import Told
+from training.commands.status import DONE
+from training.commands.trained import publish_trained, say_what_next, train_as_told
 from training.config.files import load_config, with_overrides
 from training.config.model import ModelConfig
 from training.config.recipes import recipe_for
@@ -35,19 +37,20 @@ from training.config.text import CorpusConfig
 from training.config.train import TrainConfig
 from training.corpora.corpus import Corpus
 from training.corpora.load import at_path, load_corpus
+from training.disk import whole_file
 from training.errors import ConfigError
 from training.export.step_graph import able_to_write
 from training.models.build import build_model
 from training.pipeline import (
-    Desk,
     WhatToTrain,
     corpus_of,
     publish_checkpoint,
-    train_model,
 )
 from training.publishing.candidate import build_graph
 from training.publishing.publish import choose_version
+from training.publishing.trial import require_room_to_train, try_store
 from training.runs.checkpoints import Checkpoint
+from training.runs.lock import only_one
 from training.runs.run_folder import RunFolder
 
 
@@ -95,20 +98,21 @@ def run(
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
     """Make a model of a text: train it, measure it, publish it into the model store."""
-    what = _what_to_train(text_or_config, source, training)
     store, version = ModelStore(destination.store), destination.version
-    planned = what.config or what.run_folder.identity().config
-    # What cannot be published is told now, not after the training.
-    choose_version(store, planned.name, version)
-    _require_able_to_write(planned.model)
-    status = _train("run", what, training, process)
-    if status == DONE and process.workers.is_first:
-        best = Checkpoint.load(what.run_folder.best)
-        artifact = publish_checkpoint(
-            best, what.corpus, what.run_folder, process.console, store, version
-        )
-        _say_what_next(artifact, store, planned.sample.prompt, process)
-    return status
+    with _folder_of_its_own(text_or_config, source, training, process):
+        what = _what_to_train(text_or_config, source, training)
+        planned = what.config or what.run_folder.identity().config
+        # What cannot be published is told now, not after the training.
+        choose_version(store, planned.name, version)
+        num_parameters = _require_able_to_write(planned.model)
+        if process.workers.is_first:
+            try_store(store, planned.name, num_parameters)
+            require_room_to_train(what.run_folder.path, num_parameters)
+        told = _told(what, source, training, process, destination)
+        status = train_as_told("run", what, told, process)
+        if status == DONE and process.workers.is_first:
+            return publish_trained(what, told, store, process)
+        return status
 
 
 def train(
@@ -120,7 +124,10 @@ def train(
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
     """Train only; `publish` puts the result into the model store later."""
-    return _train("train", _what_to_train(text_or_config, source, training), training, process)
+    with _folder_of_its_own(text_or_config, source, training, process):
+        what = _what_to_train(text_or_config, source, training)
+        told = _told(what, source, training, process)
+        return train_as_told("train", what, told, process)
 
 
 class GraphFile(Options):
@@ -142,7 +149,9 @@ def export(
     """Write a trained model as an ONNX file, for programs of your own."""
     output = graph_file.output
     graph = build_graph(checkpoint_of(of.run_dir, of.checkpoint), graph_file.precision)
-    output.write_bytes(graph.SerializeToString())
+    content = graph.SerializeToString()
+    with whole_file(output, len(content)) as file:
+        file.write(content)
     size = output.stat().st_size
     process.console.print(Text(f"{output}: {size:,} bytes"), soft_wrap=True)
     return DONE
@@ -165,13 +174,8 @@ def publish(
     artifact = publish_checkpoint(
         checkpoint, corpus, folder, process.console, store, destination.version
     )
-    _say_what_next(artifact, store, checkpoint.identity.config.sample.prompt, process)
+    say_what_next(artifact, store, checkpoint.identity.config.sample.prompt, process)
     return DONE
-
-
-def _say_what_next(artifact: Artifact, store: ModelStore, prompt: str, process: Process) -> None:
-    # As it is: words of a prompt in brackets are no markup, and a command stays on its line.
-    process.console.print(Text(next_steps(artifact, store, prompt)), soft_wrap=True)
 
 
 def checkpoint_of(run_dir: Path, which: Moment) -> Checkpoint:
@@ -229,7 +233,11 @@ def _what_to_resume(source: Source, training: Training) -> WhatToTrain:
     """A run that goes on has its config in its checkpoint."""
     for field in ("epochs", "seed", "precision", "items"):
         if field in training.named | source.named:
-            raise ConfigError(f"{option_name(field)} cannot be changed when a run is resumed")
+            raise ConfigError(
+                f"{option_name(field)} cannot be changed when a run is resumed: leave it out to go "
+                "on as the run began, or train anew in another --run-dir; for longer training give "
+                "a config with training.restarts added"
+            )
     if training.run_dir is None and source.name is None and source.text is None:
         raise ConfigError("--resume needs a config, --run-dir or --name to know which run")
     folder = RunFolder(training.run_dir or Path("runs") / name_of(source))
@@ -239,25 +247,44 @@ def _what_to_resume(source: Source, training: Training) -> WhatToTrain:
     return WhatToTrain(None, corpus_of(identity, source.data, source.text), folder, resume=True)
 
 
-def _train(verb: str, what: WhatToTrain, training: Training, process: Process) -> int:
-    desk = Desk(process.console, training.tensorboard, process.workers)
-    outcome = train_model(what, desk)
-    if not outcome.is_complete:
-        process.console.print(
-            f"stopped after step {outcome.position.step:,}; go on with\n"
-            f"  lstm-train {verb} --resume --run-dir {what.run_folder.path}",
-            highlight=False,
-            soft_wrap=True,
-        )
-        return INTERRUPTED
-    if outcome.stopped_early:
-        best = outcome.position.best_step
-        process.console.print(f"stopped early: nothing better since step {best:,}")
-    return DONE
+def _folder_of_its_own(
+    config: Path | None, source: Source, training: Training, process: Process
+) -> AbstractContextManager[None]:
+    """Holds the run's folder from the first second; what does not name one is refused later."""
+    config, source = told_apart(config, source)
+    name = name_of(source) if source.text is not None and config is None else source.name
+    if name is None and config is not None:
+        name = load_config(config).name
+    folder = training.run_dir or (None if name is None else Path("runs") / name)
+    if folder is None or not process.workers.is_first:
+        return nullcontext()
+    return only_one(folder, process.say)
 
 
-def _require_able_to_write(config: ModelConfig) -> None:
-    """Ask a model that has shapes but no weights, of the smallest vocabulary that will do."""
+def _told(
+    what: WhatToTrain,
+    source: Source,
+    training: Training,
+    process: Process,
+    destination: Destination | None = None,
+) -> Told:
+    return Told(
+        what.run_folder.path,
+        text=source.text,
+        data=source.data,
+        store=None if destination is None else destination.store,
+        version=None if destination is None else destination.version,
+        threads=process.threads,
+        tensorboard=training.tensorboard,
+        num_processes=process.workers.size,
+    )
+
+
+def _require_able_to_write(config: ModelConfig) -> int:
+    """Ask a model that has shapes but no weights, of the smallest vocabulary that will do.
+
+    Returns how many parameters it has, at least.
+    """
     vocabulary_size = max(config.adaptive_cutoffs, default=1) + 1
     with torch.device("meta"):
-        able_to_write(build_model(config, vocabulary_size))
+        return able_to_write(build_model(config, vocabulary_size)).num_parameters()

@@ -25,6 +25,7 @@ from training.config.files import with_overrides
 from training.corpora.load import load_corpus
 from training.loop.trainer import Trainer
 from training.loop.vectors import vectors_of
+from training.runs.lock import only_one
 from training.runs.run_folder import RunFolder, new_identity
 from training.tuning.comparison import Axis, Run, comparison_table, draw_comparison
 from training.tuning.gradient_flow import (
@@ -146,8 +147,9 @@ def sweep(
         wanted = wanted.with_num_trials(trials.num_trials)
     folder = folder or Path("runs") / f"{wanted.base.name}-sweep"
     corpus = load_corpus(wanted.base.corpus, data, wanted.base.cleaning)
-    study = open_study(wanted, corpus, folder)
-    is_complete = search(wanted, study, folder, corpus, process.console)
+    with only_one(folder, process.say):
+        study = open_study(wanted, corpus, folder)
+        is_complete = search(wanted, study, folder, corpus, process.console)
     if not is_complete:
         process.console.print("stopped; the same command goes on", highlight=False)
         return INTERRUPTED

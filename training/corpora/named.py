@@ -7,18 +7,15 @@ sha256 is checked before a character of it is used.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
-import tempfile
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from training.config.text import ItemKind
-from training.errors import CorpusError
-
-_DOWNLOAD_TIMEOUT_S = 60.0
+from training.corpora.download import BrokenOffError, fetch
+from training.disk import cannot_write, flush_folder
+from training.errors import CorpusError, DiskError
 
 
 @dataclass(frozen=True)
@@ -119,18 +116,30 @@ def _download(named: NamedCorpus, path: Path) -> None:
             f"corpus {named.name!r} is not at {path} and cannot be downloaded as one file; "
             f"its source is {named.source}"
         )
+    made = not path.parent.exists()
+    part = path.with_name(path.name + ".part")
     try:
-        with urllib.request.urlopen(named.url, timeout=_DOWNLOAD_TIMEOUT_S) as response:
-            content: bytes = response.read()
-    except (urllib.error.URLError, OSError) as error:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        was_begun = part.exists()
+        fetch(named.url, part)
+        if was_begun and hashlib.sha256(part.read_bytes()).hexdigest() != named.sha256:
+            part.unlink()  # what lay there was the beginning of something else
+            fetch(named.url, part)
+        try:
+            _check_sha256(part.read_bytes(), named, named.url)
+        except CorpusError:
+            part.unlink()
+            raise
+        part.replace(path)
+        flush_folder(path.parent)
+    except BrokenOffError as error:
         raise CorpusError(
             f"corpus {named.name!r} is not at {path} and its download from {named.url} failed: "
             f"{error}"
         ) from error
-    _check_sha256(content, named, named.url)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
-        part.write(content)
-        part.flush()
-        os.fsync(part.fileno())
-    Path(part.name).replace(path)
+    except OSError as error:
+        raise DiskError(cannot_write(error, path)) from error
+    finally:
+        if made:
+            with contextlib.suppress(OSError):
+                path.parent.rmdir()  # if nothing came of it

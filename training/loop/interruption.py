@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a wish that the loop reads between two steps."""
+"""Ctrl-C, SIGTERM and a closed terminal (SIGHUP) as a wish that the loop reads between steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 from types import FrameType, TracebackType
 from typing import Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
@@ -24,7 +24,8 @@ class Interruption:
     def __enter__(self) -> Self:
         """Take over the signals; works only in the main thread."""
         for number in _SIGNALS:
-            self._previous[number] = signal.signal(number, self._on_signal)
+            if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+                self._previous[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(

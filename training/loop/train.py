@@ -35,6 +35,8 @@ class Outcome:
     """False if it was interrupted: the last checkpoint can be resumed."""
     stopped_early: bool
     """Patience ran out before the last epoch did."""
+    was_complete: bool = False
+    """Nothing was left to be done: a finished run was resumed."""
 
 
 def train(
@@ -130,6 +132,7 @@ def _train(
         position=replace(position, wall_time_s=clock.total_s()),
         is_complete=is_complete,
         stopped_early=is_complete and position.step < trainer.num_steps,
+        was_complete=resume is not None and position.step == resume.position.step and is_complete,
     )
 
 

@@ -29,7 +29,7 @@ _TABLE_HEAD = """\
 def model_card(
     manifest: Manifest,
     samples: Mapping[Sampling, str],
-    curves_file: str,
+    curves_file: str | None,
     yardsticks: Yardsticks | None = None,
 ) -> str:
     """The whole file as Markdown."""
@@ -39,7 +39,8 @@ def model_card(
         _summary(manifest),
         "## How good it is\n\n" + _figures(manifest),
         *([] if yardsticks is None else [_yardsticks(yardsticks, manifest.evaluations[0])]),
-        _curves(curves_file) + _calibration(manifest.provenance.calibrated_temperature),
+        (_curves(curves_file) if curves_file else "")
+        + _calibration(manifest.provenance.calibrated_temperature),
         "## What it writes\n\n"
         "By these very weights: for the same prompt, seed and temperature the server writes the "
         "same.\n\n"

@@ -25,7 +25,8 @@ from service.artifacts.manifest import (
 )
 from service.artifacts.store import Artifact, ModelStore, sha256_of
 from service.runtime.sampling import Sampling, SamplingOptions
-from training.errors import PublishError
+from training.disk import cannot_write
+from training.errors import DiskError, PublishError
 from training.export.step_graph import able_to_write, sizes_of
 from training.models.language_model import LanguageModel
 from training.publishing.candidate import Candidate
@@ -74,23 +75,26 @@ def publish(
         version: Must not exist yet.
         checkpoint: What the candidate was built from.
         candidate: The graph, and its figures.
-        history: For the loss curves.
+        history: For the loss curves; there are none if nothing is known of the run.
         samples: What the candidate writes, for the README.
         inventions: The same in figures, if it is a model of items.
         yardsticks: For the README, what costs the same text without a network.
 
     Raises:
         PublishError: the version exists, or the written folder does not pass the service's checks.
-        CheckpointError: there are no metrics to draw the curves from.
+        DiskError: the disk is full, say.
     """
     config = checkpoint.identity.config
     try:
         with store.publishing(config.name, version) as folder:
             (folder / _MODEL).write_bytes(candidate.graph.SerializeToString())
             (folder / _TOKENIZER).write_text(checkpoint.identity.tokenizer_json, encoding="utf-8")
-            draw_curves(history, f"{config.name}, version {version}", folder / CURVES_FILE)
+            has_curves = bool(history.steps and history.evaluations)
+            if has_curves:
+                draw_curves(history, f"{config.name}, version {version}", folder / CURVES_FILE)
             manifest = _manifest(folder, version, checkpoint, candidate, inventions)
-            card = model_card(manifest, samples, CURVES_FILE, yardsticks)
+            curves_file = CURVES_FILE if has_curves else None
+            card = model_card(manifest, samples, curves_file, yardsticks)
             (folder / _README).write_text(card, encoding="utf-8")
             manifest = _with_files(manifest, folder)
             (folder / MANIFEST_FILE).write_text(
@@ -100,9 +104,27 @@ def publish(
         artifact = store.verify(config.name, version)
     except ArtifactError as error:
         raise PublishError(str(error)) from error
+    except OSError as error:
+        size = candidate.graph.ByteSize()
+        raise DiskError(cannot_write(error, store.folder(config.name, version), size)) from error
     if artifact.remarks:  # right after publishing, documents are as they were written too
         raise PublishError(f"{artifact.folder}: {'; '.join(artifact.remarks)}")
     return artifact
+
+
+def with_the_same_weights(store: ModelStore, artifact: Artifact) -> list[str]:
+    """`name@version` of the other versions that have the very graph of this one."""
+    manifest = artifact.manifest
+    graph = manifest.files[manifest.model_file].sha256
+    found = []
+    for version in store.versions(manifest.name):
+        try:
+            other = store.manifest(manifest.name, version)
+        except ArtifactError:  # it is damaged, which is said where it would be served
+            continue
+        if version != manifest.version and other.files[other.model_file].sha256 == graph:
+            found.append(other.ref)
+    return found
 
 
 def _with_files(manifest: Manifest, folder: Path) -> Manifest:

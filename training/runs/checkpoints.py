@@ -11,10 +11,9 @@ text, where a loss is to be measured).
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,6 +22,7 @@ from torch import Tensor
 from service.artifacts.manifest import SpecialIds
 from training.config.train import TrainConfig
 from training.corpora.cleaning import recorded
+from training.disk import Steadfast, whole_file
 from training.errors import CheckpointError
 from training.models.build import build_model
 from training.models.contract import State
@@ -135,7 +135,11 @@ class Checkpoint:
     """What the finished model divides its logits by: see `evaluation.calibration`."""
 
     def save(self, path: Path) -> None:
-        """Write so that `path` holds the old checkpoint or the new one, never half of one."""
+        """Write so that `path` holds the old checkpoint or the new one, never half of one.
+
+        Raises:
+            DiskError: it cannot be written; the old one is whole.
+        """
         meta = _Meta(identity=self.identity, position=self.position, temperature=self.temperature)
         content = {
             "format": FORMAT,
@@ -145,13 +149,18 @@ class Checkpoint:
             "random_states": self.random_states,
             "carried": self.carried,
         }
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        _flush_folder(path.parent)
+        with whole_file(path, self.num_bytes) as file:
+            steadfast = Steadfast(file)
+            torch.save(content, cast("IO[bytes]", steadfast))
+            steadfast.require()
+
+    @property
+    def num_bytes(self) -> int:
+        """How large its file will be, about."""
+        moments = self.optimiser.get("state", {}).values()
+        tensors = [*self.weights.values(), *(t for moment in moments for t in moment.values())]
+        held = sum(t.numel() * t.element_size() for t in tensors if isinstance(t, Tensor))
+        return held + len(self.identity.tokenizer_json)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -197,11 +206,3 @@ class Checkpoint:
         model.load_state_dict(self.weights)
         model.output.temperature = self.temperature
         return model.eval()
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from io import TextIOWrapper
 from pathlib import Path
 
+from training.disk import whole_file
 from training.errors import CheckpointError
 from training.runs.records import EvaluationRecord, RunRecord, StepRecord
 
@@ -33,9 +34,8 @@ class MetricsLog:
         history = read_history(self._path, up_to_step=record.first_step)
         kept: list[StepRecord | EvaluationRecord] = [*history.steps, *history.evaluations]
         kept.sort(key=_order)
-        part = self._path.with_name(self._path.name + ".part")
-        part.write_text("".join(_line(past) for past in kept), encoding="utf-8")
-        part.replace(self._path)
+        with whole_file(self._path) as file:
+            file.write("".join(_line(past) for past in kept).encode())
         # Line by line: after a kill -9 the log must reach at least as far as the checkpoint.
         self._file = self._path.open("a", encoding="utf-8", buffering=1)
 

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from training.runs.metrics import History
 from training.runs.records import EvaluationRecord, RunRecord, StepRecord
+from training.terminal import visible
 
 _LINE_INTERVAL_S = 15.0
 _SMOOTHING = 0.95
@@ -132,8 +133,9 @@ class ProgressDisplay:
             highlight=False,
         )
         if record.sample:
-            # Text, not markup: a sample may well contain square brackets.
-            self._console.print(Panel(Text(record.sample), title="sample", title_align="left"))
+            # A sample may well contain what is markup to rich or a command to a terminal.
+            shown = Text(visible(record.sample))
+            self._console.print(Panel(shown, title="sample", title_align="left"))
 
     def finished(self) -> None:
         """Take the bar down."""

@@ -98,7 +98,8 @@ class RunFolder:
             if before != now and not _only_goes_on(before, now):
                 raise CheckpointError(
                     f"{self.last} was trained with another config: {section} was "
-                    f"{_difference(before, now)}"
+                    f"{_difference(before, now)}. Go on without a CONFIG (the run has its own), or "
+                    "train anew in another --run-dir; longer training is training.restarts"
                 )
         return checkpoint.with_config(config)
 
@@ -145,7 +146,8 @@ def require_same_text(identity: RunIdentity, corpus: Corpus) -> None:
     if corpus.sha256 != identity.corpus.sha256:
         raise CheckpointError(
             f"the run was trained on {identity.corpus.name} (sha256 {identity.corpus.sha256}), "
-            f"but {corpus.name} now has sha256 {corpus.sha256}"
+            f"but {corpus.name} now has sha256 {corpus.sha256}. Bring back the text that it was "
+            "trained on (--text says where it lies), or train on this one in another --run-dir"
         )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import Trial, TrialState
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
 from training.batches.columns import Columns
@@ -91,7 +92,7 @@ def search(
         trial = study.ask()
         values = {name: r.suggest(trial, name) for name, r in sweep.options.space.items()}
         run = RunFolder(folder / "trials" / str(trial.user_attrs.get(_GOES_ON, trial.number)))
-        title = f"\n[bold]trial {trial.number}[/]: {shown(values)}"
+        title = f"\n[bold]trial {trial.number}[/]: {escape(shown(values))}"
         console.print(title, highlight=False, soft_wrap=True)
         observers: list[Observer] = [MetricsLog(run.path / METRICS_FILE), ProgressDisplay(console)]
         try:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.training.tiny import TinyRun
-from training.errors import CheckpointError
+from training.errors import CheckpointError, DiskError
 from training.runs.checkpoints import Checkpoint, Position
 from training.runs.code_version import code_version
 
@@ -71,9 +71,10 @@ def test_failed_save_keeps_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", half)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskError, match="No space"):
         tiny_run.checkpoint.save(path)
     assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["c.pt"]
 
 
 class _Mischief:

@@ -33,7 +33,7 @@ def test_another_split_cannot_go_on(tiny_run: TinyRun) -> None:
     assert moved == resumed.identity.config.corpus
     less = moved.model_copy(update={"held_out": 0.05})
     config = tiny_run.config.model_copy(update={"corpus": less})
-    with pytest.raises(CheckpointError, match=r"corpus was held_out = 0\.1, now 0\.05$"):
+    with pytest.raises(CheckpointError, match=r"corpus was held_out = 0\.1, now 0\.05\. Go on"):
         tiny_run.folder.resume(config, tiny_run.corpus)
 
 
