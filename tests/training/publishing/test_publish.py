@@ -12,7 +12,7 @@ from service.artifacts.store import ModelStore, sha256_of
 from service.artifacts.tokenizer import Tokenizer
 from service.runtime.sampling import Sampling
 from tests.training.tiny import TinyRun
-from training.errors import PublishError
+from training.errors import DiskError, PublishError
 from training.publishing import publish as publishing
 from training.publishing.candidate import Candidate
 from training.publishing.publish import choose_version, publish
@@ -122,7 +122,7 @@ def test_failing_in_the_middle_leaves_nothing(
 
     monkeypatch.setattr(publishing, step, fail)
     store = ModelStore(tmp_path)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskError, match="No space"):
         publish_tiny(store, 1, tiny_run, tiny_candidate)
     assert store.names() == []
     assert contents(tmp_path) == {}

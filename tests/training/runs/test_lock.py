@@ -87,3 +87,25 @@ def test_verbs_that_train_ask_and_those_that_read_do_not(
         assert main(["publish", "--run-dir", folder, *store]) == 0
     same = documented("has the very same weights")
     assert f"note: tiny@1 {same}" in capsys.readouterr().out
+
+
+def test_a_sweep_beside_itself_is_refused(
+    text_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both would write one study."""
+    (tmp_path / "base.toml").write_text(
+        f'name = "tiny"\n[corpus]\npath = "{text_file}"\n[model]\nhidden_size = 8\n'
+        "embedding_size = 8\n[training]\nepochs = 1\nbatch_size = 8\nwindow = 16\n",
+        encoding="utf-8",
+    )
+    sweep = tmp_path / "sweep.toml"
+    sweep.write_text(
+        'config = "base.toml"\nnum_trials = 1\n[space]\n'
+        '"training.learning_rate" = { low = 1e-3, high = 1e-2, log = true }\n',
+        encoding="utf-8",
+    )
+    folder = tmp_path / "study"
+    with only_one(folder, print):
+        assert main(["sweep", str(sweep), "--dir", str(folder)]) == 1
+        assert os.listdir(folder) == [LOCK_FILE]
+    assert "is in use: process" in capsys.readouterr().err
