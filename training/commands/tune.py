@@ -146,8 +146,8 @@ def sweep(
     if trials.num_trials is not None:
         wanted = wanted.with_num_trials(trials.num_trials)
     folder = folder or Path("runs") / f"{wanted.base.name}-sweep"
-    corpus = load_corpus(wanted.base.corpus, data, wanted.base.cleaning)
     with only_one(folder, process.say):
+        corpus = load_corpus(wanted.base.corpus, data, wanted.base.cleaning)
         study = open_study(wanted, corpus, folder)
         is_complete = search(wanted, study, folder, corpus, process.console)
     if not is_complete:
