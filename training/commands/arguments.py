@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from cyclopts import ArgumentCollection, Group, Parameter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from rich.console import Console
 
-from training.config.text import ItemKind
+from training.config.encoding_names import python_name
+from training.config.files import checked
+from training.config.text import CorpusConfig, ItemKind
 from training.errors import ConfigError
 from training.loop.workers import ALONE, Workers
 from training.terminal import output_console
@@ -83,6 +85,19 @@ class Options(BaseModel):
         return {name for name in type(self).model_fields if getattr(self, name) is not None}
 
 
+Encoding = Annotated[
+    Annotated[str, AfterValidator(python_name)] | None,
+    Parameter(help="of --text, if it is not UTF-8: windows-1252, gb18030 ...", metavar="NAME"),
+]
+BadBytes = Annotated[
+    Literal["replace", "skip"] | None,
+    Parameter(
+        help="bytes of --text that are no character become U+FFFD or are left out, and are counted "
+        "(default: they are refused)"
+    ),
+]
+
+
 class Process(Options):
     """The process that does it: its threads, and who works beside it."""
 
@@ -113,10 +128,14 @@ class Source(Options):
     text: Annotated[
         Path | None,
         Parameter(
-            help="the text, or a folder of texts; with a config: instead of the one that it names",
+            help="the text, or a folder of texts; with a config: instead of the one that it names;"
+            " - is standard input",
             metavar="PATH",
+            allow_leading_hyphen=True,
         ),
     ] = None
+    encoding: Encoding = None
+    errors: BadBytes = None
     name: Annotated[
         str | None,
         Parameter(
@@ -138,6 +157,11 @@ class Source(Options):
     def item_kind(self) -> ItemKind | None:
         """`items` in the words of a config."""
         return "paragraphs" if self.items == "blank-line" else self.items
+
+    @model_validator(mode="after")
+    def _for_a_text(self) -> Self:
+        require_text(self)
+        return self
 
 
 class RunCheckpoint(Options):
@@ -194,6 +218,31 @@ class CheckpointOrModel(Options):
         if self.run_dir is None:
             raise AssertionError("neither a run nor a model")
         return self.run_dir
+
+
+def require_text(options: Options) -> None:
+    """What says how a text is read goes with one.
+
+    Raises:
+        ValueError: it would do nothing.
+    """
+    for field in ("encoding", "errors"):
+        if field in options.named and "text" not in options.named:
+            raise ValueError(f"--{field} does nothing without --text")
+
+
+def as_read(config: CorpusConfig, encoding: str | None, errors: str | None) -> CorpusConfig:
+    """A corpus whose bytes are read as the command line says, where it says so.
+
+    Raises:
+        ConfigError: that does not go with its format.
+    """
+    said = {"encoding": encoding, "errors": errors}
+    changed = {field: value for field, value in said.items() if value is not None}
+    if not changed:
+        return config
+    table = config.model_dump(exclude_unset=True) | changed
+    return checked(CorpusConfig, table, "command line")
 
 
 def option_name(field: str) -> str:

@@ -14,6 +14,7 @@ from training.errors import ConfigError, CorpusError
 
 CONFIG_ENDING = ".toml"
 _STANDARD_INPUT = Path("-")
+_STREAMS = (("/", "dev"), ("/", "proc"))
 _MAX_NAME = 64
 _PACKED = re.compile(r"\.(gz|xz|zst|bz2)$", re.IGNORECASE)
 
@@ -73,7 +74,7 @@ def name_of(source: Source) -> str:
 
 def _name_after(text: Path) -> str | None:
     """`My Poems.txt.gz` becomes `my-poems`; none if no Latin letter or digit is left."""
-    if text.is_fifo() or text.parts[:2] in (("/", "dev"), ("/", "proc")):
+    if text.is_fifo() or text.parts[:2] in _STREAMS:
         return None
     own_name = (text if text.name else text.resolve()).name
     stem = own_name if text.is_dir() else Path(_PACKED.sub("", own_name)).stem
@@ -84,7 +85,8 @@ def _name_after(text: Path) -> str | None:
 
 def _is_missing(path: Path) -> bool:
     # What has no place among the files, a pipe or an address, is for the reader of texts to name.
-    return not path.exists() and path != _STANDARD_INPUT and ":/" not in str(path)
+    is_stream = path == _STANDARD_INPUT or path.parts[:2] in _STREAMS
+    return not path.exists() and not is_stream and ":/" not in str(path)
 
 
 def _is_config(path: Path) -> bool:

@@ -17,7 +17,7 @@ _IDLE = (
         "needs a checkpoint: --run-dir, not --model",
         ("part", "dynamic", "cache", *_OF_CACHE),
     ),
-    ("run_dir", True, "does nothing with --run-dir", ("places", "store")),
+    ("run_dir", True, "does nothing with --run-dir", ("places", "store", "encoding", "errors")),
     ("cache", False, "does nothing without --cache", _OF_CACHE),
     (
         "beams",

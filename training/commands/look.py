@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 from cyclopts import Parameter
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from service.artifacts.store import Artifact, ModelStore
 from service.runtime.sampling import Sampling, SamplingOptions
 from training.batches.token_files import Ids
 from training.commands.arguments import (
     MODEL_STORE,
+    BadBytes,
     CheckpointOrModel,
     DataFolder,
+    Encoding,
     Flat,
     Natural,
     Options,
     Positive,
     Process,
+    require_text,
 )
 from training.commands.given import require_there
 from training.commands.idle import refuse_idle
 from training.commands.make import checkpoint_of
+from training.commands.piped import at_hand, tell
 from training.commands.status import DONE, FAILED
 from training.config.train import SampleConfig
 from training.corpora.corpus import HeldOutPart
+from training.corpora.decoded import Decoding
+from training.corpora.opened import shown
 from training.errors import ConfigError, CorpusError
 from training.evaluation.adapting import cache_loss, dynamic_loss
 from training.evaluation.losses import Loss
@@ -52,11 +58,14 @@ class Measures(Options):
     text: Annotated[
         Path | None,
         Parameter(
-            help="with --model: the text to measure; with --run-dir: where its text lies now, "
-            "if it was moved",
+            help="with --model: the text to measure (- is standard input); with --run-dir: where "
+            "its text lies now, if it was moved",
             metavar="FILE",
+            allow_leading_hyphen=True,
         ),
     ] = None
+    encoding: Encoding = None
+    errors: BadBytes = None
     part: Annotated[
         HeldOutPart | None,
         Parameter(
@@ -94,6 +103,11 @@ class Measures(Options):
         Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None,
         Parameter(help="of --cache: how much it is heeded (default: 0.1)", metavar="W"),
     ] = None
+
+    @model_validator(mode="after")
+    def _for_a_text(self) -> Self:
+        require_text(self)
+        return self
 
 
 class Writing(Options):
@@ -143,15 +157,22 @@ def evaluate(
 ) -> int:
     """Tell how well a model knows a text that it was not trained on."""
     refuse_idle(of.named | measures.named)
+    with at_hand(measures.text, process) as text:
+        return _evaluate(of, measures.model_copy(update={"text": text}), process)
+
+
+def _evaluate(of: CheckpointOrModel, measures: Measures, process: Process) -> int:
     if of.model is not None:
         artifact = find_published(ModelStore(of.store or MODEL_STORE), of.model)
         return _evaluate_published(artifact, measures, process)
     run_dir = of.required_run_dir
     checkpoint = checkpoint_of(run_dir, of.checkpoint or "best")
-    corpus = corpus_of(checkpoint.identity, measures.data, measures.text)
+    folder = RunFolder(run_dir)
+    text = measures.text or folder.text_of(checkpoint.identity)
+    corpus = corpus_of(checkpoint.identity, measures.data, text)
+    tell(corpus.notes, process.console)
     part = measures.part or "validation"
     with process.console.status("measuring"):
-        folder = RunFolder(run_dir)
         losses = evaluate_checkpoint(checkpoint, corpus, folder, part)
         ids = folder.tokens(checkpoint.identity, corpus).held_out(part)
         losses |= _adapting_losses(checkpoint.model(), ids, measures)
@@ -186,15 +207,17 @@ def _evaluate_published(artifact: Artifact, measures: Measures, process: Process
     model = StepModel.of_artifact(artifact)
     tokenizer = model.tokenizer
     with process.console.status("measuring"):
-        texts = list(read_as_trained(artifact, measures.text))
+        decoding = Decoding(measures.encoding or "utf-8", measures.errors or "strict")
+        texts = list(read_as_trained(artifact, measures.text, decoding))
+        tell(decoding.notes, process.console)
         pieces = tokenizer.encode_all(texts, are_items=tokenizer.special_ids.start_before_prompt)
         ids = np.concatenate([np.zeros(0, np.int64), *pieces])
         num_characters = sum(map(len, texts))
         if len(ids) < 2 or num_characters == 0:
-            raise CorpusError(f"{measures.text} is too short to be measured")
+            raise CorpusError(f"{shown(measures.text)} is too short to be measured")
         num_places = 10 if measures.places is None else measures.places
         loss, places = surprises(model, ids, num_places)
-    console, title = process.console, f"{model.name} on {measures.text.name}"
+    console, title = process.console, f"{model.name} on {shown(Path(measures.text.name))}"
     console.print(losses_table(title, {"stateful": loss}))
     bits = loss.bits * loss.num_tokens / num_characters
     packed = pack(texts, are_items=tokenizer.special_ids.start_before_prompt)

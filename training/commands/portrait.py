@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from rich.text import Text
 
 from training.commands.arguments import DataFolder, Flat, Options, Picture, Process, Source
-from training.commands.make import config_and_corpus
+from training.commands.planned import config_and_corpus
 from training.commands.status import DONE
 from training.config.recipes import reasons_of
 from training.config.train import TrainConfig

@@ -7,6 +7,7 @@ from training.commands.arguments import Process
 from training.commands.failures import explained
 from training.commands.next_commands import Told
 from training.commands.next_steps import next_steps
+from training.commands.piped import tell
 from training.commands.status import DONE, INTERRUPTED
 from training.errors import DiskError, PublishError
 from training.pipeline import Desk, WhatToTrain, publish_checkpoint, train_model
@@ -49,6 +50,7 @@ def train_as_told(verb: str, what: WhatToTrain, told: Told, process: Process) ->
     Raises:
         TrainingError: see `errors`.
     """
+    tell(what.corpus.notes, process.console)
     desk = Desk(process.console, told.tensorboard, process.workers)
     try:
         outcome = train_model(what, desk)

@@ -19,7 +19,9 @@ from training.commands.arguments import (
     Source,
     TextOrConfig,
 )
-from training.commands.make import config_and_corpus
+from training.commands.given import name_of, told_apart
+from training.commands.piped import at_hand, tell
+from training.commands.planned import config_and_corpus
 from training.commands.status import DONE, INTERRUPTED
 from training.config.files import with_overrides
 from training.corpora.load import load_corpus
@@ -107,12 +109,17 @@ def find_lr(
 ) -> int:
     """Find a good learning rate: raise it until training breaks, and draw that."""
     process.require_alone("find-lr")
-    wanted, corpus = config_and_corpus(text_or_config, source)
-    wanted = with_overrides(wanted, name=source.name)
+    config, source = told_apart(text_or_config, source)
+    if config is None and source.text is not None:  # before a pipe's text has a name of its copy's
+        source = source.model_copy(update={"name": name_of(source)})
     with (
+        at_hand(source.text, process) as text,
         tempfile.TemporaryDirectory() as folder,
         process.console.status("raising the learning rate"),
     ):
+        wanted, corpus = config_and_corpus(config, source.model_copy(update={"text": text}))
+        wanted = with_overrides(wanted, name=source.name)
+        tell(corpus.notes, process.console)
         identity = new_identity(wanted, corpus)
         tokens = RunFolder(Path(folder)).tokens(identity, corpus)
         trainer = Trainer(identity, tokens, vectors=vectors_of(identity))
@@ -148,6 +155,7 @@ def sweep(
     folder = folder or Path("runs") / f"{wanted.base.name}-sweep"
     with only_one(folder, process.say):
         corpus = load_corpus(wanted.base.corpus, data, wanted.base.cleaning)
+        tell(corpus.notes, process.console)
         study = open_study(wanted, corpus, folder)
         is_complete = search(wanted, study, folder, corpus, process.console)
     if not is_complete:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
+from training.config.encoding_names import python_name
+from training.config.places import require_place
 from training.config.section import Section
 
 ItemKind = Literal["lines", "paragraphs", "files", "documents"]
@@ -19,9 +21,15 @@ class CorpusConfig(Section):
     path: str | None = None
     """A file or a folder; relative paths are relative to the config file."""
     format: Literal["text", "jsonl", "wet", "ptb", "wikitext"] = "text"
-    """UTF-8 text, JSON lines, Common Crawl's text of pages (these also compressed, `.gz`), or a
-    folder in the layout of Penn Treebank (`ptb.train.txt` ...) or WikiText (`wiki.train.tokens`
-    ...)."""
+    """Text, JSON lines, Common Crawl's text of pages (the first two also packed with gzip, bzip2,
+    xz or zstd), or a folder in the layout of Penn Treebank (`ptb.train.txt` ...) or WikiText
+    (`wiki.train.tokens` ...)."""
+    encoding: Annotated[str, AfterValidator(python_name)] = "utf-8"
+    """By Python's or iconv's name; whatever it is, a byte order mark of UTF-16 or UTF-32 counts."""
+    errors: Literal["strict", "replace", "skip"] = "strict"
+    """Bytes that are no character are refused, become U+FFFD, or are left out; and are counted."""
+    allow_nul: bool = False
+    """U+0000 is a character like others, and no sign that this is not a text."""
     items: ItemKind | None = None
     """Of what each is a text by itself, that the model learns to begin and to end."""
     text_field: str = "text"
@@ -41,6 +49,8 @@ class CorpusConfig(Section):
     def _consistent(self) -> Self:
         if (self.name is None) == (self.path is None):
             raise ValueError("give exactly one of 'name' and 'path'")
+        if self.path is not None:
+            require_place(self.path)
         if self.name is not None:
             for option in sorted(self.chosen - {"name", "held_out"}):
                 raise ValueError(f"{option!r} goes with 'path': a named corpus has its own")
@@ -63,13 +73,15 @@ class CorpusConfig(Section):
 
 
 _OPTIONS_OF_FORMATS = {
+    "encoding": ("text", "jsonl", "ptb", "wikitext"),
+    "errors": ("text", "jsonl", "ptb", "wikitext"),
     "text_field": ("jsonl",),
     "languages": ("wet",),
     "min_characters": ("jsonl", "wet"),
     "max_characters": ("jsonl", "wet"),
     "held_out": ("text", "jsonl", "wet"),
 }
-"""The other two come in parts, and are text."""
+"""The last two come in parts, and are text; pages are in UTF-8, as Common Crawl wrote them."""
 
 
 class CleaningConfig(Section):

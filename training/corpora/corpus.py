@@ -61,6 +61,8 @@ class Corpus:
     """Held out and looked at once, where a corpus comes with such a part."""
     has_items: bool = False
     """Whether each record is a text by itself, with a beginning and an end to be learned."""
+    notes: tuple[str, ...] = ()
+    """What people should know of how it was read."""
 
     def held_out(self, part: HeldOutPart) -> Texts:
         """One of the parts that are not trained on.

@@ -11,9 +11,13 @@ from pathlib import Path
 from training.config.text import CleaningConfig, CorpusConfig
 from training.corpora.cleaning import cleaner
 from training.corpora.corpus import Corpus, Records, Texts
+from training.corpora.decoded import Decoding
 from training.corpora.documents import of_right_length, read_json_lines, read_wet
 from training.corpora.named import find_named, obtain
+from training.corpora.opened import PIPED, shown
 from training.corpora.plain import read_lines, read_paragraphs, read_pieces, text_files
+from training.corpora.signatures import PACKED_ENDINGS
+from training.corpora.streams import require_readable
 from training.errors import CorpusError
 
 MIN_CHARACTERS = 4_000
@@ -24,8 +28,8 @@ _LAYOUTS = {
 }
 """Corpora that come in three files."""
 _ENDINGS = {
-    "text": (".txt", ".txt.gz"),
-    "jsonl": (".jsonl", ".jsonl.gz"),
+    "text": tuple(".txt" + packed for packed in PACKED_ENDINGS),
+    "jsonl": tuple(".jsonl" + packed for packed in PACKED_ENDINGS),
     "wet": (".warc.wet.gz",),
 }
 
@@ -48,14 +52,17 @@ def load_corpus(
             the file.
     """
     cleaning = cleaning or CleaningConfig()
+    decoding = Decoding.of(config)
     if config.path is not None:
         path = Path(config.path)
         if data_folder is not None:
             raise CorpusError(f"--data is for named corpora, it does nothing for the text {path}")
         if config.format in _LAYOUTS:
-            return _in_three_files(path, config, cleaning)
+            return _in_three_files(path, config, cleaning, decoding)
+        require_readable(path)
         files = text_files(path, *_ENDINGS[config.format])
-        source, licence, name = "a file of the user's own", None, path.name
+        licence, name = None, path.name
+        source = "out of a pipe of the user's" if name == PIPED else "a file of the user's own"
         sha256 = _sha256_of_all(files, path)
     else:
         named = find_named(config.name or "")
@@ -63,9 +70,12 @@ def load_corpus(
         files = [path]
         name, source, licence, sha256 = named.name, named.source, named.licence, named.sha256
         config = config.model_copy(update={"items": named.items, "shuffled": named.shuffled})
-    records = _records(files, config, cleaning)
+    records = _records(files, config, cleaning, decoding)
     train, validation = _split(records, config, path)
-    return Corpus(name, source, licence, sha256, train, validation, has_items=bool(config.items))
+    has_items, notes = bool(config.items), decoding.notes
+    return Corpus(
+        name, source, licence, sha256, train, validation, has_items=has_items, notes=notes
+    )
 
 
 def at_path(config: CorpusConfig, path: Path) -> CorpusConfig:
@@ -89,14 +99,16 @@ def default_data_folder() -> Path:
     return Path(configured) if configured else Path.home() / ".cache" / "lstm-train"
 
 
-def _records(files: list[Path], config: CorpusConfig, cleaning: CleaningConfig) -> Records:
+def _records(
+    files: list[Path], config: CorpusConfig, cleaning: CleaningConfig, decoding: Decoding
+) -> Records:
     """All records of all files, cleaned, in the order in which they are trained on."""
     clean = cleaner(cleaning)
 
     def read() -> Iterator[str]:
         for n, file in enumerate(files):
             record = ""
-            for record in records_of_file(file, config):
+            for record in records_of_file(file, config, decoding):
                 yield clean(record)
             if n + 1 < len(files) and not config.items and not record.endswith("\n"):
                 yield "\n"  # the next file begins on a line of its own
@@ -109,25 +121,33 @@ def _records(files: list[Path], config: CorpusConfig, cleaning: CleaningConfig) 
     return lambda: iter(records)
 
 
-def records_of_file(file: Path, config: CorpusConfig) -> Iterator[str]:
+def records_of_file(
+    file: Path, config: CorpusConfig, decoding: Decoding | None = None
+) -> Iterator[str]:
     """What one file holds: items as they are, documents of a text with a blank line after each.
+
+    Args:
+        file: Which one.
+        config: What it is.
+        decoding: How its bytes are read, and what was found out of it; None: as `config` says.
 
     Raises:
         CorpusError: it cannot be read so.
     """
+    decoding = decoding or Decoding.of(config)
     match config.format, config.items:
         case "text", "lines":
-            return (line for line in read_lines(file) if line)
+            return (line for line in read_lines(file, decoding) if line)
         case "text", "paragraphs":
-            return read_paragraphs(file)
+            return read_paragraphs(file, decoding)
         case "text", "files":
-            return (text for text in ["".join(read_pieces(file)).strip("\n")] if text)
+            return (text for text in ["".join(read_pieces(file, decoding)).strip("\n")] if text)
         case "jsonl", _:
-            documents = read_json_lines(file, config.text_field)
+            documents = read_json_lines(file, config.text_field, decoding)
         case "wet", _:
-            documents = read_wet(file, config.languages)
+            documents = read_wet(file, config.languages, decoding)
         case _:
-            return read_pieces(file)
+            return read_pieces(file, decoding)
     chosen = of_right_length(documents, config)
     return chosen if config.items else (text.rstrip("\n") + "\n\n" for text in chosen)
 
@@ -137,14 +157,16 @@ def _split(records: Records, config: CorpusConfig, path: Path) -> tuple[Texts, T
     total = sum(len(record) for record in records())
     if total < MIN_CHARACTERS:
         size = "empty" if total == 0 else f"{total} characters long"
-        raise CorpusError(f"{path} is {size}; training needs at least {MIN_CHARACTERS} characters")
+        raise CorpusError(
+            f"{shown(path)} is {size}; training needs at least {MIN_CHARACTERS} characters"
+        )
     cut = int(total * (1.0 - config.held_out))
     if config.items or config.format != "text":
         cut = _between_records(records, cut, total)
         if cut == 0:
             kind = (config.items or "documents").removesuffix("s")
             raise CorpusError(
-                f"{path} holds only one {kind}; at least two are needed, one to be held out"
+                f"{shown(path)} holds only one {kind}; at least two are needed, one to be held out"
             )
     return Texts(records, 0, cut), Texts(records, cut, total)
 
@@ -160,11 +182,13 @@ def _between_records(records: Records, cut: int, total: int) -> int:
     return end if end < total else start
 
 
-def _in_three_files(folder: Path, config: CorpusConfig, cleaning: CleaningConfig) -> Corpus:
+def _in_three_files(
+    folder: Path, config: CorpusConfig, cleaning: CleaningConfig, decoding: Decoding
+) -> Corpus:
     files = [folder / name for name in _LAYOUTS[config.format]]
     parts = []
     for file in files:
-        records = _records([file], config, cleaning)
+        records = _records([file], config, cleaning, decoding)
         parts.append(Texts(records, 0, sum(map(len, records()))))
     train, validation, test = parts
     return Corpus(
@@ -175,6 +199,7 @@ def _in_three_files(folder: Path, config: CorpusConfig, cleaning: CleaningConfig
         train=train,
         validation=validation,
         test=test,
+        notes=decoding.notes,
     )
 
 
@@ -193,4 +218,4 @@ def _sha256(file: Path) -> str:
         with file.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
-        raise CorpusError(f"cannot read text {file}: {error.strerror}") from error
+        raise CorpusError(f"cannot read text {shown(file)}: {error.strerror}") from error

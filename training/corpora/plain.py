@@ -1,19 +1,19 @@
-"""UTF-8 text in files, read in pieces of whole lines."""
+"""Text in files, read in pieces of whole lines."""
 
 from __future__ import annotations
 
-import codecs
-import gzip
-import zlib
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.corpora.cleaning import plain_lines
+from training.corpora.decoded import Decoding, decoded
 from training.errors import CorpusError
 
 PIECE_BYTES = 1 << 20
 _LONGEST_LINE = 16 << 20
 """A longer one is read in parts."""
+STRICT = Decoding()
+"""UTF-8, and nothing else."""
 
 
 def text_files(path: Path, *endings: str) -> list[Path]:
@@ -31,42 +31,61 @@ def text_files(path: Path, *endings: str) -> list[Path]:
     return chosen
 
 
-def read_pieces(path: Path) -> Iterator[str]:
-    """A file, strictly UTF-8; byte order marks are dropped, all line ends become newlines.
+def read_pieces(path: Path, decoding: Decoding = STRICT) -> Iterator[str]:
+    """A file's text; byte order marks are dropped, all line ends become newlines.
 
     Raises:
-        CorpusError: it cannot be read, is damaged, or is not UTF-8.
+        CorpusError: it cannot be read, is damaged, or is no text in this encoding.
     """
     rest = ""
-    for text in _decoded(path):
+    for text in decoded(path, decoding, PIECE_BYTES):
         lines, newline, rest = (rest + text).rpartition("\n")
         if lines or newline:
             yield lines + newline
         if len(rest) > _LONGEST_LINE:
-            yield rest
-            rest = ""
+            end = _where_to_cut(rest)
+            yield rest[:end]
+            rest = rest[end:]
     if rest:
         yield rest
 
 
-def read_lines(path: Path) -> Iterator[str]:
+def _where_to_cut(line: str) -> int:
+    """Before a space, else before what does not combine with the character before it.
+
+    The pieces are cleaned each by itself: an accent stays with its letter.
+    """
+    nearby = range(len(line) - 1, max(0, len(line) - 4096), -1)
+    for is_fine in (str.isspace, _begins_anew):
+        for place in nearby:
+            if is_fine(line[place]):
+                return place
+    return len(line)
+
+
+def _begins_anew(character: str) -> bool:
+    """No mark, and none of the parts that Korean syllables go on with."""
+    return unicodedata.category(character)[0] != "M" and not "\u1160" <= character <= "\u11ff"
+
+
+def read_lines(path: Path, decoding: Decoding = STRICT) -> Iterator[str]:
     """The lines of a file without their ends.
 
     Raises:
         CorpusError: see `read_pieces`.
     """
-    for piece in read_pieces(path):
+    for piece in read_pieces(path, decoding):
         yield from piece.removesuffix("\n").split("\n")
 
 
-def read_paragraphs(path: Path) -> Iterator[str]:
+def read_paragraphs(path: Path, decoding: Decoding = STRICT) -> Iterator[str]:
     """What stands between blank lines, without the last line's end.
 
     Raises:
         CorpusError: see `read_pieces`.
     """
     lines: list[str] = []
-    for line in read_lines(path):
+    for line in read_lines(path, decoding):
         if line.strip():
             lines.append(line)
         elif lines:
@@ -74,43 +93,3 @@ def read_paragraphs(path: Path) -> Iterator[str]:
             lines = []
     if lines:
         yield "\n".join(lines)
-
-
-def _decoded(path: Path) -> Iterator[str]:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    num_bytes = 0
-    text = ""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            while chunk := file.read(PIECE_BYTES):
-                offset = num_bytes - len(decoder.getstate()[0])
-                text += _decode(decoder, chunk, path, offset)
-                num_bytes += len(chunk)
-                # What may be the first half of a Windows line end waits for the second.
-                held = "\r" if text.endswith("\r") else ""
-                yield plain_lines(text.removesuffix(held))
-                text = held
-        _decode(decoder, b"", path, num_bytes - len(decoder.getstate()[0]), final=True)
-    except OSError as error:
-        raise CorpusError(f"cannot read text {path}: {error.strerror or error}") from error
-    except (EOFError, zlib.error) as error:
-        raise CorpusError(f"cannot read text {path}: damaged or cut off ({error})") from error
-    yield plain_lines(text)
-
-
-def _decode(
-    decoder: codecs.IncrementalDecoder,
-    chunk: bytes,
-    path: Path,
-    offset: int,
-    *,
-    final: bool = False,
-) -> str:
-    try:
-        return decoder.decode(chunk, final)
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{path} is not UTF-8: byte {error.object[error.start]:#04x} at offset "
-            f"{offset + error.start} ({error.reason}); convert it, for example with "
-            "iconv -t UTF-8"
-        ) from error

@@ -1,7 +1,7 @@
 """A run folder: checkpoints, metrics and curves of one run.
 
 <run folder>/last.pt  best.pt  metrics.jsonl  curves.png  tensorboard/
-             tokens/
+             tokens/  piped-text
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from training.config.train import TRAINING_SECTIONS, TrainConfig
 from training.corpora.cleaning import recorded
 from training.corpora.corpus import Corpus
 from training.corpora.load import at_path
+from training.corpora.opened import PIPED
 from training.errors import CheckpointError
 from training.evaluation.losses import COLD_WINDOW
 from training.models.build import build_model
@@ -43,6 +44,11 @@ class RunFolder:
         """The checkpoint to publish."""
         return self.path / BEST
 
+    @property
+    def copied_text(self) -> Path:
+        """What came out of a pipe, if the text did."""
+        return self.path / PIPED
+
     def tokens(self, identity: RunIdentity, corpus: Corpus) -> TokenFiles:
         """The corpus as ids, by the run's tokenizer."""
         return TokenFiles(
@@ -64,16 +70,30 @@ class RunFolder:
             CheckpointError: it holds a run already.
             PrecisionError: the number format does not work on this CPU.
         """
-        if self.last.exists():
-            raise CheckpointError(
-                f"{self.path} holds a run already: go on with it by --resume, "
-                "or choose another folder by --run-dir"
-            )
+        self.require_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CheckpointError(f"cannot make {self.path}: {error.strerror}") from error
         return new_identity(config, corpus)
+
+    def require_free(self) -> None:
+        """Refuse to begin a run over another one.
+
+        Raises:
+            CheckpointError: the folder holds a run already.
+        """
+        if self.last.exists():
+            raise CheckpointError(
+                f"{self.path} holds a run already: go on with it by --resume, "
+                "or choose another folder by --run-dir"
+            )
+
+    def text_of(self, identity: RunIdentity) -> Path | None:
+        """The copy of a text that came out of a pipe, wherever the folder is now."""
+        path = identity.config.corpus.path
+        came_by_pipe = path is not None and Path(path).name == PIPED
+        return self.copied_text if came_by_pipe and self.copied_text.exists() else None
 
     def resume(self, config: TrainConfig | None, corpus: Corpus) -> Checkpoint:
         """The last checkpoint, if it belongs to this text and (if one is given) this config.

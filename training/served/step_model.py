@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx
@@ -20,8 +20,9 @@ from training.config.files import checked
 from training.config.nearby import listed, nearest
 from training.config.text import CleaningConfig, CorpusConfig
 from training.corpora.cleaning import cleaner
+from training.corpora.decoded import Decoding
 from training.corpora.load import at_path, is_of_format, records_of_file
-from training.corpora.plain import read_pieces
+from training.corpora.plain import STRICT, read_pieces
 from training.errors import ConfigError, PublishError
 from training.served.writing import write
 from training.tokenization.tokenizer import TextTokenizer
@@ -116,10 +117,11 @@ def _versions(store: ModelStore, name: str) -> list[int]:
         return []
 
 
-def read_as_trained(artifact: Artifact, file: Path) -> Iterator[str]:
+def read_as_trained(artifact: Artifact, file: Path, decoding: Decoding = STRICT) -> Iterator[str]:
     """A text as the model was given its own: cleaned, and item by item if it is a model of items.
 
-    Items keep the order of the file: shuffling is for what is to be cut in two.
+    Items keep the order of the file: shuffling is for what is to be cut in two. The encoding is a
+    matter of this file, not of the one that was trained on; NULs are read if the model knows them.
 
     Raises:
         ConfigError: the manifest does not say how.
@@ -129,13 +131,22 @@ def read_as_trained(artifact: Artifact, file: Path) -> Iterator[str]:
     config = manifest.provenance.config
     source = f"{artifact.ref}, provenance.config"
     clean = cleaner(checked(CleaningConfig, config.get("cleaning", {}), f"{source}.cleaning"))
+    allow_nul = _section(config, "corpus").get("allow_nul") is True
+    decoding = replace(decoding, allow_nul=allow_nul)
     is_collection = manifest.special_ids.start_before_prompt
     if not is_collection and not _holds_documents(config.get("corpus"), file):
-        return map(clean, read_pieces(file))
+        return map(clean, read_pieces(file, decoding))
     corpus = at_path(checked(CorpusConfig, config.get("corpus", {}), f"{source}.corpus"), file)
     if is_collection and corpus.items is None:
         raise ConfigError(f"{source}.corpus: no 'items', but the model begins every text anew")
-    return map(clean, records_of_file(file, corpus))
+    if corpus.format == "wet" and decoding != replace(STRICT, allow_nul=allow_nul):
+        raise ConfigError("--encoding and --errors do nothing for WET, whose pages are in UTF-8")
+    return map(clean, records_of_file(file, corpus, decoding))
+
+
+def _section(config: Mapping[str, object], name: str) -> Mapping[str, object]:
+    section = config.get(name)
+    return section if isinstance(section, Mapping) else {}
 
 
 def _holds_documents(corpus: object, file: Path) -> bool:

@@ -13,7 +13,7 @@ from tests.training.tiny import TinyRun, sentences
 from training.cli import command_line, main
 from training.commands.arguments import Source
 from training.commands.given import name_of, told_apart
-from training.commands.make import config_and_corpus
+from training.commands.planned import config_and_corpus
 from training.errors import ConfigError, TrainingError
 
 VERBS = [name for name in command_line() if not name.startswith("-")]

@@ -12,7 +12,7 @@ from tests.training.documented import documented
 from tests.training.tiny import sentences
 from training.cli import main
 from training.commands.arguments import Source
-from training.commands.make import config_and_corpus
+from training.commands.planned import config_and_corpus
 from training.commands.portrait import model_name
 from training.loop import pace
 
