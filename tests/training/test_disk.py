@@ -26,6 +26,8 @@ from training.runs.curves import CurvesDrawing
 from training.runs.enduring import Enduring
 from training.runs.records import EvaluationRecord
 
+pytestmark = pytest.mark.timeout(240)  # programs are started, some of which load torch
+
 ROOT = Path(__file__).parents[2]
 SAVE_WITH_LITTLE_ROOM = """
 import resource, sys

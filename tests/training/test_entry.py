@@ -8,6 +8,8 @@ import pytest
 from tests.training.documented import documented
 from tests.training.loop.test_workers import REPOSITORY
 
+pytestmark = pytest.mark.timeout(240)  # programs are started, some of which load torch
+
 WITHOUT = """
 import sys
 sys.modules["torch"] = None

@@ -21,6 +21,8 @@ from tests.training.documented import documented
 from tests.training.tiny import TinyRun
 from training.terminal import EnduringStream, visible, write_exactly
 
+pytestmark = pytest.mark.timeout(240)  # programs are started, some of which load torch
+
 ROOT = Path(__file__).parents[2]
 CONFIG = """
 name = "tiny"

@@ -22,6 +22,8 @@ from training.cli import main
 from training.commands.next_steps import next_steps, program
 from training.served.step_model import find_published
 
+pytestmark = pytest.mark.timeout(240)  # programs are started, some of which load torch
+
 
 def commands(shown: str) -> list[list[str]]:
     """The indented lines, as a shell would read them."""

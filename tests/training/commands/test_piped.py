@@ -17,6 +17,8 @@ from tests.training.tiny import sentences
 from training.cli import main
 from training.corpora.opened import PIPED
 
+pytestmark = pytest.mark.timeout(240)  # programs are started, some of which load torch
+
 ROOT = Path(__file__).parents[3]
 TEXT = sentences(6_000)
 CONFIG = """

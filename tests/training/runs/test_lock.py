@@ -19,6 +19,8 @@ from training.cli import main
 from training.errors import CheckpointError
 from training.runs.lock import LOCK_FILE, only_one
 
+pytestmark = pytest.mark.timeout(240)  # programs are started, some of which load torch
+
 ROOT = Path(__file__).parents[3]
 HOLD = """
 import sys, time
