@@ -23,7 +23,7 @@ class _Block:
     def take(self, num_bytes: int) -> bytes:
         with self._lock:
             if len(self._left) < num_bytes:
-                self._left = os.urandom(_BLOCK_BYTES)
+                self._left = os.urandom(max(_BLOCK_BYTES, num_bytes))
             taken, self._left = self._left[:num_bytes], self._left[num_bytes:]
         return taken
 

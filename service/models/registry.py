@@ -40,10 +40,10 @@ class ServedModel:
         Raises:
             SessionUnusable: It is not of this model, or damaged.
         """
-        if lease.row is None:
+        if lease.row is None and lease.session.num_tokens == 0:
             return None
         try:
-            return decode_row(lease.row, self.engine.row_shape, self.manifest.fingerprint)
+            return decode_row(lease.row or b"", self.engine.row_shape, self.manifest.fingerprint)
         except RowUnreadable as error:
             raise SessionUnusable(
                 f"session {lease.session.id} cannot go on with {self.ref}: {error}"

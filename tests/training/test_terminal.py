@@ -167,6 +167,8 @@ def test_the_printed_line_can_be_pasted(config_file: Path, number: signal.Signal
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # Whoever runs the tests may ignore it, as `nohup` does; what they start would too.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     log = config_file.parent / folder / "metrics.jsonl"
     until = time.monotonic() + 40

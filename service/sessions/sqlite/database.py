@@ -22,6 +22,7 @@ _T = TypeVar("_T")
 _MOST_AT_ONCE = 256
 _BUSY_S = 5.0
 _CACHE_KB = 8192
+_MOST_LOG_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,10 @@ class Database:
                 while len(jobs) < _MOST_AT_ONCE:
                     jobs.append(self._jobs.get_nowait())
             is_over = None in jobs
-            self._answer([job for job in jobs if job is not None])
+            # Who has left wants it no more: a turn that was left is not committed.
+            wanted = [job for job in jobs if job is not None and not job.answer.cancelled()]
+            if wanted:
+                self._answer(wanted)
         if self._connection is not None:
             self._connection.close()
 
@@ -100,7 +104,8 @@ class Database:
         try:
             outcomes = self._transact(jobs)
             self.fault = None
-        except (sqlite3.Error, OSError) as error:
+        # Whatever it is: if the thread died, all that wait would wait for ever.
+        except Exception as error:  # noqa: BLE001
             self._fail(error)
             failure = StoreUnavailable(f"sessions cannot be read or written now: {error}")
             outcomes = [(None, failure)] * len(jobs)
@@ -161,6 +166,7 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA journal_size_limit = {_MOST_LOG_BYTES}")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
             migrate(connection)
         except BaseException:

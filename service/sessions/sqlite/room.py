@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from service.sessions import policy
 from service.sessions.policy import Holding, SessionLimits
@@ -36,9 +36,9 @@ def make_room(
     limits: SessionLimits,
     now_s: float,
     owner: str,
-    keep: int | None,
+    keep: Sequence[int],
 ) -> None:
-    """Evict, except the session `keep` of `owner`, which needs the room.
+    """Evict, except the sessions `keep` of `owner`, which need the room.
 
     All others may have turns running: then there are too many for a while.
     """
@@ -65,7 +65,7 @@ def bury(connection: sqlite3.Connection, number: int, session: Session, reason: 
 
 
 def _evict_one(
-    connection: sqlite3.Connection, what: str, owner: str, keep: int | None, now_s: float
+    connection: sqlite3.Connection, what: str, owner: str, keep: Sequence[int], now_s: float
 ) -> bool:
     owners: Iterable[str] = [owner]
     if what != "owner":
@@ -73,9 +73,9 @@ def _evict_one(
         owners = (each for (each,) in richest)
     for each in owners:
         unused = connection.execute(
-            f"SELECT number, {COLUMNS} FROM sessions WHERE owner = ? AND number <> ? "
-            "AND leased_until_s <= ? ORDER BY used_s, number LIMIT 1",
-            (each, keep, now_s),
+            f"SELECT number, {COLUMNS} FROM sessions WHERE owner = ? AND leased_until_s <= ? "
+            f"AND number NOT IN ({', '.join('?' * len(keep))}) ORDER BY used_s, number LIMIT 1",
+            (each, now_s, *keep),
         ).fetchone()
         if unused is not None:
             bury(connection, unused[0], Session(*unused[1:]), policy.EVICTED)

@@ -92,7 +92,7 @@ class SqliteSessionStore:
                 connection.execute("INSERT INTO session_rows VALUES (?, ?)", (number, row.content))
             if record is not None:
                 remember(connection, number, 0, now_s, session.num_tokens, record)
-            make_room(connection, self._limits, self._clock(), owner, number)
+            make_room(connection, self._limits, self._clock(), owner, [number])
 
         await self._database.run(work)
         return session
@@ -141,7 +141,10 @@ class SqliteSessionStore:
         def work(connection: sqlite3.Connection) -> list[Session]:
             sweep(connection, self._limits, self._clock())
             origin, session = self._finder.find(connection, key)
-            forks = []
+            row = connection.execute(
+                "SELECT content FROM session_rows WHERE number = ?", (origin,)
+            ).fetchone()
+            forks, numbers = [], [origin]
             for seed in seeds:
                 now_s = self._new_moment()
                 fork = replace(
@@ -154,13 +157,13 @@ class SqliteSessionStore:
                     used_s=now_s,
                 )
                 number = _insert(connection, fork)
-                connection.execute(
-                    "INSERT INTO session_rows SELECT ?, content FROM session_rows WHERE number = ?",
-                    (number, origin),
-                )
+                if row is not None:
+                    connection.execute("INSERT INTO session_rows VALUES (?, ?)", (number, *row))
                 copy(connection, origin, number)
-                make_room(connection, self._limits, self._clock(), key.owner, number)
                 forks.append(fork)
+                numbers.append(number)
+            # All at once: neither the session nor an earlier copy makes room for a later one.
+            make_room(connection, self._limits, self._clock(), key.owner, numbers)
             return forks
 
         return await self._database.run(work)
@@ -241,7 +244,7 @@ class SqliteSessionStore:
             connection.execute(
                 "UPDATE sessions SET num_bytes = num_bytes + ? WHERE number = ?", (grown, number)
             )
-            make_room(connection, self._limits, now_s, session.owner, number)
+            make_room(connection, self._limits, now_s, session.owner, [number])
             after = Session(*committed)
             return replace(after, num_bytes=after.num_bytes + grown)
 
@@ -282,9 +285,9 @@ class SqliteSessionStore:
         return self._last_created_s
 
 
-def _insert(connection: sqlite3.Connection, session: Session) -> int | None:
+def _insert(connection: sqlite3.Connection, session: Session) -> int:
     names = COLUMNS.split(", ")
     marks = ", ".join("?" * len(names))
     values = [getattr(session, name) for name in names]
     query = f"INSERT INTO sessions ({COLUMNS}) VALUES ({marks})"
-    return connection.execute(query, values).lastrowid
+    return connection.execute(query, values).lastrowid or 0

@@ -31,13 +31,17 @@ async def test_a_fork_goes_on_from_where_its_session_is(make):
         await store.fork(key(session), [1])
 
 
-async def test_forks_are_bounded_like_all_others(make):
-    """The longest unused ones of their owner make room."""
+async def test_forks_make_room_among_the_others(make):
+    """Neither their session nor one of them goes for another one; all have its row."""
     store = await make(max_owner_sessions=4)
     session = await create(store, ROW)
-    forks = await store.fork(key(session), range(6))
+    others = [await create(store, ROW) for _ in range(3)]
+    forks = await store.fork(key(session), [1, 2, 3])
 
-    assert [fork.id for fork in forks[2:]] == await ids(store)
+    assert [session.id, *(fork.id for fork in forks)] == await ids(store)
+    assert [ROW.content] * 3 == [(await begin(store, fork)).row for fork in forks]
+    with pytest.raises(SessionGone):
+        await store.get(key(others[0]))
 
 
 async def test_a_turn_may_ask_for_a_version(make):
