@@ -39,5 +39,5 @@ def path_of(url: str) -> Path | None:
     if separator and scheme == "sqlite" and not place:
         return user_data_path("lstm-serve", appauthor=False) / _FILE
     if separator and scheme == "sqlite" and place.startswith("/") and place[1:]:
-        return Path(place[1:])
+        return Path(place[1:]).expanduser().absolute()
     raise ValueError(f"{url!r} is none of memory://, sqlite:// and sqlite:///path")

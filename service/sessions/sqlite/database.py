@@ -107,7 +107,8 @@ class Database:
         # Whatever it is: if the thread died, all that wait would wait for ever.
         except Exception as error:  # noqa: BLE001
             self._fail(error)
-            failure = StoreUnavailable(f"sessions cannot be read or written now: {error}")
+            reason = error.strerror if isinstance(error, OSError) else error  # no path of ours
+            failure = StoreUnavailable(f"sessions cannot be read or written now: {reason}")
             outcomes = [(None, failure)] * len(jobs)
         for job, (result, failed) in zip(jobs, outcomes, strict=True):
             # A loop that is closed has nobody who waits.
@@ -163,12 +164,12 @@ class Database:
             check_same_thread=False,  # the thread takes over what this object has opened
         )
         try:
+            migrate(connection)  # before anything that would change the file of another program
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA journal_size_limit = {_MOST_LOG_BYTES}")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
-            migrate(connection)
         except BaseException:
             connection.close()
             raise

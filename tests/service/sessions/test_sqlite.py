@@ -197,8 +197,10 @@ async def test_another_programs_database_is_left_alone(path):
     await asyncio.to_thread(_foreign, path, "CREATE TABLE notes (text)")
     store = await _open(path)
 
+    before = await asyncio.to_thread(path.read_bytes)
     with pytest.raises(StoreUnavailable, match="another program"):
         await _create(store)
+    assert before == await asyncio.to_thread(path.read_bytes)
     await store.close()
 
 
