@@ -10,18 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from service.artifacts.files import as_far_as_possible
 from training.errors import DiskError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_UNKNOWN_TO_FILE_SYSTEM = (
-    errno.EINVAL,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-    errno.EPERM,
-    errno.EACCES,
-    errno.EBADF,
-    errno.ENOSYS,
-)
 
 
 @contextlib.contextmanager
@@ -88,11 +80,8 @@ class Steadfast:
 
 def flush_descriptor(descriptor: int) -> None:
     """To the disk itself, where the file system can do that."""
-    try:
+    with as_far_as_possible():
         os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _UNKNOWN_TO_FILE_SYSTEM:
-            raise
 
 
 def flush_folder(folder: Path) -> None:

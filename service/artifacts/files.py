@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from service.artifacts.errors import IntegrityError, Unreadable
+
+_UNKNOWN_TO_FILE_SYSTEM = (
+    errno.EINVAL,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.EPERM,
+    errno.EACCES,
+    errno.EBADF,
+    errno.ENOSYS,
+)
 
 
 @contextmanager
@@ -40,3 +51,13 @@ def require_plain_file(path: Path) -> None:
         raise IntegrityError(path, "is missing")
     if not path.is_file():  # reading a pipe would wait for ever
         raise IntegrityError(path, "is not a plain file")
+
+
+@contextmanager
+def as_far_as_possible() -> Iterator[None]:
+    """Some file systems know no permissions, or no flushing of folders; a full disk is an error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNKNOWN_TO_FILE_SYSTEM:
+            raise

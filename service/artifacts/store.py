@@ -8,7 +8,6 @@ that somebody has edited, and files that the manifest does not list, are remarke
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import os
 import re
@@ -27,20 +26,11 @@ from service.artifacts.errors import (
     VersionExists,
     printable,
 )
-from service.artifacts.files import read_small, reading, require_plain_file
+from service.artifacts.files import as_far_as_possible, read_small, reading, require_plain_file
 from service.artifacts.manifest import MANIFEST_FILE, NAME_PATTERN, Manifest
 
 _MAX_MANIFEST_BYTES = 1 << 20
 _MAX_NAMED_FILES = 5
-_UNKNOWN_TO_FILE_SYSTEM = (
-    errno.EINVAL,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
-    errno.EPERM,
-    errno.EACCES,
-    errno.EBADF,
-    errno.ENOSYS,
-)
 
 
 @dataclass(frozen=True)
@@ -267,24 +257,14 @@ def _unlisted(artifact: Artifact) -> list[str]:
 
 
 def _permit(path: Path, mode: int) -> None:
-    with _as_far_as_possible():
+    with as_far_as_possible():
         path.chmod(mode)
 
 
 def _flush(path: Path) -> None:
-    with _as_far_as_possible():
+    with as_far_as_possible():
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _as_far_as_possible() -> Iterator[None]:
-    """Some file systems know no permissions, or no flushing of folders; a full disk is an error."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _UNKNOWN_TO_FILE_SYSTEM:
-            raise

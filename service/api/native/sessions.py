@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -86,6 +87,10 @@ async def get_session(
     store = state.inference.sessions
     session = await store.get(_key(request, session_id))
     response.headers.update(etag_of(session))
+    if session.owner != identity_of(request).owner:
+        # Who was given a fork's id was not given that of its session, which may be all that
+        # protects it.
+        session = replace(session, parent=None)
     return _response(session, store)
 
 

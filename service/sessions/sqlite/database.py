@@ -29,6 +29,7 @@ _MOST_LOG_BYTES = 16 << 20
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
     answer: asyncio.Future[Any]
+    is_owed: bool = False
 
 
 class Database:
@@ -53,6 +54,7 @@ class Database:
         self._path = path
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
+        self._owed: list[_Job] = []  # posted, and to be tried again with what comes next
         try:
             self._connection = self._connect()
         except (sqlite3.Error, OSError) as error:
@@ -72,10 +74,10 @@ class Database:
         return await answer
 
     def post(self, work: Callable[[sqlite3.Connection], Any]) -> None:
-        """Do `work`, some time; nobody waits for it."""
+        """Do `work`, which may be done twice, now or as soon as that can be; nobody waits."""
         answer = asyncio.get_running_loop().create_future()
         answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._jobs.put(_Job(work, answer))
+        self._jobs.put(_Job(work, answer, is_owed=True))
 
     async def close(self) -> None:
         """Do what was asked for, and end the thread."""
@@ -94,7 +96,8 @@ class Database:
             is_over = None in jobs
             # Who has left wants it no more: a turn that was left is not committed.
             wanted = [job for job in jobs if job is not None and not job.answer.cancelled()]
-            if wanted:
+            if wanted := [*self._owed, *wanted]:
+                self._owed = []
                 self._answer(wanted)
         if self._connection is not None:
             self._connection.close()
@@ -107,6 +110,7 @@ class Database:
         # Whatever it is: if the thread died, all that wait would wait for ever.
         except Exception as error:  # noqa: BLE001
             self._fail(error)
+            self._owed = [job for job in jobs if job.is_owed]
             reason = error.strerror if isinstance(error, OSError) else error  # no path of ours
             failure = StoreUnavailable(f"sessions cannot be read or written now: {reason}")
             outcomes = [(None, failure)] * len(jobs)

@@ -39,3 +39,9 @@ async def make(request, tmp_path, clock):
     yield make_one
     for store in made:
         await store.close()
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Of the file; its folder is made when it is needed."""
+    return tmp_path / "kept" / "sessions.sqlite3"

@@ -14,30 +14,13 @@ import pytest
 
 from service.sessions import policy
 from service.sessions.errors import SessionBusy, StoreTooNew, StoreUnavailable
-from service.sessions.session import KeptRow, SessionKey, TurnRecord
+from service.sessions.session import KeptRow, SessionKey
 from service.sessions.sqlite.holder import Holder
-from service.sessions.sqlite.store import SqliteSessionStore
-from tests.service.limits import session_limits
 from tests.service.sessions.committing import row_of
+from tests.service.sessions.keeping import ROW, TURN, alter, create, open_file
 
 _REPOSITORY = Path(__file__).parents[3]
 _KILLS = int(os.environ.get("LSTM_TEST_KILLS", "12"))
-_ROW = KeptRow(b"row", 1)
-_TURN = TurnRecord("g_1", 1, 2, 3, "", "length", "{}", None, None)
-
-
-@pytest.fixture
-def path(tmp_path):
-    """Of the file; its folder is made when it is needed."""
-    return tmp_path / "kept" / "sessions.sqlite3"
-
-
-async def _open(path):
-    return await asyncio.to_thread(SqliteSessionStore, path, session_limits())
-
-
-async def _create(store):
-    return await store.create(owner="me", model="tiny@1", row=None, seed=7)
 
 
 @pytest.mark.timeout(30 + 5 * _KILLS)
@@ -84,16 +67,16 @@ def _kept(path):
 
 async def test_sessions_outlive_the_store(path):
     """What was committed and why others are over."""
-    first = await _open(path)
-    session, deleted = await _create(first), await _create(first)
+    first = await open_file(path)
+    session, deleted = await create(first), await create(first)
     key = SessionKey("me", session.id)
-    committed = await first.commit(await first.begin(key, lease_s=9), _ROW, _TURN)
+    committed = await first.commit(await first.begin(key, lease_s=9), ROW, TURN)
     await first.delete(SessionKey("me", deleted.id))
     await first.close()
 
-    second = await _open(path)
+    second = await open_file(path)
     assert committed == await second.get(key)
-    assert b"row" == (await second.begin(key, lease_s=9)).row
+    assert ROW.content == (await second.begin(key, lease_s=9)).row
     with pytest.raises(Exception, match="it was deleted"):
         await second.get(SessionKey("me", deleted.id))
     await second.close()
@@ -101,8 +84,8 @@ async def test_sessions_outlive_the_store(path):
 
 async def test_nobody_else_may_read_the_file(path):
     """Nor what lies beside it."""
-    store = await _open(path)
-    await _create(store)
+    store = await open_file(path)
+    await create(store)
 
     files = list(path.parent.iterdir())
     assert len(files) == 3
@@ -112,11 +95,11 @@ async def test_nobody_else_may_read_the_file(path):
 
 async def test_the_lease_of_a_dead_server_is_void(path, monkeypatch):
     """One that was started anew, also with the same number of its process; not one that lives."""
-    first = await _open(path)
-    session = await _create(first)
+    first = await open_file(path)
+    session = await create(first)
     key = SessionKey("me", session.id)
     lost = await first.begin(key, lease_s=300)
-    second = await _open(path)
+    second = await open_file(path)
     second._holder = second._finder.holder = Holder(first._holder.host, os.getppid(), "other")
     assert second._holder.knows_dead(str(first._holder)) is False
     with pytest.raises(SessionBusy, match="another turn is running"):
@@ -126,9 +109,9 @@ async def test_the_lease_of_a_dead_server_is_void(path, monkeypatch):
     lease = await second.begin(key, lease_s=9)
     assert lease.fence > lost.fence
     with pytest.raises(SessionBusy, match="meanwhile"):
-        await first.commit(lost, _ROW, _TURN)
+        await first.commit(lost, ROW, TURN)
     await first.release(lost)
-    assert 1 == (await second.commit(lease, _ROW, _TURN)).version
+    assert 1 == (await second.commit(lease, ROW, TURN)).version
     await first.close()
     await second.close()
 
@@ -154,20 +137,20 @@ def test_who_is_known_to_be_dead(holder, is_dead):
 
 async def test_a_disk_that_is_full_refuses_turns_and_keeps_what_there_is(path, monkeypatch):
     """And takes them again when there is room; the session is free meanwhile."""
-    store = await _open(path)
-    session = await _create(store)
+    store = await open_file(path)
+    session = await create(store)
     key = SessionKey("me", session.id)
-    await store.commit(await store.begin(key, lease_s=9), _ROW, _TURN)
+    await store.commit(await store.begin(key, lease_s=9), ROW, TURN)
     lease = await store.begin(key, lease_s=9)
     # SQLite's own error for it, from a bound on the size of this connection's database.
     await store._database.run(lambda connection: connection.execute("PRAGMA max_page_count = 1"))
     with pytest.raises(StoreUnavailable, match="full"):
-        await store.commit(lease, KeptRow(b"x" * 1_000_000, 9), _TURN)
+        await store.commit(lease, KeptRow(b"x" * 1_000_000, 9), TURN)
     assert "full" in (store.fault or "")
 
     assert 1 == (await store.get(key)).version
     assert store.fault is None
-    assert 2 == (await store.commit(lease, KeptRow(b"x" * 1_000_000, 9), _TURN)).version
+    assert 2 == (await store.commit(lease, KeptRow(b"x" * 1_000_000, 9), TURN)).version
     await store.close()
 
 
@@ -178,15 +161,15 @@ async def test_a_damaged_file_is_left_as_it_is(path, content, caplog):
     """Nothing can be kept until it is taken away; then all is well without a restart."""
     path.parent.mkdir()
     path.write_bytes(content)
-    store = await _open(path)
+    store = await open_file(path)
     assert store.fault
     with pytest.raises(StoreUnavailable, match="cannot be read or written now"):
-        await _create(store)
+        await create(store)
     assert content == path.read_bytes()
     assert 1 == len(caplog.records)
 
     path.unlink()
-    await _create(store)
+    await create(store)
     assert store.fault is None
     await store.close()
 
@@ -194,35 +177,30 @@ async def test_a_damaged_file_is_left_as_it_is(path, content, caplog):
 async def test_another_programs_database_is_left_alone(path):
     """Its tables are not ours."""
     path.parent.mkdir()
-    await asyncio.to_thread(_foreign, path, "CREATE TABLE notes (text)")
-    store = await _open(path)
+    await asyncio.to_thread(alter, path, "CREATE TABLE notes (text)")
+    store = await open_file(path)
 
     before = await asyncio.to_thread(path.read_bytes)
     with pytest.raises(StoreUnavailable, match="another program"):
-        await _create(store)
+        await create(store)
     assert before == await asyncio.to_thread(path.read_bytes)
     await store.close()
 
 
 async def test_a_newer_programs_file_is_refused(path):
     """By the number of its schema, and before anything else is done."""
-    await (await _open(path)).close()
-    await asyncio.to_thread(_foreign, path, "PRAGMA user_version = 99")
+    await (await open_file(path)).close()
+    await asyncio.to_thread(alter, path, "PRAGMA user_version = 99")
 
     with pytest.raises(StoreTooNew, match="schema 99"):
-        await _open(path)
-
-
-def _foreign(path, statement):
-    with sqlite3.connect(path) as connection:
-        connection.execute(statement)
+        await open_file(path)
 
 
 async def test_a_folder_that_cannot_be_made_is_a_fault(tmp_path):
     """A file stands where it should be."""
     (tmp_path / "kept").write_text("")
-    store = await _open(tmp_path / "kept" / "sessions.sqlite3")
+    store = await open_file(tmp_path / "kept" / "sessions.sqlite3")
 
     with pytest.raises(StoreUnavailable):
-        await _create(store)
+        await create(store)
     await store.close()

@@ -241,3 +241,12 @@ def test_without_texts_nothing_can_be_recorded(store: Path):
 
     assert 422 == answer.status_code
     assert "keeps no texts" in answer.json()["error"]["message"]
+
+
+def test_a_fork_tells_its_session_to_its_owner_only(client: TestClient):
+    """The id of a session without a key is all that protects it."""
+    [fork] = client.post(f"/sessions/{create(client)['id']}/fork", json={}).json()["sessions"]
+    other = client.get(f"/sessions/{fork['id']}", headers={"Authorization": "Bearer you"})
+
+    assert fork["parent"] == client.get(f"/sessions/{fork['id']}").json()["parent"]
+    assert (200, None) == (other.status_code, other.json()["parent"])
