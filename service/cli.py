@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import shlex
@@ -204,12 +205,20 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
         forwarded_allow_ips=settings.trusted_proxies,
     )
     state = app.state.service
+
+    def on_started() -> None:
+        # What is there now stays: looking through it for garbage would hold up the event loop for
+        # 100 ms, once many connections have come.
+        gc.collect()
+        gc.freeze()
+        _greet(settings.host, port, state.inference.models)
+
     server = Server(
         config,
         state,
         connections,
         grace_period_s=settings.grace_period_s,
-        on_started=lambda: _greet(settings.host, port, state.inference.models),
+        on_started=on_started,
     )
     server.run(sockets=sockets)
     return 0 if server.started and not server.has_failed else 1

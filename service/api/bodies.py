@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import ClientGone, error_response
+from service.api.identity import client_of
 from service.api.media import refuse_compressed
 from service.engine.errors import Draining, Overloaded
 from service.inference.turnstile import Turnstile
@@ -18,7 +19,9 @@ from service.inference.turnstile import Turnstile
 _RETRY_AFTER_S = 2.0
 _LONG_PART_BYTES = 16 << 10
 _TELL_OF_BODY = {b"content-length", b"transfer-encoding", b"content-encoding"}
-# What these take of the event loop, about: a long part, a request, a byte of JSON.
+# What these take of the event loop, about: a request without a body, a long part of a body, a
+# request that has one, a byte of JSON.
+_LOOK_S = 0.0002
 _LONG_PART_S = 0.0003
 _REQUEST_S = 0.0005
 _BYTE_S = 1e-8
@@ -31,7 +34,7 @@ class Bodies:
         max_bytes: Largest body.
         max_total_bytes: Most memory for all of them.
         timeout_s: Time for one to come.
-        turnstile: For every long part, and before the application sees a body.
+        turnstile: For every long part, and before the application sees a request.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Bodies:
         if declared.isdecimal() and int(declared[:20]) > self._max_bytes:
             raise self._too_large()
         parts: list[bytes] = []
+        client = client_of(scope)
         async with self._in_time():
             while True:
                 message = await receive()
@@ -82,10 +86,14 @@ class Bodies:
                 if not message.get("more_body", False):
                     break
                 if len(parts[-1]) > _LONG_PART_BYTES:
-                    await self._turnstile.enter(_LONG_PART_S)
+                    await self._turnstile.enter(_LONG_PART_S, client)
         if held.num_bytes:
-            await self._turnstile.enter(_REQUEST_S + held.num_bytes * _BYTE_S)
+            await self._turnstile.enter(_REQUEST_S + held.num_bytes * _BYTE_S, client)
         return b"".join(parts)
+
+    async def admit(self, scope: Scope) -> None:
+        """Wait for the turn of a request without a body: many at once are work as well."""
+        await self._turnstile.enter(_LOOK_S, client_of(scope))
 
     @contextmanager
     def holding(self) -> Iterator[Held]:
@@ -136,7 +144,11 @@ class ReadBody:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with its body."""
-        if scope["type"] != "http" or _has_no_body(scope):
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if _has_no_body(scope):
+            await self._bodies.admit(scope)
             await self._app(scope, receive, send)
             return
         with self._bodies.holding() as held:

@@ -14,12 +14,12 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from service.api.json_bytes import Json
 from service.engine.errors import (
     Draining,
     EngineFailed,
@@ -159,7 +159,7 @@ def _kind(error: Exception) -> _Kind | None:
     return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), None)
 
 
-def error_response(error: Exception) -> JSONResponse:
+def error_response(error: Exception) -> Json:
     """The answer for an exception of the table, or HTTP's own; for any other one a 500."""
     if isinstance(error, HTTPException):
         code = HTTP_CODES.get(error.status_code, "http_error")
@@ -175,14 +175,14 @@ def error_response(error: Exception) -> JSONResponse:
     if isinstance(error, Draining):
         headers = {"Retry-After": "5", "Connection": "close"}
     status = kind.status if kind else 500
-    return JSONResponse(error_body(error).model_dump(), status, headers)
+    return Json(error_body(error).model_dump(), status, headers)
 
 
-async def _respond_known(_request: Request, error: Exception) -> JSONResponse:
+async def _respond_known(_request: Request, error: Exception) -> Json:
     return error_response(error)
 
 
-async def _respond_invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _respond_invalid(_request: Request, error: Exception) -> Json:
     """422 for the first thing that is wrong, with the field's name; 400 for what is no JSON."""
     if not isinstance(error, RequestValidationError):
         raise TypeError(f"not for this handler: {error!r}")
@@ -222,7 +222,7 @@ def _not_parsed(cause: BaseException | None) -> str:
     return "the body is not UTF-8, not JSON, nested too deep, or has a number too long"
 
 
-async def _respond_http(request: Request, error: Exception) -> JSONResponse:
+async def _respond_http(request: Request, error: Exception) -> Json:
     if not isinstance(error, HTTPException):
         raise TypeError(f"not for this handler: {error!r}")
     if error.status_code == 400:  # from FastAPI, which says no more of what it could not parse
@@ -250,8 +250,8 @@ def _respond(
     message: str,
     param: str | None = None,
     headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    return JSONResponse(_body(code, message, param).model_dump(), status, headers)
+) -> Json:
+    return Json(_body(code, message, param).model_dump(), status, headers)
 
 
 def _body(code: str, message: str, param: str | None = None) -> ErrorResponse:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from fastapi import Request
+from starlette.types import Scope
 
 from service.inference.identity import Identity
 
@@ -15,12 +17,18 @@ def identity_of(request: Request) -> Identity:
 
     Keys are not checked, so they must not buy a larger share: those are by address.
     """
-    client = _client(request.client.host if request.client else "")
+    client = client_of(request.scope)
     key = request.headers.get("authorization", "")
     owner = "key:" + hashlib.sha256(key.encode()).hexdigest() if key else client
     return Identity(client, owner)
 
 
+def client_of(scope: Scope) -> str:
+    """Who gets a share: an address."""
+    return _client((scope.get("client") or ("",))[0])
+
+
+@lru_cache(1 << 12)
 def _client(host: str) -> str:
     """The address; of IPv6 the network that one customer has (RFC 6177), who may use all of it."""
     try:

@@ -143,7 +143,7 @@ class RunningText:
                         self._rows.append(chunk.row_before)
                     for n, (ids, logprobs) in enumerate(_parts(chunk, self._most_at_once)):
                         if self._most_at_once and n % self._num_at_once == 0:
-                            await self._turnstile.enter(_PARTS_S)
+                            await self._turnstile.enter(_PARTS_S, self._request.client)
                         piece = self._take(ids, logprobs)
                         if piece.stopped:
                             yield await self._finish(piece, "stop", row=None)
@@ -154,7 +154,8 @@ class RunningText:
                     yield await self._finish_rest(reason, row)
                 case Failed(error):
                     self._has_failed = True
-                    await self._turnstile.enter(_FAILURE_S)  # they come in crowds
+                    # They come in crowds.
+                    await self._turnstile.enter(_FAILURE_S, self._request.client)
                     raise error
 
     async def collect(self) -> Delta:

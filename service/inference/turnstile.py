@@ -1,4 +1,4 @@
-"""Work on the event loop that comes in crowds: a little of it in each iteration."""
+"""Work on the event loop that comes in crowds: a little of it in each iteration, of each client."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ class Turnstile:
     hundred streams were to do a millisecond of work there, a probe would wait for all of them, and
     again at each of the iterations that its answer takes. Who has passed works until its next
     `await`; a piece that is longer than the budget leaves the loop to the others for as long.
+
+    Clients take turns, and the pieces of one come in order: nobody waits for another's crowd.
     """
 
     def __init__(self) -> None:
         self._spent_s = 0.0
-        self._waiting: deque[tuple[float, asyncio.Future[None]]] = deque()
+        # Of each client that waits, in the order of their turns.
+        self._waiting: dict[str, deque[tuple[float, asyncio.Future[None]]]] = {}
 
-    async def enter(self, cost_s: float) -> None:
-        """Wait for the turn of a piece of work; first come first served.
+    async def enter(self, cost_s: float, client: str) -> None:
+        """Wait for the turn of a piece of work.
 
         Args:
             cost_s: About how long it takes.
+            client: Whose it is.
         """
         if not self._waiting and self._has_room(cost_s):
             self._spend(cost_s)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((cost_s, turn))
+        self._waiting.setdefault(client, deque()).append((cost_s, turn))
         await turn
 
     def _has_room(self, cost_s: float) -> bool:
@@ -51,8 +55,15 @@ class Turnstile:
 
     def _reopen(self) -> None:
         self._spent_s = 0.0
-        while self._waiting and self._has_room(self._waiting[0][0]):
-            cost_s, turn = self._waiting.popleft()
+        while self._waiting:
+            client, pieces = next(iter(self._waiting.items()))
+            cost_s, turn = pieces[0]
+            if not turn.done() and not self._has_room(cost_s):
+                return
+            pieces.popleft()
+            del self._waiting[client]
+            if pieces:
+                self._waiting[client] = pieces  # behind all others
             if not turn.done():  # its task was not cancelled
                 turn.set_result(None)  # before `_rest` is called, so that the work comes before it
                 self._spend(cost_s)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.identity import identity_of
-from service.api.json_bytes import JsonInPieces, json_bytes
+from service.api.json_bytes import Json, JsonInPieces
 from service.api.media import JsonRoute
 from service.api.native.etags import version_wanted
 from service.api.native.idempotency import idempotency_of
@@ -150,7 +150,7 @@ async def _answer(
     await close()
     if whole.figures is not None:
         fields["logprobs"] = token_logprobs(whole.figures, tokenizer)
-    return Response(json_bytes(fields), media_type="application/json")
+    return Json(fields)
 
 
 def _event(running: _Text, delta: Delta) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from service.api.errors import ErrorBody
+from service.api.json_bytes import Json
 from service.api.state import ServiceState, State
 from service.engine.limits import EngineStatus
 
@@ -39,14 +39,14 @@ class HealthReport(BaseModel):
 
 
 @router.get("/live", summary="Is the process alive?", responses={503: {"model": HealthReport}})
-async def live(state: State) -> JSONResponse:
+async def live(state: State) -> Json:
     """503 when an engine is dead or hangs: only a restart helps. Overload is not unhealthy."""
     failure = state.engine_failure()
     return _report(state, "engine_dead", failure) if failure else _report(state)
 
 
 @router.get("/ready", summary="Can it take requests?", responses={503: {"model": HealthReport}})
-async def ready(state: State) -> JSONResponse:
+async def ready(state: State) -> Json:
     """503 with the reason.
 
     It is draining, an engine is dead or has no heartbeat, or requests that name no model cannot be
@@ -69,7 +69,7 @@ def _engines(state: ServiceState) -> dict[str, EngineStatus]:
     return {model.ref: model.engine.status for model in state.inference.models}
 
 
-def _report(state: ServiceState, code: str | None = None, reason: str = "") -> JSONResponse:
+def _report(state: ServiceState, code: str | None = None, reason: str = "") -> Json:
     report = HealthReport(
         status="ok" if code is None else code,
         models={
@@ -89,4 +89,4 @@ def _report(state: ServiceState, code: str | None = None, reason: str = "") -> J
         sessions=state.inference.sessions.fault,
         error=ErrorBody(code=code, message=reason) if code else None,
     )
-    return JSONResponse(report.model_dump(exclude_none=code is None), 503 if code else 200)
+    return Json(report.model_dump(exclude_none=code is None), 503 if code else 200)

@@ -1,4 +1,4 @@
-"""The turnstile: crowds come a few at a time, in order, and nobody is lost."""
+"""The turnstile: crowds come a few at a time, in turns, and nobody is lost."""
 
 import asyncio
 
@@ -10,14 +10,17 @@ from service.inference.turnstile import Turnstile
 class Crowd:
     """Tasks that pass; says who did in which iteration of the event loop."""
 
-    def __init__(self, costs_s):
+    def __init__(self, costs_s, clients=None):
         self.turnstile = Turnstile()
         self.iteration = 0
         self.passed = {}
-        self.tasks = [asyncio.create_task(self._pass(n, cost)) for n, cost in enumerate(costs_s)]
+        self.tasks = [
+            asyncio.create_task(self._pass(n, cost, clients[n] if clients else "a"))
+            for n, cost in enumerate(costs_s)
+        ]
 
-    async def _pass(self, number, cost_s):
-        await self.turnstile.enter(cost_s)
+    async def _pass(self, number, cost_s, client):
+        await self.turnstile.enter(cost_s, client)
         self.passed[number] = self.iteration
 
     async def all_passed(self):
@@ -43,10 +46,18 @@ async def test_a_crowd_passes_a_few_at_a_time_and_in_order(cost_s, most):
     assert list(range(40)) == list(crowd.passed)
 
 
+async def test_clients_take_turns():
+    """Who comes after another's crowd waits for one piece of it."""
+    crowd = Crowd([0.0015] * 42, clients=["a"] * 40 + ["b", "c"])
+    await crowd.all_passed()
+
+    assert [0, 1, 40, 41] == sorted(list(crowd.passed)[:4])
+
+
 async def test_alone_nobody_waits():
     """Not even for the next iteration."""
     turnstile = Turnstile()
-    entering = turnstile.enter(0.001)
+    entering = turnstile.enter(0.001, "a")
 
     with pytest.raises(StopIteration):
         entering.send(None)
@@ -56,9 +67,9 @@ async def test_after_a_long_piece_the_loop_is_left_alone_for_as_long():
     """Ten milliseconds of work, and then ten for the others."""
     loop = asyncio.get_running_loop()
     turnstile = Turnstile()
-    await turnstile.enter(0.02)
+    await turnstile.enter(0.02, "a")
     started_s = loop.time()
-    await turnstile.enter(0.0005)
+    await turnstile.enter(0.0005, "a")
 
     assert loop.time() - started_s >= 0.018
 
@@ -74,4 +85,4 @@ async def test_who_leaves_while_waiting_holds_up_nobody():
     assert {0, 2, 4, 6, 8} <= set(crowd.passed)
     await asyncio.sleep(0)
     with pytest.raises(StopIteration):
-        crowd.turnstile.enter(0.001).send(None)
+        crowd.turnstile.enter(0.001, "a").send(None)
