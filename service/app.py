@@ -14,7 +14,7 @@ from service.api.docs_page import SERVERS, add_docs_page
 from service.api.errors import add_error_handlers, responses
 from service.api.media import demand_json
 from service.api.middleware import HeadAsGet, RequestLog
-from service.api.native import generate, health, models, sessions
+from service.api.native import append, generate, health, models, session_work, sessions
 from service.api.state import ServiceState
 from service.artifacts.store import ModelStore
 from service.engine.limits import EngineLimits
@@ -77,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
             inference.turnstile,
         ),
     )
-    for resource in (generate, sessions, models, health):
+    for resource in (generate, sessions, session_work, append, models, health):
         app.include_router(resource.router)
     add_docs_page(app)
     add_error_handlers(app)
@@ -147,6 +147,7 @@ def session_limits(settings: Settings) -> SessionLimits:
         max_sessions=settings.max_sessions,
         max_bytes=settings.max_session_bytes,
         max_owner_sessions=settings.max_owner_sessions,
+        checkpoint_every=settings.checkpoint_every,
     )
 
 
@@ -160,4 +161,5 @@ def request_limits(settings: Settings) -> RequestLimits:
         max_result_bytes=settings.max_result_bytes,
         max_timeout_s=settings.max_timeout_s,
         keep_session_texts=settings.keep_session_texts,
+        checkpoint_every=settings.checkpoint_every,
     )

@@ -145,6 +145,11 @@ class Settings(StoreSettings, AddressSettings):
     keep_session_texts: bool = Field(
         True, description="Keep what sessions read and write, for their log."
     )
+    checkpoint_every: _Positive = Field(
+        256,
+        description="Tokens between the rows of a session that are kept to go back to, near its "
+        "end; farther back they are farther apart.",
+    )
     session_idle_ttl_s: _Seconds = Field(
         3600.0, description="A session ends when nobody uses it for this long."
     )

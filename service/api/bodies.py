@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import ClientGone, error_response
 from service.api.identity import client_of
-from service.api.media import refuse_compressed
+from service.api.media import is_plain_text, refuse_compressed
 from service.engine.errors import Draining, Overloaded
 from service.inference.turnstile import Turnstile
 
@@ -30,6 +30,9 @@ _BYTE_S = 1e-8
 class Bodies:
     """All bodies that are here, from their first byte to the end of their requests.
 
+    Attributes:
+        timeout_s: Time for one to come.
+
     Args:
         max_bytes: Largest body.
         max_total_bytes: Most memory for all of them.
@@ -43,7 +46,7 @@ class Bodies:
         self.num_bytes = 0
         self._max_bytes = max_bytes
         self._max_total_bytes = max_total_bytes
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._turnstile = turnstile
         self._coming: set[asyncio.Timeout] = set()
         self._are_over = False
@@ -107,7 +110,7 @@ class Bodies:
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(0 if self._are_over else self._timeout_s) as timeout:
+            async with asyncio.timeout(0 if self._are_over else self.timeout_s) as timeout:
                 self._coming.add(timeout)
                 try:
                     yield
@@ -144,7 +147,7 @@ class ReadBody:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with its body."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or is_plain_text(scope):  # which its route reads
             await self._app(scope, receive, send)
             return
         if _has_no_body(scope):

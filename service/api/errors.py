@@ -31,12 +31,14 @@ from service.inference.errors import InvalidOption
 from service.models.errors import ModelBroken, ModelUnknown
 from service.sessions.errors import (
     KeyTaken,
+    PlaceGone,
     SessionBusy,
     SessionChanged,
     SessionGone,
     SessionUnknown,
     SessionUnusable,
     StoreUnavailable,
+    TextsNotKept,
 )
 
 
@@ -78,6 +80,8 @@ KINDS: dict[type[Exception], _Kind] = {
     SessionBusy: _Kind(409, "session_busy", "session"),
     SessionChanged: _Kind(412, "session_changed", "If-Match"),
     KeyTaken: _Kind(422, "idempotency_key_taken", "Idempotency-Key"),
+    PlaceGone: _Kind(410, "place_gone"),
+    TextsNotKept: _Kind(422, "texts_not_kept"),
     SessionUnusable: _Kind(409, "session_unusable", "session"),
     StoreUnavailable: _Kind(503, "sessions_unavailable"),
     Overloaded: _Kind(429, "overloaded"),

@@ -10,6 +10,8 @@ from fastapi.routing import APIRoute
 from pydantic_core import from_json
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _SHOWN = 40
@@ -25,6 +27,8 @@ async def demand_json(request: Request) -> None:
     Raises:
         HTTPException: 415.
     """
+    if isinstance(request.scope.get("route"), PlainTextRoute):
+        return
     given = request.headers.get("content-type", "")
     kind, _, subtype = given.partition(";")[0].strip().lower().partition("/")
     is_json = kind == "application" and (subtype == "json" or subtype.endswith("+json"))
@@ -46,6 +50,23 @@ class JsonRoute(APIRoute):
             return await handle(_ParsingRequest(request.scope, request.receive))
 
         return handle_parsing
+
+
+class PlainTextRoute(APIRoute):
+    """A route for bodies of plain text, which it reads while they come; others pass it by."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is for it."""
+        found, child_scope = super().matches(scope)
+        if found is Match.FULL and is_plain_text(scope):
+            return found, child_scope
+        return Match.NONE, {}
+
+
+def is_plain_text(scope: Scope) -> bool:
+    """Whether a request says that its body is plain text, and may be sent such a one."""
+    given = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    return given == "text/plain" and scope["path"].endswith("/append")
 
 
 class _ParsingRequest(Request):

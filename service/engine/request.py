@@ -23,7 +23,10 @@ class Request:
         timeout_s: Time from submission to the last token.
         past: The row to go on from; None starts a text (then the prompt cannot be empty).
         return_row: Whether `Finished` carries the row at the end.
-        keeps_rows: Whether chunks carry earlier rows of the text, to go back to.
+        rows_every: Chunks carry the row before about every so many tokens, read or written, to go
+            back to; 0: none do.
+        reports_read: Whether chunks carry the tokens that are read as well, for their
+            log-probabilities; then all of the prompt is read, whatever is known of it.
         client: Who asks: slots are shared equally among clients.
         cache_salt: A prompt goes on only from prompts with the same salt.
     """
@@ -34,7 +37,8 @@ class Request:
     timeout_s: float
     past: Row | None = None
     return_row: bool = False
-    keeps_rows: bool = False
+    rows_every: int = 0
+    reports_read: bool = False
     client: str = ""
     cache_salt: str = ""
 
@@ -62,12 +66,12 @@ class TokenLogprobs:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Tokens that one burst wrote for one request.
+    """Tokens that one burst wrote for one request, or has read for one that asks for those.
 
     Attributes:
-        token_N: Their ids, int64[N].
+        token_N: Their ids, int64[N]; none of a burst that only has a row to carry.
         logprobs: Where the request asks for them.
-        row_before: Of the text before this burst; of some chunks of a request that keeps rows.
+        row_before: Of the text before this burst; of some chunks of a request that wants rows.
     """
 
     token_N: Int64

@@ -41,10 +41,13 @@ class PromptEncoder:
     Args:
         max_tokens: Longest prompt.
         max_waiting_characters: Of long prompts that wait for it.
+
+    Attributes:
+        max_tokens: As above.
     """
 
     def __init__(self, max_tokens: int, max_waiting_characters: int) -> None:
-        self._max_tokens = max_tokens
+        self.max_tokens = max_tokens
         self._too_long = f"the prompt is longer than {max_tokens} tokens"
         self._long_prompts = LongPrompts(max_waiting_characters)
 
@@ -77,7 +80,7 @@ class PromptEncoder:
         text = tokenizer.clean(prompt)
         self._require_short(model, len(text))
         ids = tokenizer.encode(text)
-        if len(ids) > self._max_tokens:
+        if len(ids) > self.max_tokens:
             raise InvalidOption("prompt", f"{self._too_long}: it has {len(ids)}")
         num_unknown = tokenizer.count_unknown(text, ids)
         pieces = None
@@ -88,7 +91,7 @@ class PromptEncoder:
         return np.array(ids, np.int64), Unknown(num_unknown, pieces)
 
     def _require_short(self, model: ServedModel, num_characters: int) -> None:
-        if num_characters > self._max_tokens * model.tokenizer.max_characters_per_token:
+        if num_characters > self.max_tokens * model.tokenizer.max_characters_per_token:
             raise InvalidOption("prompt", self._too_long)
 
 

@@ -9,6 +9,8 @@ from service.inference.identity import ANYBODY, Identity
 from service.runtime.sampling import NO_OPTIONS, SamplingOptions
 from service.sessions.session import Idempotency
 
+SEED_BITS = 53
+"""Of drawn seeds: what a reader of JSON keeps of a number. Given ones may have 63."""
 _CHARACTER_BYTES = 4
 _LOGPROB_BYTES = 12  # an id and a number
 
@@ -22,7 +24,8 @@ class TextRequest:
         max_tokens: Tokens to write.
         options: How they are drawn.
         seed: What they are drawn with.
-        stop: Strings that end the text; they are not part of it.
+        stop: Strings that end the text; they are not part of it. None: none, or those of the turn
+            that is written again.
         logprobs: Report each token's log-probability, and this many of the best; None: no.
         stream_every: Most tokens of one delta.
         timeout_s: Time for all of it.
@@ -32,6 +35,8 @@ class TextRequest:
         idempotency: How the client names the turn.
         model: `name` or `name@version`.
         is_streamed: Deltas are sent as they come.
+        again: Write the session's last turn again: its prompt, and, where nothing else is asked
+            for, its options.
         identity: Who asks.
     """
 
@@ -39,7 +44,7 @@ class TextRequest:
     max_tokens: int | None = None
     options: SamplingOptions = NO_OPTIONS
     seed: int | None = None
-    stop: tuple[str, ...] = ()
+    stop: tuple[str, ...] | None = None
     logprobs: int | None = None
     stream_every: int | None = None
     timeout_s: float | None = None
@@ -49,6 +54,7 @@ class TextRequest:
     idempotency: Idempotency | None = None
     model: str | None = None
     is_streamed: bool = False
+    again: bool = False
     identity: Identity = ANYBODY
 
     def num_result_bytes(self, max_tokens: int) -> int:
@@ -61,7 +67,10 @@ class TextRequest:
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """What one request may ask of this server; times in seconds."""
+    """What one request may ask of this server; times in seconds.
+
+    `checkpoint_every` is the tokens from one row that a session's turn keeps to the next; 0: none.
+    """
 
     default_max_tokens: int
     max_tokens: int
@@ -70,6 +79,7 @@ class RequestLimits:
     max_result_bytes: int
     max_timeout_s: float
     keep_session_texts: bool = True
+    checkpoint_every: int = 256
 
     def num_tokens(self, asked: int | None) -> int:
         """How many tokens a request may write.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,7 +15,8 @@ from service.inference.accounts import Ticket
 from service.inference.figures import TokenFigures
 from service.inference.reading import Unknown, read_row
 from service.inference.text import Piece, TextAssembler
-from service.inference.turn import Turn, counted_as_generated
+from service.inference.trail import Trail
+from service.inference.turn import Outcome, Turn, counted_as_generated
 from service.inference.turnstile import Turnstile
 from service.inference.usage import Usage
 from service.models.registry import ServedModel
@@ -69,6 +69,7 @@ class RunningText:
         stop: Sequence[str],
         stream_every: int | None,
         turn: Turn | None,
+        checkpoint_every: int,
         ticket: Ticket,
         turnstile: Turnstile,
     ) -> None:
@@ -84,12 +85,11 @@ class RunningText:
         self._ticket = ticket
         self._turnstile = turnstile
         self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
-        self._ids: list[int] = []  # all that were taken, of a text that may have to go back
+        self._ids: list[int] = []  # all that were taken, of a session's turn
         self._num_reported = 0
         self._num_top = request.sampling.num_logprobs
         self._figures = None if self._num_top is None else TokenFigures.none(self._num_top)
-        # Rows of this text, oldest first, from the last one that is not beyond what was shown.
-        self._rows: deque[Row | None] = deque([request.past])
+        self._trail = Trail(request.past, checkpoint_every)
 
     @property
     def _most_at_once(self) -> int | None:
@@ -140,7 +140,7 @@ class RunningText:
             match await self._stream.next():
                 case Chunk() as chunk:
                     if chunk.row_before is not None:
-                        self._rows.append(chunk.row_before)
+                        self._trail.add(chunk.row_before)
                     for n, (ids, logprobs) in enumerate(_parts(chunk, self._most_at_once)):
                         if self._most_at_once and n % self._num_at_once == 0:
                             await self._turnstile.enter(_PARTS_S, self._request.client)
@@ -183,9 +183,9 @@ class RunningText:
         ids = ids[: self._assembler.num_tokens - num_before]
         if self.turn and not piece.stopped:
             self.turn.wrote(piece.text)
-        if self._request.keeps_rows:
+        if self.turn:
             self._ids.extend(ids.tolist())
-            self._forget_rows()
+            self._trail.shown(self._num_shown)
         if logprobs is not None and self._figures is not None and self._num_top is not None:
             new = TokenFigures.of(ids, logprobs, self._num_top)
             self._figures = TokenFigures.joined([self._figures, new])
@@ -201,13 +201,7 @@ class RunningText:
     async def _finish(self, piece: Piece, reason: FinishReason, row: Row | None) -> Delta:
         if self.turn:
             self.turn.wrote(piece.text)
-            await self.turn.commit(
-                self.model.kept(row or await self._row_at_stop()),
-                generation=self.id,
-                sampling=self._request.sampling,
-                usage=self.usage,
-                reason=reason,
-            )
+            await self._commit(reason, row)
         self._stream.close()
         self._ticket.finish()
         self.finish_reason = reason
@@ -229,41 +223,60 @@ class RunningText:
             usage=self.usage if self.finish_reason else None,
         )
 
-    async def _row_at_stop(self) -> Row:
-        """The session's row after exactly the text that was shown.
+    async def _commit(self, reason: FinishReason, row: Row | None) -> None:
+        """End the session's turn at `row`, or, at a stop string, after what was shown."""
+        if self.turn is None:
+            return
+        shown_T = np.array(self._ids, np.int64) if row else self._shown()
+        row = row or await self._row_after(shown_T)
+        self._trail.shown(self._trail.num_tokens_at(row) - 1)
+        await self.turn.commit(
+            Outcome(
+                row=self.model.kept(row),
+                checkpoints=[self.model.kept(each) for each in self._trail.checkpoints],
+                generation=self.id,
+                read_T=self._request.prompt_T,
+                written_T=shown_T,
+                sampling=self._request.sampling,
+                max_tokens=self._request.max_tokens,
+                usage=self.usage,
+                reason=reason,
+            )
+        )
+
+    def _shown(self) -> Int64:
+        """Ids of exactly the text that was shown."""
+        shown = self._ids[: self._assembler.num_released]
+        if self._assembler.cut_inside_token:
+            shown += self.model.tokenizer.encode(self._assembler.cut_inside_token)
+        return np.array(shown, np.int64)
+
+    @property
+    def _num_shown(self) -> int:
+        """Tokens of this text that are shown to their end."""
+        return len(self._request.prompt_T) + self._assembler.num_released
+
+    async def _row_after(self, shown_T: Int64) -> Row:
+        """The session's row after what was shown.
 
         The engine has gone beyond the stop string before it was seen. Going on from an earlier row
         with the shown text gives the same row as never having gone too far: steps are exact.
         """
-        shown_T = np.array(self._ids[: self._assembler.num_released], np.int64)
-        if self._assembler.cut_inside_token:
-            rest = self.model.tokenizer.encode(self._assembler.cut_inside_token)
-            shown_T = np.concatenate([shown_T, np.array(rest, np.int64)])
-        self._forget_rows()
-        row, past = self._rows[0], self._request.past
+        row, past = self._trail.shown(self._num_shown), self._request.past
         text_T = np.concatenate([self._request.prompt_T, shown_T])
-        left_T = text_T[self._num_tokens_at(row) :]
+        left_T = text_T[self._trail.num_tokens_at(row) :]
         if row is None or len(left_T) > 0:
-            rest_of_text = replace(self._request, past=row, prompt_T=left_T, max_tokens=0)
+            rest_of_text = replace(
+                self._request, past=row, prompt_T=left_T, max_tokens=0, rows_every=0
+            )
             row = await read_row(self._stream.go_back(rest_of_text))
         return counted_as_generated(row, past, shown_T)
-
-    def _forget_rows(self) -> None:
-        """Drop the rows that nobody will have to go back to."""
-        num_shown = len(self._request.prompt_T) + self._assembler.num_released
-        while len(self._rows) > 1 and self._num_tokens_at(self._rows[1]) <= num_shown:
-            self._rows.popleft()
-
-    def _num_tokens_at(self, row: Row | None) -> int:
-        """Length of this request's text at a row of it."""
-        past = self._request.past
-        return (row.num_tokens if row else 0) - (past.num_tokens if past else 0)
 
 
 def _parts(chunk: Chunk, most: int | None) -> Iterator[tuple[Int64, TokenLogprobs | None]]:
     """The chunk in parts of at most `most` tokens."""
     num_tokens = len(chunk.token_N)
-    size = most or num_tokens
+    size = most or num_tokens or 1
     for start in range(0, num_tokens, size):
         part = slice(start, start + size)
         logprobs = None

@@ -10,19 +10,19 @@ from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
 from service.inference.reading import PromptEncoder, Unknown, read_row
 from service.inference.recorded import RecordedText
-from service.inference.request import RequestLimits, TextRequest
+from service.inference.request import SEED_BITS, RequestLimits, TextRequest
 from service.inference.running import RunningText
+from service.inference.session_work import COMMIT_S, SessionWork
 from service.inference.turn import Turn
 from service.inference.turnstile import Turnstile
 from service.models.registry import ModelRegistry, ServedModel
 from service.runtime.sampling import Sampling
+from service.sessions.ids import pack_ids
 from service.sessions.session import Recorded, Session, SessionKey, TurnRecord
 from service.sessions.store import SessionStore
 
-_COMMIT_S = 30.0
-"""A turn's lease is longer than its request may take by this: for the commit at its end."""
-SEED_BITS = 53
-"""Of drawn seeds: what a reader of JSON keeps of a number. Given ones may have 63."""
+_ROWS_EVERY_WITH_STOPS = 32
+"""Tokens: more would be read again to go back to a stop string, or held unread."""
 
 
 class Inference:
@@ -37,6 +37,7 @@ class Inference:
         self.turnstile = Turnstile()
         self._limits = limits
         self._prompts = PromptEncoder(limits.max_prompt_tokens, limits.max_waiting_characters)
+        self.session_work = SessionWork(models, sessions, self.accounts, self._prompts, limits)
 
     async def start(self, asked: TextRequest) -> RunningText | RecordedText:
         """Start a text; it comes out of `deltas`, and `close` must follow.
@@ -58,7 +59,7 @@ class Inference:
             async with deadline.bounding():
                 if asked.session is not None:
                     key = SessionKey(asked.identity.owner, asked.session)
-                    lease_s = deadline.time_left_s + _COMMIT_S
+                    lease_s = deadline.time_left_s + COMMIT_S
                     lease = await self.sessions.begin(
                         key,
                         lease_s=lease_s,
@@ -69,18 +70,27 @@ class Inference:
                         ticket.close()
                         return RecordedText(self._model_of(asked.model, lease.session), lease)
                     keeps = self._limits.keep_session_texts
-                    turn = Turn(self.sessions, lease, asked, keeps_texts=keeps)
+                    turn = Turn(self.sessions, lease, keeps_texts=keeps)
                 session = turn.session if turn else None
                 model = self._model_of(asked.model, session)
-                past = model.row_of(turn.lease) if turn else None
-                stop = _cleaned(asked.stop, model)
-                prompt_T, unknown = await self._prompts.encode(
-                    model,
-                    asked.prompt,
-                    past,
-                    client=asked.identity.client,
-                    report_unknown=asked.report_unknown,
-                )
+                past, prompt_T = model.row_of(turn.lease) if turn else None, None
+                if turn and asked.again:
+                    again = await self.session_work.again(turn.session, asked.identity, deadline)
+                    asked, past, prompt_T = again.asked(asked), again.row, again.prompt_T
+                    turn.goes_on_from(again.back)
+                    max_tokens = self._limits.num_tokens(asked.max_tokens)
+                stop = _cleaned(asked.stop or (), model)
+                if turn:
+                    turn.asks_for(asked.prompt, stop)
+                unknown = Unknown()
+                if prompt_T is None:
+                    prompt_T, unknown = await self._prompts.encode(
+                        model,
+                        asked.prompt,
+                        past,
+                        client=asked.identity.client,
+                        report_unknown=asked.report_unknown,
+                    )
             request = Request(
                 prompt_T=prompt_T,
                 max_tokens=max_tokens,
@@ -88,7 +98,7 @@ class Inference:
                 timeout_s=deadline.time_left_s,
                 past=past,
                 return_row=turn is not None,
-                keeps_rows=turn is not None and bool(asked.stop),
+                rows_every=self._rows_every(asked) if turn else 0,
                 client=asked.identity.client,
                 cache_salt=asked.identity.owner,
             )
@@ -106,6 +116,7 @@ class Inference:
             stop=stop,
             stream_every=asked.stream_every,
             turn=turn,
+            checkpoint_every=self._limits.checkpoint_every,
             ticket=ticket,
             turnstile=self.turnstile,
         )
@@ -155,6 +166,8 @@ class Inference:
                     usage="{}",
                     prompt=prompt if self._limits.keep_session_texts else None,
                     text="" if self._limits.keep_session_texts else None,
+                    read=pack_ids(prompt_T) if self._limits.keep_session_texts else None,
+                    written=pack_ids(prompt_T[:0]) if self._limits.keep_session_texts else None,
                 )
             session = await self.sessions.create(
                 owner=identity.owner,
@@ -167,19 +180,9 @@ class Inference:
         finally:
             ticket.close()
 
-    async def fork_session(
-        self, session_id: str, number: int, seed: int | None, identity: Identity = ANYBODY
-    ) -> list[Session]:
-        """So many copies of a session, each with a seed of its own: `seed` and those after it.
-
-        Raises:
-            SessionError: There is no such session, or it cannot be copied now.
-        """
-        if seed is None:
-            seeds = [randbits(SEED_BITS) for _ in range(number)]
-        else:
-            seeds = [(seed + n) % (1 << 63) for n in range(number)]
-        return await self.sessions.fork(SessionKey(identity.owner, session_id), seeds)
+    def _rows_every(self, asked: TextRequest) -> int:
+        """Tokens between rows of a session's turn: a stop string is gone back to at once."""
+        return _ROWS_EVERY_WITH_STOPS if asked.stop else self._limits.checkpoint_every
 
     def _require_recordable(self, asked: TextRequest) -> None:
         if asked.session is None:

@@ -4,17 +4,44 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from service.inference.request import TextRequest
 from service.inference.usage import Usage
 from service.rows.arrays import Int64
 from service.rows.row import Row
 from service.runtime.sampling import Sampling
-from service.sessions.session import KeptRow, Lease, TurnRecord
+from service.sessions.ids import pack_ids
+from service.sessions.session import Back, KeptRow, Lease, TurnRecord
 from service.sessions.store import SessionStore
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a turn came to.
+
+    Attributes:
+        row: After the last token that was shown.
+        checkpoints: Earlier rows of it.
+        generation: Id of the text.
+        read_T: Ids of its prompt.
+        written_T: Those that were shown.
+        sampling: How they were drawn.
+        max_tokens: How many there might have been.
+        usage: What it took.
+        reason: Why it ended.
+    """
+
+    row: KeptRow
+    checkpoints: Sequence[KeptRow]
+    generation: str
+    read_T: Int64
+    written_T: Int64
+    sampling: Sampling
+    max_tokens: int
+    usage: Usage
+    reason: str
 
 
 class Turn:
@@ -27,53 +54,57 @@ class Turn:
     Args:
         sessions: Where it is kept.
         lease: Of the session.
-        asked: What the turn is; its texts are kept if `keeps_texts`.
+        keeps_texts: Whether what is read and written is kept.
     """
 
-    def __init__(
-        self, sessions: SessionStore, lease: Lease, asked: TextRequest, *, keeps_texts: bool
-    ) -> None:
+    def __init__(self, sessions: SessionStore, lease: Lease, *, keeps_texts: bool) -> None:
         self.lease = lease
         self.session = lease.session
         self._sessions = sessions
-        self._asked = asked
         self._keeps_texts = keeps_texts
+        self._prompt = ""
+        self._stop: Sequence[str] = ()
+        self._back: Back | None = None
         self._written: list[str] = []
         self._open = True
+
+    def asks_for(self, prompt: str, stop: Sequence[str]) -> None:
+        """What it reads, and what ends its text."""
+        self._prompt, self._stop = prompt, stop
+
+    def goes_on_from(self, back: Back) -> None:
+        """It begins at an earlier place, and what came after that is forgotten."""
+        self._back = back
 
     def wrote(self, text: str) -> None:
         """More of its text was shown."""
         if self._keeps_texts:
             self._written.append(text)
 
-    async def commit(
-        self, row: KeptRow, *, generation: str, sampling: Sampling, usage: Usage, reason: str
-    ) -> None:
-        """The session goes on from `row`.
-
-        Args:
-            row: After the last token that was shown.
-            generation: Id of the text.
-            sampling: How it was drawn.
-            usage: What it took.
-            reason: Why it ended.
+    async def commit(self, outcome: Outcome) -> None:
+        """The session goes on from where the turn ended.
 
         Raises:
             SessionGone: It was deleted meanwhile.
             StoreUnavailable: It cannot be kept; the session is as it was.
         """
+        keeps = self._keeps_texts
         record = TurnRecord(
-            generation=generation,
-            num_read=usage.prompt_tokens,
-            num_written=row.num_tokens - self.session.num_tokens - usage.prompt_tokens,
-            seed=sampling.seed,
-            options=options_of(sampling, self._asked.stop),
-            finish_reason=reason,
-            usage=json.dumps(asdict(usage)),
-            prompt=self._asked.prompt if self._keeps_texts else None,
-            text="".join(self._written) if self._keeps_texts else None,
+            generation=outcome.generation,
+            num_read=len(outcome.read_T),
+            num_written=len(outcome.written_T),
+            seed=outcome.sampling.seed,
+            options=options_of(outcome.sampling, self._stop, outcome.max_tokens),
+            finish_reason=outcome.reason,
+            usage=json.dumps(asdict(outcome.usage)),
+            prompt=self._prompt if keeps else None,
+            text="".join(self._written) if keeps else None,
+            read=pack_ids(outcome.read_T) if keeps else None,
+            written=pack_ids(outcome.written_T) if keeps else None,
         )
-        self.session = await self._sessions.commit(self.lease, row, record)
+        self.session = await self._sessions.commit(
+            self.lease, outcome.row, record, checkpoints=outcome.checkpoints, back=self._back
+        )
         self._open = False
 
     async def abandon(self) -> None:
@@ -83,16 +114,17 @@ class Turn:
             await self._sessions.release(self.lease)
 
 
-def options_of(sampling: Sampling, stop: Sequence[str]) -> str:
-    """How a text was drawn, as JSON: what was not left to the usual, and stop strings."""
+def options_of(sampling: Sampling, stop: Sequence[str], max_tokens: int) -> str:
+    """How a text was drawn, as JSON: what was not left to the usual, and what ended it."""
     options = sampling.model_dump(exclude={"seed", "num_logprobs"}, exclude_defaults=True)
-    return json.dumps(options | ({"stop": list(stop)} if stop else {}), ensure_ascii=False)
+    ends = {"max_tokens": max_tokens, **({"stop": list(stop)} if stop else {})}
+    return json.dumps(options | ends, ensure_ascii=False)
 
 
 def counted_as_generated(row: Row, past: Row | None, generated_T: Int64) -> Row:
     """`row` with `generated_T` counted as generated after `past`, though the engine has read them.
 
-    A text that was cut at a stop string is read again from where the turn began, which tells the
+    A text that was cut at a stop string is read again from an earlier place, which tells the
     engine nothing of who wrote it.
     """
     counts_V = np.bincount(generated_T, minlength=len(row.generated_V)).astype(np.int32)

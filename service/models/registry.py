@@ -14,7 +14,7 @@ from service.models.errors import ModelBroken, ModelUnknown
 from service.rows.codec import RowUnreadable, decode_row, encode_row
 from service.rows.row import Row
 from service.sessions.errors import SessionUnusable
-from service.sessions.session import KeptRow, Lease
+from service.sessions.session import KeptRow, Lease, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,21 @@ class ServedModel:
         Raises:
             SessionUnusable: It is not of this model, or damaged.
         """
-        if lease.row is None and lease.session.num_tokens == 0:
+        return self.row_at(lease.session, lease.row, lease.session.num_tokens)
+
+    def row_at(self, session: Session, row: bytes | None, num_tokens: int) -> Row | None:
+        """A row of a session, of the place where its text has so many tokens; None: the start.
+
+        Raises:
+            SessionUnusable: It is not of this model, or damaged.
+        """
+        if row is None and num_tokens == 0:
             return None
         try:
-            return decode_row(lease.row or b"", self.engine.row_shape, self.manifest.fingerprint)
+            return decode_row(row or b"", self.engine.row_shape, self.manifest.fingerprint)
         except RowUnreadable as error:
             raise SessionUnusable(
-                f"session {lease.session.id} cannot go on with {self.ref}: {error}"
+                f"session {session.id} cannot go on with {self.ref}: {error}"
             ) from error
 
 

@@ -72,6 +72,7 @@ class BurstDecoder:
         self._rows.scatter(slots, state, logits_BV)
 
         drawn_KB = burst.forced_KB == SAMPLED
+        told_KB = drawn_KB if burst.scored_B is None else drawn_KB | burst.scored_B
         num_steps_B, ended_B = self._ends(burst, token_KB, drawn_KB)
         taken_KB = np.arange(len(token_KB))[:, None] < num_steps_B
         token_KB[~taken_KB] = SAMPLED
@@ -83,7 +84,7 @@ class BurstDecoder:
             num_steps_B=num_steps_B,
             ended_B=ended_B,
             finite_B=self._rows.finite(slots),
-            logprobs=_logprobs(table, logits_KBV, token_KB, drawn_KB & taken_KB),
+            logprobs=_logprobs(table, logits_KBV, token_KB, told_KB & taken_KB),
         )
 
     def _feed(self, burst: Burst, slots: Int64 | slice, table: SamplingTable) -> dict[str, Any]:
@@ -91,12 +92,14 @@ class BurstDecoder:
         num_steps = len(burst.forced_KB)
         state, logits_BV = self._rows.gather(slots)
         draws_K = (burst.forced_KB == SAMPLED).any(axis=1)
+        told_K = draws_K if burst.scored_B is None else draws_K | burst.scored_B.any()
         may_stop_B = burst.num_steps_B < num_steps
         if self._end_id is not None:
             may_stop_B = may_stop_B | draws_K.any()
         freezes = bool((may_stop_B & burst.keep_B).any())
-        # Logits are needed where the next token is drawn from them, and where a row is put away.
-        heads_K = np.append(draws_K[1:], True)
+        # Logits are needed where the next token is drawn from them or scored, and where a row is
+        # put away.
+        heads_K = np.append(told_K[1:], True)
         if freezes:
             heads_K[burst.num_steps_B - 1] = True
             heads_K |= draws_K & (self._end_id is not None)
@@ -131,9 +134,9 @@ class BurstDecoder:
 
 
 def _logprobs(
-    table: SamplingTable, logits_KBV: Float32, token_KB: Int64, drawn_KB: Bool
+    table: SamplingTable, logits_KBV: Float32, token_KB: Int64, told_KB: Bool
 ) -> Logprobs | None:
-    """Log-probabilities of what was drawn, in the rows that ask for them."""
+    """Log-probabilities of what was drawn, or scored, in the rows that ask for them."""
     wanted_B = table.num_logprobs_B != NO_LOGPROBS
     if not wanted_B.any():
         return None
@@ -143,7 +146,7 @@ def _logprobs(
         top_id_KBN=np.zeros((*token_KB.shape, num_top), np.int64),
         top_KBN=np.zeros((*token_KB.shape, num_top), np.float32),
     )
-    wanted_KB = drawn_KB & wanted_B
+    wanted_KB = told_KB & wanted_B
     chosen_N, top_id_NM, top_NM = logprobs(logits_KBV[wanted_KB], token_KB[wanted_KB], num_top)
     result.chosen_KB[wanted_KB] = chosen_N
     result.top_id_KBN[wanted_KB] = top_id_NM

@@ -30,12 +30,15 @@ class Burst:
         num_steps_B: How many of the K steps each row takes part in, at least one.
         keep_B: Whether a row that stops before the last step is needed afterwards; where it is not,
             the slot may then hold anything. Keeping costs time.
+        scored_B: Whether tokens that a row reads have log-probabilities as well, not only those
+            that it draws; None: nowhere. Needs the logits at each step.
     """
 
     slot_B: Int64
     forced_KB: Int64
     num_steps_B: Int64
     keep_B: Bool
+    scored_B: Bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Logprobs:
     """Log-probabilities under the model's own distribution: before penalties and temperature.
 
     Attributes:
-        chosen_KB: Of the token that was drawn.
+        chosen_KB: Of the token that was drawn, or read and scored.
         top_id_KBN: The N most probable ids, best first.
         top_KBN: Their log-probabilities.
     """

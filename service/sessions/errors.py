@@ -6,6 +6,8 @@ SessionError
 ├── SessionBusy         another turn is running on it
 ├── SessionChanged      it is of another version than the client has seen
 ├── KeyTaken            another turn of the session has this idempotency key
+├── PlaceGone           it cannot go back to that place
+├── TextsNotKept        what is asked for needs its text, which is not kept
 ├── SessionUnusable     what is kept of it is not of the model that is served
 └── StoreUnavailable    the place where sessions are kept cannot be read or written now
 """
@@ -35,6 +37,14 @@ class SessionChanged(SessionError):
 
 class KeyTaken(SessionError):
     """A turn that asked for something else has this idempotency key."""
+
+
+class PlaceGone(SessionError):
+    """The session cannot go back to that place; the message says to which it can."""
+
+
+class TextsNotKept(SessionError):
+    """What is asked for needs the session's text, which is not kept."""
 
 
 class SessionUnusable(SessionError):

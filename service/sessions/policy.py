@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 MAX_TOMBSTONES = 65_536
@@ -20,6 +21,7 @@ class SessionLimits:
         max_sessions: More than these, and some are evicted.
         max_bytes: The same for their rows.
         max_owner_sessions: The same for those of one owner.
+        checkpoint_every: Tokens between rows that are kept to go back to, near the end.
     """
 
     idle_ttl_s: float
@@ -27,6 +29,7 @@ class SessionLimits:
     max_sessions: int
     max_bytes: int
     max_owner_sessions: int
+    checkpoint_every: int = 256
 
     def expires_s(self, created_s: float, used_s: float) -> float:
         """Unix time at which a session is over if nobody uses it."""
@@ -39,6 +42,29 @@ class SessionLimits:
         if created_s + self.max_age_s <= now_s:
             return f"it was older than {self.max_age_s:g} s"
         return None
+
+
+def kept_checkpoints(places: Iterable[int], end: int, every: int) -> list[int]:
+    """Which of the places that have a row keep it, for a text that is now `end` tokens long.
+
+    The last one always does: it is where the last turn began. Of the others, the first one in each
+    stretch of `every` tokens near the end; farther back the stretches are longer, by powers of two
+    up to half of the way to the end. So there are two or three for each doubling of the length, and
+    what is read again to go back is about twice what is gone back, at most. Stretches begin at
+    multiples of their lengths: what is kept now was kept before, however the text has grown.
+
+    Args:
+        places: Lengths of the text in tokens; those that are not before the end are left out.
+        end: Length of the text now.
+        every: The least distance.
+    """
+    before_end = sorted(place for place in set(places) if 0 < place < end)
+    first_of: dict[tuple[int, int], int] = {}
+    for place in before_end:
+        num_doublings = max(0, ((end - place) // (2 * every)).bit_length() - 1)
+        stretch = every << num_doublings
+        first_of.setdefault((stretch, place // stretch), place)
+    return sorted({*first_of.values(), *before_end[-1:]})
 
 
 EVICTED = "it was evicted to make room, as the longest unused one of its owner"

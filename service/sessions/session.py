@@ -76,6 +76,8 @@ class TurnRecord:
         usage: What its answer said that it took: an object in JSON.
         prompt: What was read; None if texts are not kept.
         text: What was written; likewise.
+        read: Ids of the tokens that were read, of `pack_ids`; likewise.
+        written: Of those that were written; likewise.
     """
 
     generation: str
@@ -87,12 +89,20 @@ class TurnRecord:
     usage: str
     prompt: str | None
     text: str | None
+    read: bytes | None = None
+    written: bytes | None = None
+
+    @property
+    def num_tokens(self) -> int:
+        """Of both."""
+        return self.num_read + self.num_written
 
     @property
     def num_bytes(self) -> int:
         """Of its texts."""
         texts = (self.prompt, self.text, self.options, self.usage)
-        return sum(len(text.encode()) for text in texts if text)
+        ids = len(self.read or b"") + len(self.written or b"")
+        return sum(len(text.encode()) for text in texts if text) + ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,46 @@ class KeptTurn:
     at_s: float
     num_tokens: int
     record: TurnRecord
+
+    @property
+    def start(self) -> int:
+        """Length of the session's text before it."""
+        return self.num_tokens - self.record.num_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """How to get to an earlier place of a session: from a row before it, along turns.
+
+    Attributes:
+        row: The last one that is kept of a place that is not after it; None: the start.
+        num_tokens: Where that is.
+        turns: Those that go on after `num_tokens` and begin before the place, the oldest first.
+        places: All places of which rows are kept, without the start, the first one first.
+    """
+
+    row: bytes | None
+    num_tokens: int
+    turns: list[KeptTurn]
+    places: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """An earlier place of a session, to go on from; what came after it is forgotten there.
+
+    Attributes:
+        position: Length of the text there, in tokens.
+        since: Its tokens from here on are forgotten. Before the position if that is inside of a
+            token, a part of which stays as tokens of its own.
+        row: The row there; None: the start.
+        cut: What is left of the turn that the place is inside of, if it is inside of one.
+    """
+
+    position: int
+    since: int
+    row: KeptRow | None
+    cut: TurnRecord | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from service.sessions.session import (
+    Back,
     Idempotency,
     KeptRow,
     KeptTurn,
     Lease,
+    Past,
     Recorded,
     Session,
     SessionKey,
@@ -72,12 +74,23 @@ class SessionStore(Protocol):
     async def delete(self, key: SessionKey) -> None:
         """End a session; a turn that runs on it will fail to commit."""
 
-    async def fork(self, key: SessionKey, seeds: Sequence[int]) -> list[Session]:
+    async def past(self, key: SessionKey, position: int) -> Past:
+        """How to get to a place of a session, a turn that runs on it left out.
+
+        Args:
+            key: Which.
+            position: Length of the text there, in tokens; not beyond its end.
+        """
+
+    async def fork(
+        self, key: SessionKey, seeds: Sequence[int], back: Back | None = None
+    ) -> list[Session]:
         """Copies of a session as it is now, of whoever asks, a turn that runs on it left out.
 
         Args:
             key: Which.
             seeds: What the turns of each copy draw with.
+            back: The place that they begin at, if that is not its end.
         """
 
     async def begin(
@@ -114,8 +127,23 @@ class SessionStore(Protocol):
             The turns, and whether there are more.
         """
 
-    async def commit(self, lease: Lease, row: KeptRow, record: TurnRecord) -> Session:
+    async def commit(
+        self,
+        lease: Lease,
+        row: KeptRow | None,
+        record: TurnRecord | None,
+        *,
+        checkpoints: Sequence[KeptRow] = (),
+        back: Back | None = None,
+    ) -> Session:
         """End a turn: the session now goes on from `row`; returns the new session.
+
+        Args:
+            lease: Of `begin`.
+            row: At its end; None: the start.
+            record: What it was; None if nothing was read or written.
+            checkpoints: Earlier rows of it; `kept_checkpoints` says which stay.
+            back: Where it began, if not at the session's end.
 
         Raises:
             SessionBusy: The lease is over, and somebody else has begun a turn.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,12 @@ from service.api.media import JsonRoute
 from service.api.native.etags import version_wanted
 from service.api.native.idempotency import idempotency_of
 from service.api.native.logprobs import PIECE, in_pieces, token_logprobs
-from service.api.native.schemas import GenerateEvent, GenerateRequest, GenerateResponse
+from service.api.native.schemas import (
+    GenerateEvent,
+    GenerateRequest,
+    GenerateResponse,
+    WritingRequest,
+)
 from service.api.sse import EventStream
 from service.api.state import State, accepts_work
 from service.inference.recorded import RecordedText
@@ -38,41 +43,58 @@ _STREAM_EXAMPLE = (
 )
 
 
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The text; with `stream: true`, events of it (schema `GenerateEvent`).",
+        "content": {
+            "text/event-stream": {
+                "itemSchema": {
+                    "type": "object",
+                    "required": ["data"],
+                    "properties": {
+                        "event": {"type": "string", "description": "`error` of a failure."},
+                        "data": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "contentSchema": _EVENT_SCHEMA,
+                        },
+                    },
+                },
+                "example": _STREAM_EXAMPLE,
+            }
+        },
+    },
+    **responses(),
+}
+"""What may be answered to whoever asks for a text."""
+
+
 @router.post(
     "/generate",
     summary="Generate text",
     response_model=GenerateResponse,
     dependencies=[Depends(accepts_work)],
-    responses={
-        200: {
-            "description": "The text; with `stream: true`, events of it (schema `GenerateEvent`).",
-            "content": {
-                "text/event-stream": {
-                    "itemSchema": {
-                        "type": "object",
-                        "required": ["data"],
-                        "properties": {
-                            "event": {"type": "string", "description": "`error` of a failure."},
-                            "data": {
-                                "type": "string",
-                                "contentMediaType": "application/json",
-                                "contentSchema": _EVENT_SCHEMA,
-                            },
-                        },
-                    },
-                    "example": _STREAM_EXAMPLE,
-                }
-            },
-        },
-        **responses(),
-    },
+    responses=ANSWERS,
 )
 async def generate(body: GenerateRequest, request: Request, state: State) -> Any:
     """Read the prompt, write up to `max_tokens` tokens.
 
     The same request with the same seed gives the same text, whatever else the server is doing.
     """
-    starting = state.inference.start(_asked(body, request))
+    asked = TextRequest(
+        prompt=body.prompt,
+        report_unknown=bool(body.report_unknown),
+        session=body.session,
+        session_version=version_wanted(request, body.session),
+        idempotency=idempotency_of(request, body),
+        model=body.model,
+    )
+    return await write(asked, body, request, state)
+
+
+async def write(asked: TextRequest, body: WritingRequest, request: Request, state: State) -> Any:
+    """Write a text as `body` says, and answer with it."""
+    starting = state.inference.start(_completed(asked, body, request))
     running = await unless_client_leaves(request.receive, starting)
     request.state.log |= {"model": running.model.ref, "generation": running.id}
     close = partial(_close, running, request)
@@ -109,24 +131,25 @@ async def _close(running: _Text, request: Request) -> None:
     await running.close()
 
 
-def _asked(body: GenerateRequest, request: Request) -> TextRequest:
-    return TextRequest(
-        prompt=body.prompt,
+def _completed(asked: TextRequest, body: WritingRequest, request: Request) -> TextRequest:
+    return replace(
+        asked,
         max_tokens=body.max_tokens,
         options=body.merged(),
         seed=body.seed,
-        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+        stop=_stop(body.stop),
         logprobs=body.logprobs,
         stream_every=body.stream_every,
         timeout_s=body.timeout_s,
-        report_unknown=bool(body.report_unknown),
-        session=body.session,
-        session_version=version_wanted(request, body.session),
-        idempotency=idempotency_of(request, body),
-        model=body.model,
         is_streamed=body.stream,
         identity=identity_of(request),
     )
+
+
+def _stop(stop: str | list[str] | None) -> tuple[str, ...] | None:
+    if stop is None:
+        return None
+    return (stop,) if isinstance(stop, str) else tuple(stop)
 
 
 async def _answer(

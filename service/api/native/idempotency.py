@@ -10,7 +10,7 @@ import re
 
 from fastapi import Request
 
-from service.api.native.schemas import GenerateRequest
+from service.api.native.schemas import Body
 from service.inference.errors import InvalidOption
 from service.sessions.session import Idempotency
 
@@ -19,7 +19,7 @@ _HOW_IT_IS_SENT = {"stream", "stream_every", "timeout_s"}
 """Fields that say nothing of the text."""
 
 
-def idempotency_of(request: Request, body: GenerateRequest) -> Idempotency | None:
+def idempotency_of(request: Request, body: Body) -> Idempotency | None:
     """How the client names this turn; None if it does not.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -50,8 +50,9 @@ class Body(BaseModel):
     def _know_all_fields(cls, fields: object) -> object:
         # Before pydantic, which would make an error for each of 90,000 unknown ones.
         if isinstance(fields, dict):
+            known = {field.alias or name for name, field in cls.model_fields.items()}
             for name in fields:
-                if name not in cls.model_fields:
+                if name not in known:
                     raise field_error(name, "there is no such field")
         return fields
 
@@ -72,6 +73,8 @@ _OFF: tuple[tuple[str, object, object], ...] = (
 class _Lenient(Body):
     """Takes other spellings whose meaning is plain: 20.0 for 20, and those of "off"."""
 
+    spellings_of_off: ClassVar[tuple[tuple[str, object, object], ...]] = _OFF
+
     @model_validator(mode="before")
     @classmethod
     def _spell(cls, fields: object) -> object:
@@ -82,7 +85,7 @@ class _Lenient(Body):
             value = spelt[name]
             if isinstance(value, float) and value.is_integer():
                 spelt[name] = int(value)
-        for name, off, meaning in _OFF:
+        for name, off, meaning in cls.spellings_of_off:
             value = spelt.get(name, ...)
             if value == off and type(value) is type(off):
                 spelt[name] = meaning
@@ -91,30 +94,26 @@ class _Lenient(Body):
         return spelt
 
 
+_IF_STREAM_EVERY: dict[str, Any] = {
+    "if": {"properties": {"stream_every": {"type": "integer"}}, "required": ["stream_every"]},
+    "then": {"properties": {"stream": {"const": True}}, "required": ["stream"]},
+}
+
+
 class _Reading(_Lenient):
     prompt: Text = Field("", description="Text to go on from; may be empty. It is not repeated.")
+
+
+class _Writing(_Lenient):
     max_tokens: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Most tokens to write; by default 256, or what the server sets."
     )
 
 
-class GenerateRequest(SamplingOptions, _Reading):
-    """What to read, how much to write, and how to choose."""
+class WritingRequest(SamplingOptions, _Writing):
+    """How much to write, how to choose, and how to send it."""
 
-    model_config = ConfigDict(
-        strict=True,
-        json_schema_extra={
-            "if": {
-                "properties": {"stream_every": {"type": "integer"}},
-                "required": ["stream_every"],
-            },
-            "then": {"properties": {"stream": {"const": True}}, "required": ["stream"]},
-            "examples": [
-                {"prompt": "ROMEO:", "max_tokens": 200, "seed": 7, "stream": True},
-                {"prompt": "O, ", "temperature": 0.7, "top_p": 0.95, "stop": ["\n\n"]},
-            ],
-        },
-    )
+    model_config = ConfigDict(strict=True, json_schema_extra=_IF_STREAM_EVERY)
 
     stop: _Stop | Annotated[list[_Stop], Field(min_length=1, max_length=16)] | None = Field(
         None, description="The text ends before the first of these; they are not part of it."
@@ -134,17 +133,48 @@ class GenerateRequest(SamplingOptions, _Reading):
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="The request fails after this many seconds."
     )
-    report_unknown: ReportUnknown = False
-    session: Name | None = Field(None, description="Go on from this session, and commit to it.")
-    model: Name | None = Field(
-        None, description="`name` or `name@version`; by default the server's default model."
-    )
 
     @model_validator(mode="after")
     def _options_agree(self) -> Self:
         if self.stream_every is not None and not self.stream:
             raise field_error("stream_every", "is for streams: set stream to true, or leave it out")
         return self
+
+
+class GenerateRequest(WritingRequest, _Reading):
+    """What to read, how much to write, and how to choose."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            **_IF_STREAM_EVERY,
+            "examples": [
+                {"prompt": "ROMEO:", "max_tokens": 200, "seed": 7, "stream": True},
+                {"prompt": "O, ", "temperature": 0.7, "top_p": 0.95, "stop": ["\n\n"]},
+            ],
+        }
+    )
+
+    report_unknown: ReportUnknown = False
+    session: Name | None = Field(None, description="Go on from this session, and commit to it.")
+    model: Name | None = Field(
+        None, description="`name` or `name@version`; by default the server's default model."
+    )
+
+
+class RegenerateRequest(WritingRequest):
+    """How to write the last turn again: as it was asked for, but for what is said here."""
+
+    spellings_of_off = tuple(spelling for spelling in _OFF if spelling[0] != "stop")
+
+    stop: _Stop | Annotated[list[_Stop], Field(max_length=16)] | None = Field(
+        None,
+        description="The text ends before the first of these; an empty list: nowhere. By default "
+        "as in that turn.",
+    )
+    seed: Seed | None = Field(None, description="By default another one, drawn at random.")
+    max_tokens: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Most tokens to write; by default as in that turn."
+    )
 
 
 class Candidate(Body):

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from service.api.native.schemas import Body, Name, ReportUnknown, Seed, Text
+from service.api.errors import field_error
+from service.api.native.schemas import Body, Name, ReportUnknown, Seed, Text, TokenLogprob
+from service.inference.session_work import Place
+
+Position = Annotated[
+    int, Field(ge=0, le=2**53, description="Length of the session's text there, in tokens.")
+]
 
 
 class CreateSessionRequest(Body):
@@ -46,15 +52,111 @@ class CreatedSession(SessionResponse):
     unknown: tuple[str, ...] | None = None
 
 
+class RewindRequest(Body):
+    """An earlier place of a session; one of these."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "minProperties": 1,
+            "maxProperties": 1,
+            "examples": [{"to": 120}, {"turn": 2}, {"characters": -15}],
+        }
+    )
+
+    to: Position | None = None
+    turn: Annotated[int, Field(ge=0, le=2**53)] | None = Field(
+        None, description="After this turn: its `version` in the session's log."
+    )
+    characters: Annotated[int, Field(ge=-(2**53), le=-1)] | None = Field(
+        None, description="So many characters before the end: -15 is before the last 15."
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        given = [name for name in ("to", "turn", "characters") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "nothing"
+            raise field_error("to", f"say one of to, turn and characters; there is {found}")
+        return self
+
+    @property
+    def place(self) -> Place:
+        """What it means."""
+        before_end = None if self.characters is None else -self.characters
+        return Place(self.to, self.turn, before_end)
+
+
 class ForkRequest(Body):
     """Copies of a session; all fields may be left out."""
 
+    at: Position | RewindRequest | None = Field(
+        None,
+        description="Where the copies begin: a position, or a place as in `/rewind`; by default "
+        "where the session is now.",
+    )
     n: Annotated[int, Field(ge=1, le=64)] = Field(1, description="How many.")
     seed: Seed | None = Field(
         None,
         description="What the turns of the first copy draw with; the others have the seeds after "
         "it. By default each has one of its own, drawn at random.",
     )
+
+
+class AppendRequest(Body):
+    """A text to read."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "O, what a day!\n"}]})
+
+    text: Annotated[Text, StringConstraints(min_length=1)] = Field(description="What to read.")
+    logprobs: Annotated[int, Field(ge=0, le=10)] | None = Field(
+        None, description="Report each token's log-probability, and this many of the best."
+    )
+
+
+class Appended(Body):
+    """What a session has read, and how probable it was to the model.
+
+    Log-probabilities are natural, and of the model's own distribution: before temperature and
+    penalties. The first token of a session's whole text has none.
+    """
+
+    session: SessionResponse
+    generation: str = Field(description="Id of the turn; of the last one, if there were several.")
+    num_turns: int
+    num_tokens: int
+    num_scored: int = Field(description="Tokens that have a log-probability.")
+    num_characters: int
+    unknown_tokens: int
+    logprob: float = Field(description="The sum over all tokens.")
+    logprob_per_token: float | None
+    surprisal_bits: float = Field(description="The sum over all tokens of their surprisal.")
+    bits_per_token: float | None
+    bits_per_character: float | None
+    logprobs: list[TokenLogprob] | None = None
+
+
+class Branch(Body):
+    """What a session has after the place where another one parts from it."""
+
+    id: str
+    turn: int | None = Field(description="In which that is; null if there is nothing more.")
+    num_tokens: int = Field(description="Tokens after that place.")
+    text: str = Field(description="What that turn holds after it: the first 1,000 characters.")
+
+
+class Diff(Body):
+    """Where two sessions part."""
+
+    position: int = Field(description="Length of what they share, in tokens.")
+    branches: list[Branch]
+
+
+class DiffQuery(Body):
+    """With which session to compare."""
+
+    model_config = ConfigDict(strict=False)  # a query is text
+
+    other: Name = Field(alias="with", description="Id of the other session.")
 
 
 class Forks(Body):

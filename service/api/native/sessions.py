@@ -16,8 +16,6 @@ from service.api.native.etags import etag_of
 from service.api.native.session_schemas import (
     CreatedSession,
     CreateSessionRequest,
-    ForkRequest,
-    Forks,
     SessionList,
     SessionPage,
     SessionResponse,
@@ -55,7 +53,7 @@ async def create_session(
     if unknown.num_tokens:
         request.state.log["unknown_tokens"] = unknown.num_tokens
     return CreatedSession(
-        **dict(_response(session, state.inference.sessions)),
+        **dict(session_response(session, state.inference.sessions)),
         unknown_tokens=unknown.num_tokens,
         unknown=unknown.pieces,
     )
@@ -70,7 +68,7 @@ async def list_sessions(
     owner = identity_of(request).owner
     sessions, are_more = await store.page(owner, older_than_s=asked.after, limit=asked.limit)
     return SessionList(
-        sessions=[_response(session, store) for session in sessions],
+        sessions=[session_response(session, store) for session in sessions],
         next=repr(sessions[-1].created_s) if are_more else None,
     )
 
@@ -85,31 +83,13 @@ async def get_session(
 ) -> SessionResponse:
     """One session; looking does not count as use. `ETag` is its version."""
     store = state.inference.sessions
-    session = await store.get(_key(request, session_id))
+    session = await store.get(session_key(request, session_id))
     response.headers.update(etag_of(session))
     if session.owner != identity_of(request).owner:
         # Who was given a fork's id was not given that of its session, which may be all that
         # protects it.
         session = replace(session, parent=None)
-    return _response(session, store)
-
-
-@router.post(
-    "/{session_id}/fork",
-    status_code=201,
-    response_model_exclude_none=True,
-    summary="Fork a session",
-    dependencies=[Depends(accepts_work)],
-    responses=responses(400, 404, 410, 413, 415, 422, 500, 503),
-)
-async def fork_session(session_id: str, request: Request, state: State, body: ForkRequest) -> Forks:
-    """Copies of a session as it is now, which go on each in their own way.
-
-    A copy costs a row: nothing is read again. A turn that is running is not part of it.
-    """
-    forks = await state.inference.fork_session(session_id, body.n, body.seed, identity_of(request))
-    store = state.inference.sessions
-    return Forks(sessions=[_response(session, store) for session in forks])
+    return session_response(session, store)
 
 
 @router.get(
@@ -122,7 +102,7 @@ async def session_log(
 ) -> TurnList:
     """What was read and written in each of its turns, the oldest that is remembered first."""
     turns, are_more = await state.inference.sessions.log(
-        _key(request, session_id), after=asked.after, limit=asked.limit
+        session_key(request, session_id), after=asked.after, limit=asked.limit
     )
     return TurnList(
         turns=[_turn(turn) for turn in turns],
@@ -138,11 +118,12 @@ async def session_log(
 )
 async def delete_session(session_id: str, request: Request, state: State) -> Response:
     """End a session; a turn that runs on it fails with `session_gone`."""
-    await state.inference.sessions.delete(_key(request, session_id))
+    await state.inference.sessions.delete(session_key(request, session_id))
     return Response(status_code=204)
 
 
-def _key(request: Request, session_id: str) -> SessionKey:
+def session_key(request: Request, session_id: str) -> SessionKey:
+    """Which session, and who asks for it."""
     return SessionKey(identity_of(request).owner, session_id)
 
 
@@ -163,7 +144,8 @@ def _turn(turn: KeptTurn) -> TurnResponse:
     )
 
 
-def _response(session: Session, store: SessionStore) -> SessionResponse:
+def session_response(session: Session, store: SessionStore) -> SessionResponse:
+    """A session as it is sent."""
     return SessionResponse(
         id=session.id,
         parent=session.parent,

@@ -79,8 +79,11 @@ class Bursts:
                 forced_KB[: len(id_T), b] = id_T
         slot_B = np.array([share.slot for share in plan.shares])
         keep_B = np.array([plan.reading or job.request.return_row for job in jobs])
+        scored_B = np.array([job.request.reports_read for job in jobs])
         started_s = self._clock()
-        result = self._decoder.burst(Burst(slot_B, forced_KB, plan.num_steps_B, keep_B))
+        result = self._decoder.burst(
+            Burst(slot_B, forced_KB, plan.num_steps_B, keep_B, scored_B if scored_B.any() else None)
+        )
         duration_s = max(self._clock() - started_s, 1e-9)
         self._length(reading=plan.reading).observe(len(jobs), len(forced_KB), duration_s)
         tokens_per_s = float(result.num_steps_B.sum()) / duration_s

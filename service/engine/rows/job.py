@@ -21,7 +21,7 @@ class Job:
         waiting: Whether it has never had a slot.
         has_begun: Whether it is known what of its prompt it has to read.
         is_loaded: Whether the row is in its slot.
-        keeps_row_at: Its row is handed out again when so many tokens are written.
+        row_at: Its row is handed out again after so many tokens.
     """
 
     request: Request
@@ -31,13 +31,20 @@ class Job:
     waiting: bool = True
     has_begun: bool = False
     is_loaded: bool = False
-    keeps_row_at: int = 0
+    row_at: int = 0
 
     @classmethod
     def of(cls, request: Request, stream: TokenStream, *, waiting: bool = True) -> Job:
         """A request that has just come in."""
         progress = Progress(len(request.prompt_T), request.max_tokens)
-        return cls(request, stream, progress, row=request.past, waiting=waiting)
+        return cls(
+            request,
+            stream,
+            progress,
+            row=request.past,
+            waiting=waiting,
+            row_at=request.rows_every,
+        )
 
     def next_to_read(self, num_tokens: int) -> Int64:
         """The next tokens of the prompt."""

@@ -15,12 +15,14 @@ class Progress:
         num_read: Tokens of the prompt that are read.
         pause_at: A burst ends after so many tokens of the prompt, since the row there is worth
             keeping; 0 for no such place.
+        num_taken: Steps that were taken.
     """
 
     num_prompt: int
     num_to_write: int
     num_read: int = 0
     pause_at: int = 0
+    num_taken: int = 0
 
     @property
     def num_to_read(self) -> int:
@@ -39,6 +41,7 @@ class Progress:
 
     def book(self, num_steps: int) -> None:
         """Take note of a burst: the prompt is read first."""
+        self.num_taken += num_steps
         num_read = min(num_steps, self.num_to_read)
         self.num_read += num_read
         self.num_to_write -= num_steps - num_read

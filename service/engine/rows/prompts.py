@@ -27,7 +27,8 @@ class Prompts:
         would be alone: the other one has begun before it.
         """
         request = job.request
-        if request.past is not None:  # a session's row is its own
+        # A session's row is its own, and what is reported has to be read.
+        if request.past is not None or request.reports_read:
             return True
         found = self.cache.find(request.cache_salt, request.prompt_T)
         least = self.cache.min_tokens
@@ -50,7 +51,8 @@ class Prompts:
     def wants_row_at_end(self, job: Job) -> bool:
         """Whether other prompts may go on from the end of this one."""
         is_long = len(job.request.prompt_T) >= self.cache.min_tokens
-        return self.cache.keeps and is_long and job.request.past is None
+        request = job.request
+        return self.cache.keeps and is_long and request.past is None and not request.reports_read
 
     def is_worth_keeping(self, job: Job) -> bool:
         """Whether other prompts may go on from where this one is."""

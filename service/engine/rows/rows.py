@@ -22,9 +22,6 @@ from service.engine.rows.scheduler import Scheduler, Share
 from service.rows.row import Row
 from service.runtime.decoder import BurstResult, Decoder
 
-_KEPT_EVERY = 32
-"""Tokens between rows that are handed out: more would be read again to go back, or held unread."""
-
 
 class Rows:
     """Places requests in slots and advances them burst by burst.
@@ -157,9 +154,10 @@ class Rows:
         is_complete = self.scheduler.settle(share, num_steps=num_steps, ended=ended)
         if num_read > 0:
             self._keep(lane, share, job)
-        if num_steps > num_read:
-            job.stream.num_sent += num_steps - num_read
-            chunk = Chunk.of(result, b, num_read, num_steps, plan.rows_before[b])
+        start = 0 if job.request.reports_read else num_read
+        if num_steps > start or plan.rows_before[b] is not None:
+            job.stream.num_sent += num_steps - start
+            chunk = Chunk.of(result, b, start, num_steps, plan.rows_before[b])
             self._listener.wrote(share.request_id, chunk)
         if is_complete:
             row = self.lanes[lane].saved(share.slot) if job.request.return_row else None
@@ -267,11 +265,12 @@ class Rows:
 
     def _row_before(self, lane: int, share: Share, job: Job) -> Row | None:
         """The row before a burst, if the text may have to go back to it."""
-        if not job.request.keeps_rows or job.stream.num_sent < job.keeps_row_at:
+        every = job.request.rows_every
+        if not every or job.progress.num_taken < job.row_at:
             return None
         row = self.lanes[lane].saved_or_none(share.slot)  # without it an earlier one has to do
         if row is not None:
-            job.keeps_row_at = job.stream.num_sent + _KEPT_EVERY
+            job.row_at = job.progress.num_taken + every
         return row
 
     def _load(self, request_id: int) -> None:

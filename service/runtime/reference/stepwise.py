@@ -81,14 +81,17 @@ class StepwiseDecoder:
             if not alive.size:
                 break
             token_B = burst.forced_KB[k, alive]
+            told_B = token_B == SAMPLED
+            if burst.scored_B is not None:
+                told_B |= burst.scored_B[alive]
             drawing = np.flatnonzero(token_B == SAMPLED)
             if drawing.size:
                 who = alive[drawing]
                 token_B[drawing] = self._draw(slots[drawing], logits[drawing], uniform_KB[k, who])
                 if self._end_id is not None:
                     ended_B[who] = token_B[drawing] == self._end_id
-                if logprobs is not None:
-                    _record(logprobs, k, who, logits[drawing], token_B[drawing])
+            if logprobs is not None and told_B.any():
+                _record(logprobs, k, alive[told_B], logits[told_B], token_B[told_B])
             rows.count(slots, token_B, burst.forced_KB[k, alive] == SAMPLED)
             token_KB[k, alive] = token_B
             logits, state = self._step(token_B, state)

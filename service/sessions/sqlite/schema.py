@@ -8,10 +8,13 @@ from service.sessions.errors import StoreTooNew
 
 APPLICATION_ID = 0x4C53544D
 """`LSTM`: so that `file` and others know what the database is."""
-VERSION = 1
+VERSION = 2
 COLUMNS = "id, owner, parent, model, seed, version, num_tokens, num_bytes, created_s, used_s"
 """Those that make a `Session`, in its order."""
-RECORD = "generation, num_read, num_written, seed, options, finish_reason, usage, prompt, text"
+RECORD = (
+    "generation, num_read, num_written, seed, options, finish_reason, usage, prompt, text, "
+    "read_ids, written_ids"
+)
 """Those that make a `TurnRecord`."""
 
 _STEPS = (
@@ -104,6 +107,18 @@ _STEPS = (
         DELETE FROM holdings WHERE owner = old.owner AND num_sessions = 0;
         UPDATE total SET num_sessions = num_sessions - 1, num_bytes = num_bytes - old.num_bytes;
     END;
+    """,
+    """
+    ALTER TABLE turns ADD COLUMN read_ids BLOB;
+    ALTER TABLE turns ADD COLUMN written_ids BLOB;
+
+    -- Rows at earlier places, to go back to.
+    CREATE TABLE checkpoints (
+        number INTEGER NOT NULL REFERENCES sessions (number) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        content BLOB NOT NULL,
+        PRIMARY KEY (number, position)
+    ) STRICT;
     """,
 )
 """From each version to the next one."""

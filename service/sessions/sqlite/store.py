@@ -6,7 +6,6 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import inf, nextafter
 from pathlib import Path
 
@@ -14,22 +13,26 @@ from service.sessions import policy
 from service.sessions.errors import SessionBusy, SessionChanged
 from service.sessions.policy import SessionLimits
 from service.sessions.session import (
+    Back,
     Idempotency,
     KeptRow,
     KeptTurn,
     Lease,
+    Past,
     Recorded,
     Session,
     SessionKey,
     TurnRecord,
     new_session_id,
 )
+from service.sessions.sqlite.changes import Turn, commit, fork, insert, set_row
 from service.sessions.sqlite.database import Database
 from service.sessions.sqlite.finder import Finder
 from service.sessions.sqlite.holder import Holder
+from service.sessions.sqlite.past import past_of
 from service.sessions.sqlite.room import bury, make_room, sweep
 from service.sessions.sqlite.schema import COLUMNS
-from service.sessions.sqlite.turns import copy, find, recall, remember
+from service.sessions.sqlite.turns import find, recall, remember
 
 
 class SqliteSessionStore:
@@ -87,9 +90,8 @@ class SqliteSessionStore:
 
         def work(connection: sqlite3.Connection) -> None:
             sweep(connection, self._limits, self._clock())
-            number = _insert(connection, session)
-            if row is not None:
-                connection.execute("INSERT INTO session_rows VALUES (?, ?)", (number, row.content))
+            number = insert(connection, session)
+            set_row(connection, number, row)
             if record is not None:
                 remember(connection, number, 0, now_s, session.num_tokens, record)
             make_room(connection, self._limits, self._clock(), owner, [number])
@@ -135,36 +137,30 @@ class SqliteSessionStore:
 
         await self._database.run(work)
 
-    async def fork(self, key: SessionKey, seeds: Sequence[int]) -> list[Session]:
-        """Copies of a session as it is now, of whoever asks."""
+    async def past(self, key: SessionKey, position: int) -> Past:
+        """How to get to a place of a session."""
+
+        def work(connection: sqlite3.Connection) -> Past:
+            return past_of(connection, *self._finder.find(connection, key), position)
+
+        return await self._database.run(work)
+
+    async def fork(
+        self, key: SessionKey, seeds: Sequence[int], back: Back | None = None
+    ) -> list[Session]:
+        """Copies of a session as it is now, or was, of whoever asks."""
 
         def work(connection: sqlite3.Connection) -> list[Session]:
             sweep(connection, self._limits, self._clock())
-            origin, session = self._finder.find(connection, key)
-            row = connection.execute(
-                "SELECT content FROM session_rows WHERE number = ?", (origin,)
-            ).fetchone()
-            forks, numbers = [], [origin]
-            for seed in seeds:
-                now_s = self._new_moment()
-                fork = replace(
-                    session,
-                    id=new_session_id(),
-                    owner=key.owner,
-                    parent=session.id,
-                    seed=seed,
-                    created_s=now_s,
-                    used_s=now_s,
-                )
-                number = _insert(connection, fork)
-                if row is not None:
-                    connection.execute("INSERT INTO session_rows VALUES (?, ?)", (number, *row))
-                copy(connection, origin, number)
-                forks.append(fork)
-                numbers.append(number)
+            number, session = self._finder.find(connection, key)
+            forks = [
+                fork(connection, number, session, key.owner, seed, self._new_moment(), back)
+                for seed in seeds
+            ]
             # All at once: neither the session nor an earlier copy makes room for a later one.
-            make_room(connection, self._limits, self._clock(), key.owner, numbers)
-            return forks
+            keep = [number, *(copy for copy, _ in forks)]
+            make_room(connection, self._limits, self._clock(), key.owner, keep)
+            return [session for _, session in forks]
 
         return await self._database.run(work)
 
@@ -216,37 +212,25 @@ class SqliteSessionStore:
         found = await self._database.run(work)
         return found[:limit], len(found) > limit
 
-    async def commit(self, lease: Lease, row: KeptRow, record: TurnRecord) -> Session:
+    async def commit(
+        self,
+        lease: Lease,
+        row: KeptRow | None,
+        record: TurnRecord | None,
+        *,
+        checkpoints: Sequence[KeptRow] = (),
+        back: Back | None = None,
+    ) -> Session:
         """End a turn: the session now goes on from `row`."""
+        turn = Turn(lease, row, record, checkpoints, back)
 
         def work(connection: sqlite3.Connection) -> Session:
             key = SessionKey(lease.session.owner, lease.session.id)
-            number, session = self._finder.find(connection, key, at_any_age=True)
+            number, _ = self._finder.find(connection, key, at_any_age=True)
             now_s = self._clock()
-            version = session.version + 1
-            grown = len(row.content) - len(lease.row or b"")
-            committed = connection.execute(
-                "UPDATE sessions SET version = ?, num_tokens = ?, num_bytes = num_bytes + ?, "
-                "used_s = ?, leased_until_s = 0 WHERE number = ? AND fence = ? "
-                f"AND leased_until_s > 0 RETURNING {COLUMNS}",
-                (version, row.num_tokens, grown, now_s, number, lease.fence),
-            ).fetchone()
-            if committed is None:
-                raise SessionBusy(f"another turn has begun on session {session.id} meanwhile")
-            connection.execute(
-                "INSERT INTO session_rows VALUES (?, ?) "
-                "ON CONFLICT (number) DO UPDATE SET content = excluded.content",
-                (number, row.content),
-            )
-            grown = remember(
-                connection, number, version, now_s, row.num_tokens, record, lease.idempotency
-            )
-            connection.execute(
-                "UPDATE sessions SET num_bytes = num_bytes + ? WHERE number = ?", (grown, number)
-            )
-            make_room(connection, self._limits, now_s, session.owner, [number])
-            after = Session(*committed)
-            return replace(after, num_bytes=after.num_bytes + grown)
+            after = commit(connection, number, turn, now_s, self._limits.checkpoint_every)
+            make_room(connection, self._limits, now_s, key.owner, [number])
+            return after
 
         return await self._database.run(work)
 
@@ -283,11 +267,3 @@ class SqliteSessionStore:
         """Now, but no two of one moment: pages go on from a time."""
         self._last_created_s = max(self._clock(), nextafter(self._last_created_s, inf))
         return self._last_created_s
-
-
-def _insert(connection: sqlite3.Connection, session: Session) -> int:
-    names = COLUMNS.split(", ")
-    marks = ", ".join("?" * len(names))
-    values = [getattr(session, name) for name in names]
-    query = f"INSERT INTO sessions ({COLUMNS}) VALUES ({marks})"
-    return connection.execute(query, values).lastrowid or 0

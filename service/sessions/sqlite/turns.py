@@ -7,7 +7,7 @@ from dataclasses import astuple
 
 from service.sessions import policy
 from service.sessions.errors import KeyTaken
-from service.sessions.session import Idempotency, KeptTurn, TurnRecord
+from service.sessions.session import Back, Idempotency, KeptTurn, TurnRecord
 from service.sessions.sqlite.schema import RECORD
 
 
@@ -53,6 +53,40 @@ def recall(
     ]
 
 
+def recall_between(
+    connection: sqlite3.Connection, number: int, start: int, end: int
+) -> list[KeptTurn]:
+    """Turns that hold a token between two places, the oldest first."""
+    found = connection.execute(
+        f"SELECT version, at_s, num_tokens, {RECORD} FROM turns "
+        "WHERE number = ? AND num_tokens > ? AND num_tokens - num_read - num_written < ? "
+        "AND num_read + num_written > 0 ORDER BY version",
+        (number, start, end),
+    )
+    return [
+        KeptTurn(version, at_s, num_tokens, TurnRecord(*values))
+        for version, at_s, num_tokens, *values in found
+    ]
+
+
+def replace_turns(connection: sqlite3.Connection, number: int, back: Back) -> int:
+    """Forget the turns that end after a place; of one that it is inside of, a part is left.
+
+    Returns:
+        How many bytes more the session takes: mostly below 0.
+    """
+    gone = connection.execute(
+        "DELETE FROM turns WHERE number = ? AND num_tokens > ? RETURNING version, at_s, num_bytes",
+        (number, back.since),
+    ).fetchall()
+    grown = -sum(int(num_bytes) for _, _, num_bytes in gone)
+    if back.cut is not None:
+        version, at_s, _ = min(gone)
+        # Without the name that a client gave to it: it is not what was asked for any more.
+        grown += remember(connection, number, version, at_s, back.position, back.cut)
+    return grown
+
+
 def find(
     connection: sqlite3.Connection, number: int, idempotency: Idempotency
 ) -> TurnRecord | None:
@@ -72,7 +106,7 @@ def find(
     return TurnRecord(*found[1:])
 
 
-def copy(connection: sqlite3.Connection, origin: int, number: int | None) -> None:
+def copy_turns(connection: sqlite3.Connection, origin: int, number: int | None) -> None:
     """A fork has the past of its session, but not the names that its client gave to turns."""
     names = f"version, at_s, num_tokens, num_bytes, {RECORD}"
     connection.execute(

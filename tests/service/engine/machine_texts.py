@@ -30,6 +30,12 @@ class Text:
     stops_after: int | None = None
     is_over_time: bool = False
 
+    @property
+    def num_written(self) -> int:
+        """Tokens that are not those of the prompt."""
+        num_read = len(self.request.prompt_T) if self.request.reports_read else 0
+        return len(self.tokens) - num_read
+
 
 def compare(step: StepGraph, text: Text, *, complete: bool) -> Row:
     """A text with the same request alone, step by step, in numpy; returns the row at its end."""
@@ -38,7 +44,10 @@ def compare(step: StepGraph, text: Text, *, complete: bool) -> Row:
     start = Row.start(alone.row_shape)
     alone.load(0, request.past or start, request.sampling)
     num_tokens = len(text.tokens)
-    forced = [*request.prompt_T.tolist(), *[SAMPLED] * num_tokens]
+    prompt = request.prompt_T.tolist()
+    if request.reports_read:  # the first of its tokens are those of the prompt
+        prompt, num_tokens = prompt[:num_tokens], max(0, num_tokens - len(prompt))
+    forced = [*prompt, *[SAMPLED] * num_tokens]
     if not forced:
         return request.past or start
     result = alone.burst(
@@ -47,12 +56,13 @@ def compare(step: StepGraph, text: Text, *, complete: bool) -> Row:
             np.array(forced)[:, None],
             np.array([len(forced)]),
             np.array([True]),
+            np.array([request.reports_read]),
         )
     )
-    first = len(request.prompt_T)
+    first = 0 if request.reports_read else len(prompt)
     assert text.tokens == result.token_KB[first:, 0].tolist()
-    if request.sampling.num_logprobs is not None and num_tokens:
+    if request.sampling.num_logprobs is not None and text.tokens:
         assert result.logprobs is not None
         assert text.logprobs == result.logprobs.chosen_KB[first:, 0].tolist()
-    assert not complete or text.stream.num_sent == num_tokens
+    assert not complete or text.stream.num_sent == len(text.tokens)
     return alone.save(0)

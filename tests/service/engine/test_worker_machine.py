@@ -86,8 +86,9 @@ class EngineMachine(stateful.RuleBasedStateMachine):
         client=st.sampled_from("abc"),
         salt=st.sampled_from(["", "", "", "key"]),
         keep=st.booleans(),
+        reports=st.booleans(),
     )
-    def submit(self, prompt, max_tokens, sampling, client, salt, keep):
+    def submit(self, prompt, max_tokens, sampling, client, salt, keep, reports):
         """A new text."""
         self._submit(
             Request(
@@ -96,7 +97,8 @@ class EngineMachine(stateful.RuleBasedStateMachine):
                 sampling=sampling,
                 timeout_s=600.0,
                 return_row=keep,
-                keeps_rows=keep,
+                rows_every=5 if keep else 0,
+                reports_read=reports,
                 client=client,
                 cache_salt=salt,
             )
@@ -119,7 +121,7 @@ class EngineMachine(stateful.RuleBasedStateMachine):
             timeout_s=600.0,
             past=row,
             return_row=True,
-            keeps_rows=True,
+            rows_every=5,
         )
         self._submit(request)
 
@@ -139,14 +141,15 @@ class EngineMachine(stateful.RuleBasedStateMachine):
         text.tokens, text.logprobs = text.tokens[:num_tokens], text.logprobs[:num_tokens]
         text.stops_after, text.ended = num_tokens, None
         text.stream = text.stream.go_back(
-            replace(request, past=row, prompt_T=left_T, max_tokens=0, return_row=True)
+            replace(request, past=row, prompt_T=left_T, max_tokens=0, return_row=True, rows_every=0)
         )
 
     def _may_stop(self):
         return [
             text
             for text in self.texts
-            if text.request.keeps_rows
+            if text.request.rows_every
+            and not text.request.reports_read
             and text.tokens
             and text.stops_after is None
             and not isinstance(text.ended, Failed)
@@ -245,8 +248,8 @@ class EngineMachine(stateful.RuleBasedStateMachine):
             self.rows.append(row)
         else:
             row = compare(self._step, text, complete=True)
-            reached = len(text.tokens) == text.request.max_tokens
-            ends = bool(text.tokens) and text.tokens[-1] == END_ID
+            reached = text.num_written == text.request.max_tokens
+            ends = text.num_written > 0 and text.tokens[-1] == END_ID
             assert event.reason == ("eos" if ends else "length")
             assert reached or ends
             assert (event.row is not None) == text.request.return_row

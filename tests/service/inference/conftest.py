@@ -48,8 +48,8 @@ async def inference(served):
         model.engine.start()
     yield Inference(
         ModelRegistry(served, "tiny", {}),
-        await asyncio.to_thread(SqliteSessionStore, None, session_limits()),
-        request_limits(max_tokens=500, max_prompt_tokens=50, max_timeout_s=60),
+        await asyncio.to_thread(SqliteSessionStore, None, session_limits(checkpoint_every=16)),
+        request_limits(max_tokens=500, max_prompt_tokens=50, max_timeout_s=60, checkpoint_every=16),
     )
     for model in served:
         await model.engine.stop()

@@ -13,12 +13,13 @@ from service.runtime.step import StepGraph
 from tests import tiny_model
 
 
-def _burst(slots, forced, num_steps=None):
+def _burst(slots, forced, num_steps=None, scored=None):
     forced_KB = np.array(forced, np.int64)
     if num_steps is None:
         num_steps = [len(forced)] * len(slots)
     keep_B = np.ones(len(slots), np.bool_)
-    return Burst(np.array(slots), forced_KB, np.array(num_steps), keep_B)
+    scored_B = None if scored is None else np.array(scored)
+    return Burst(np.array(slots), forced_KB, np.array(num_steps), keep_B, scored_B)
 
 
 def _bits(row: Row):
@@ -93,12 +94,19 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
         token = st.just(SAMPLED) | st.integers(0, 6)
         forced = [[data.draw(token) for _ in slots] for _ in range(num_steps)]
 
-        result = self.together.burst(_burst(slots, forced, given))
+        scored = data.draw(
+            st.none() | st.lists(st.booleans(), min_size=len(slots), max_size=len(slots)),
+            label="scored",
+        )
+
+        result = self.together.burst(_burst(slots, forced, given, scored))
 
         for b, slot in enumerate(slots):
             tokens, ended = [], False
             for k in range(given[b]):
-                one = self.alone[slot].burst(_burst([0], [[forced[k][b]]]))
+                one = self.alone[slot].burst(
+                    _burst([0], [[forced[k][b]]], scored=[scored[b]] if scored else None)
+                )
                 tokens.append(int(one.token_KB[0, 0]))
                 self._compare_logprobs(one, result, k, b, self.sampling[slot])
                 if ended := bool(one.ended_B[0]):

@@ -1,8 +1,16 @@
 """Rules of numbers: no clock, no store."""
 
+import random
+
 import pytest
 
-from service.sessions.policy import Holding, SessionLimits, excess, may_use
+from service.sessions.policy import (
+    Holding,
+    SessionLimits,
+    excess,
+    kept_checkpoints,
+    may_use,
+)
 
 _LIMITS = SessionLimits(
     idle_ttl_s=10, max_age_s=100, max_sessions=5, max_bytes=50, max_owner_sessions=3
@@ -55,3 +63,31 @@ def test_what_there_is_too_much_of(own, together, what):
 def test_who_may_use_a_session(asker, owner, may):
     """A key protects it; without one its id does."""
     assert may == may_use(asker, owner)
+
+
+@pytest.mark.parametrize("every", [1, 16, 256])
+@pytest.mark.parametrize("most", [1, 40, 1000])
+def test_checkpoints_are_few_and_near_enough(every, most):
+    """However a text grows: about twice as much is read again as is gone back, or two steps."""
+    draw, end, most_kept = random.Random(5), 0, 0
+    kept: list[int] = []
+    while end < 200_000:
+        step = draw.randint(1, most)
+        fresh = range(end, end + step, max(every, 1))
+        end += step
+        last = max([*kept, *fresh])
+        kept = kept_checkpoints([*kept, *fresh], end, every)
+        most_kept = max(most_kept, len(kept))
+        assert last in (kept[-1:] or [0])
+        assert kept == sorted(set(kept))
+        if draw.random() < 0.01:
+            for place in draw.sample(range(end), min(end, 30)):
+                before = max((each for each in kept if each <= place), default=0)
+                assert place - before <= 2 * (end - place) + 2 * max(every, most)
+    assert most_kept < 50
+
+
+def test_places_beyond_the_end_are_not_kept():
+    """Nor the start and the end themselves, and none twice."""
+    assert [10] == kept_checkpoints([0, 10, 10, 20, 30], 20, 1)
+    assert [] == kept_checkpoints([], 20, 1)

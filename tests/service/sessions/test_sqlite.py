@@ -15,6 +15,7 @@ import pytest
 from service.sessions import policy
 from service.sessions.errors import SessionBusy, StoreTooNew, StoreUnavailable
 from service.sessions.session import KeptRow, SessionKey
+from service.sessions.sqlite import schema
 from service.sessions.sqlite.holder import Holder
 from tests.service.sessions.committing import row_of
 from tests.service.sessions.keeping import ROW, TURN, alter, create, open_file
@@ -204,3 +205,31 @@ async def test_a_folder_that_cannot_be_made_is_a_fault(tmp_path):
     with pytest.raises(StoreUnavailable):
         await create(store)
     await store.close()
+
+
+async def test_an_older_programs_file_is_brought_forward(path):
+    """Sessions go on, and their turns are there; the places of before are not."""
+    path.parent.mkdir()
+    with sqlite3.connect(path) as connection:
+        connection.executescript(f"BEGIN; {schema._STEPS[0]}; COMMIT;")
+        connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute(
+            "INSERT INTO sessions (number, id, owner, model, seed, version, num_tokens, num_bytes, "
+            "created_s, used_s) VALUES (1, 's_old', 'me', 'tiny@1', 7, 1, 5, 8, ?, ?)",
+            (time.time(), time.time()),
+        )
+        connection.execute("INSERT INTO session_rows VALUES (1, x'0102')")
+        connection.execute(
+            "INSERT INTO turns VALUES (1, 1, 0, 5, 6, 'g_1', 1, 4, 7, '{}', 'length', '{}', 'a', "
+            "'bcde', NULL, NULL)"
+        )
+    connection.close()
+    store = await open_file(path)
+    [turn], _ = await store.log(SessionKey("me", "s_old"), after=-1, limit=9)
+    lease = await store.begin(SessionKey("me", "s_old"), lease_s=9)
+    after = await store.commit(lease, ROW, TURN)
+    await store.close()
+
+    assert ("bcde", None) == (turn.record.text, turn.record.read)
+    assert (b"\x01\x02", 2) == (lease.row, after.version)

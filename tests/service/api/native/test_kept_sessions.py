@@ -107,7 +107,7 @@ def test_forks_go_on_each_in_their_own_way(client: TestClient):
 
 @pytest.mark.parametrize(
     ("body", "param"),
-    [({"n": 0}, "n"), ({"n": 65}, "n"), ({"seed": -1}, "seed"), ({"at": 3}, "at")],
+    [({"n": 0}, "n"), ({"n": 65}, "n"), ({"seed": -1}, "seed"), ({"at": "3"}, "at")],
 )
 def test_a_fork_of_nonsense_is_refused(client: TestClient, body: dict, param: str):
     """By the name of the field; and one of a session that is not there."""
@@ -163,7 +163,10 @@ def test_the_log_says_what_was_read_and_written(client: TestClient):
         opening[name] for name in ("version", "prompt", "text", "num_tokens")
     )
     assert [(1, "upon"), (2, "")] == [(each["version"], each["prompt"]) for each in turns]
-    assert [{"temperature": 0.5}, {"stop": ["e"]}] == [each["options"] for each in turns]
+    assert [
+        {"temperature": 0.5, "max_tokens": 9},
+        {"stop": ["e"], "max_tokens": 300},
+    ] == [each["options"] for each in turns]
     for answer, each in zip(answers, turns, strict=True):
         assert (answer["text"], answer["finish_reason"], answer["id"], answer["seed"]) == (
             each["text"],

@@ -72,7 +72,7 @@ def test_a_session_can_be_looked_at(client: TestClient):
     found = client.get(f"/sessions/{session['id']}").json()
 
     assert ("tiny@1", 1, 7) == (found["model"], found["version"], found["num_tokens"])
-    assert 0 < found["num_bytes"] < 1000
+    assert 0 < found["num_bytes"] < 1500
     assert found["created_at"] <= found["used_at"] < found["expires_at"]
     listed = client.get("/sessions").json()["sessions"]
     assert found == listed[0]

@@ -1,0 +1,139 @@
+"""What changes a session: its making, the end of a turn, a copy."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from service.sessions.errors import SessionBusy
+from service.sessions.session import (
+    Back,
+    KeptRow,
+    Lease,
+    Session,
+    TurnRecord,
+    new_session_id,
+)
+from service.sessions.sqlite.past import copy_checkpoints, go_back, keep_checkpoints
+from service.sessions.sqlite.schema import COLUMNS
+from service.sessions.sqlite.turns import copy_turns, remember
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is committed: see `SessionStore.commit`."""
+
+    lease: Lease
+    row: KeptRow | None
+    record: TurnRecord | None
+    checkpoints: Sequence[KeptRow]
+    back: Back | None
+
+    @property
+    def num_tokens(self) -> int:
+        """Length of the text after it."""
+        return self.row.num_tokens if self.row else 0
+
+    @property
+    def places(self) -> list[KeptRow]:
+        """Rows before its end: its own, and the one that it went on from."""
+        before = self.back.row if self.back else None
+        if self.back is None and self.lease.row is not None:
+            before = KeptRow(self.lease.row, self.lease.session.num_tokens)
+        return [*([before] if before else []), *self.checkpoints]
+
+
+def insert(connection: sqlite3.Connection, session: Session) -> int:
+    """A new session; returns its number."""
+    names = COLUMNS.split(", ")
+    marks = ", ".join("?" * len(names))
+    values = [getattr(session, name) for name in names]
+    query = f"INSERT INTO sessions ({COLUMNS}) VALUES ({marks})"
+    return connection.execute(query, values).lastrowid or 0
+
+
+def set_row(connection: sqlite3.Connection, number: int, row: KeptRow | None) -> None:
+    """What a session goes on from."""
+    if row is None:
+        connection.execute("DELETE FROM session_rows WHERE number = ?", (number,))
+        return
+    connection.execute(
+        "INSERT INTO session_rows VALUES (?, ?) "
+        "ON CONFLICT (number) DO UPDATE SET content = excluded.content",
+        (number, row.content),
+    )
+
+
+def commit(
+    connection: sqlite3.Connection, number: int, turn: Turn, now_s: float, every: int
+) -> Session:
+    """End a turn.
+
+    Raises:
+        SessionBusy: Its lease is over, and somebody else has begun one.
+    """
+    lease, row, record = turn.lease, turn.row, turn.record
+    [committed] = connection.execute(
+        "UPDATE sessions SET version = version + 1, num_tokens = ?, used_s = ?, leased_until_s = 0 "
+        f"WHERE number = ? AND fence = ? AND leased_until_s > 0 RETURNING {COLUMNS}",
+        (turn.num_tokens, now_s, number, lease.fence),
+    ).fetchall() or [None]
+    if committed is None:
+        raise SessionBusy(f"another turn has begun on session {lease.session.id} meanwhile")
+    session = Session(*committed)
+    grown = (len(row.content) if row else 0) - len(lease.row or b"")
+    set_row(connection, number, row)
+    if turn.back is not None:
+        grown += go_back(connection, number, turn.back)
+    grown += keep_checkpoints(connection, number, turn.places, turn.num_tokens, every)
+    if record is not None:
+        grown += remember(
+            connection, number, session.version, now_s, turn.num_tokens, record, lease.idempotency
+        )
+    return _grown(connection, number, session, grown)
+
+
+def fork(
+    connection: sqlite3.Connection,
+    origin: int,
+    session: Session,
+    owner: str,
+    seed: int,
+    now_s: float,
+    back: Back | None,
+) -> tuple[int, Session]:
+    """A copy of a session, as it is or at an earlier place; returns its number and value."""
+    copy = replace(
+        session,
+        id=new_session_id(),
+        owner=owner,
+        parent=session.id,
+        seed=seed,
+        num_tokens=back.position if back else session.num_tokens,
+        created_s=now_s,
+        used_s=now_s,
+    )
+    number = insert(connection, copy)
+    copy_turns(connection, origin, number)
+    copy_checkpoints(connection, origin, number)
+    if back is None:
+        connection.execute(
+            "INSERT INTO session_rows SELECT ?, content FROM session_rows WHERE number = ?",
+            (number, origin),
+        )
+        return number, copy
+    [(num_bytes,)] = connection.execute(
+        "SELECT coalesce(sum(length(content)), 0) FROM session_rows WHERE number = ?", (origin,)
+    )
+    set_row(connection, number, back.row)
+    grown = (len(back.row.content) if back.row else 0) - int(num_bytes)
+    return number, _grown(connection, number, copy, grown + go_back(connection, number, back))
+
+
+def _grown(connection: sqlite3.Connection, number: int, session: Session, grown: int) -> Session:
+    """A session that takes so many bytes more than what is said of it."""
+    connection.execute(
+        "UPDATE sessions SET num_bytes = num_bytes + ? WHERE number = ?", (grown, number)
+    )
+    return replace(session, num_bytes=session.num_bytes + grown)
