@@ -74,7 +74,7 @@ class Kept:
     async def _create(self, n: int) -> SessionKey:
         owner = f"owner {n % (self.number // 100)}"  # so that each has a page of them
         row = self.rows[n % len(self.rows)]
-        session = await self.store.create(owner=owner, model="m@1", row=row, seed=n)
+        session = await self.store.create(owner=owner, account=owner, model="m@1", row=row, seed=n)
         return SessionKey(owner, session.id)
 
     async def measure(self) -> dict[str, float]:

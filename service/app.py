@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -47,8 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         for model in registry:
             model.engine.start()
         yield
-        for model in registry:
-            await model.engine.stop()
+        await asyncio.gather(*(model.engine.stop() for model in registry))
         await inference.sessions.close()
 
     app = FastAPI(
@@ -97,10 +97,10 @@ def _add_maxima(app: FastAPI, **maxima: float) -> None:
         schemas = document["components"]["schemas"]
         for name, most in maxima.items():
             schemas["GenerateRequest"]["properties"][name]["anyOf"][0]["maximum"] = most
-        for schema in ("GenerateRequest", "CreateSessionRequest"):  # FastAPI would round it
-            seed = schemas[schema]["properties"]["seed"]["anyOf"][0]
-            seed.pop("exclusiveMaximum", None)
-            seed["maximum"] = 2**63 - 1
+        for schema in schemas.values():
+            seed = schema.get("properties", {}).get("seed", {}).get("anyOf", [{}])[0]
+            if seed.pop("exclusiveMaximum", None):  # FastAPI would round it
+                seed["maximum"] = 2**63 - 1
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it

@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import shtab
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -30,6 +29,7 @@ from pydantic_settings import (
 from service import __version__
 from service.observability import logs, streams
 from service.observability.streams import CannotSay, complain, say
+from service.server.healthcheck import healthcheck, reachable
 from service.settings import (
     ENV_PREFIX,
     AddressSettings,
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from service.models.registry import ModelRegistry
 
 _log = logging.getLogger(__name__)
-_SHOWN = 1000  # characters of an answer that is no health report
 _EXAMPLES = f"""\
 examples:
   lstm-serve serve                             the models of ./model_store on port 8000
@@ -245,35 +244,11 @@ def models(root: Path) -> int:
     return 0 if is_whole else 1
 
 
-def healthcheck(host: str, port: int) -> int:
-    """Ask the server on this machine whether it is ready."""
-    url = f"http://{_reachable(host)}:{port}/health/ready"
-    try:
-        response = httpx.get(url, timeout=2, trust_env=False)  # no proxy stands on this machine
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        complain(f"no answer: {error or type(error).__name__}")
-        return 1
-    if response.status_code != 200:
-        complain(f"not ready: {response.status_code} {response.text[:_SHOWN]}")
-        return 1
-    try:
-        say(" ".join(response.text.split()) + "\n")
-    except CannotSay as error:  # the answer is the exit status
-        complain(str(error))
-    return 0
-
-
-def _reachable(host: str) -> str:
-    """An address that reaches a server on this machine that listens on `host`."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host
-
-
 def _greet(host: str, port: int, models: ModelRegistry) -> None:
     """Tell a person at a terminal what to do next."""
     from service.models.example import example_prompt
 
-    url = f"http://{_reachable(host)}:{port}"
+    url = f"http://{reachable(host)}:{port}"
     model = models.default or next(iter(models))
     example: dict[str, Any] = {
         "prompt": example_prompt(model.manifest, model.tokenizer),

@@ -161,7 +161,8 @@ class Settings(StoreSettings, AddressSettings):
     )
     max_owner_sessions: _Positive = Field(
         10_000,
-        description="Most sessions of one owner; its longest unused one is evicted for a new one.",
+        description="Most sessions that one client has made; its longest unused one is evicted for "
+        "a new one.",
     )
     max_session_bytes: _Positive = Field(
         256 << 20,

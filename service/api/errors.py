@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Mount
 
 from service.api.json_bytes import Json
 from service.engine.errors import (
@@ -241,8 +241,14 @@ def _allowed(request: Request) -> list[str]:
     """The methods of all routes of a path: starlette names those of the first one."""
 
     def is_served(method: str) -> bool:
-        scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+        # A mount has put its own path into the scope, and takes all methods.
+        root_path = request.scope.get("app_root_path", request.scope["root_path"])
+        scope = {**request.scope, "method": method, "root_path": root_path}
+        return any(
+            route.matches(scope)[0] is Match.FULL
+            and (method == "GET" or not isinstance(route, Mount))
+            for route in request.app.routes
+        )
 
     methods = [method for method in _METHODS if is_served(method)]
     return [*methods, "HEAD"] if "GET" in methods else methods

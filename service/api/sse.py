@@ -69,6 +69,8 @@ class EventStream(Response):
         try:
             await unless_client_leaves(receive, self._write(send), self._keep_alive(send))
         except ClientGone:
+            if not self._has_started:  # answered to nobody, but the log says what happened
+                raise
             _log.debug("a client left in mid-stream")
         finally:
             await self._close()

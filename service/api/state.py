@@ -23,6 +23,7 @@ class ServiceState:
         stream_keep_alive_s: A stream in which nothing was sent for this long gets a comment.
         bodies: Of the requests that are here.
         draining: The server is going down; no new work.
+        failure: What was found wrong with an engine, and ends the server.
     """
 
     inference: Inference
@@ -31,11 +32,12 @@ class ServiceState:
     stream_keep_alive_s: float
     bodies: Bodies
     draining: bool = False
+    failure: str | None = None
 
     def engine_failure(self) -> str | None:
         """What is wrong with an engine that only a restart can mend; None if all is well."""
         if self.draining:  # then they end
-            return None
+            return self.failure
         for model in self.inference.models:
             status = model.engine.status
             if not status.alive:

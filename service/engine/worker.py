@@ -63,6 +63,7 @@ class Engine:
         self._request_ids = itertools.count()
         self._heartbeats_s = [clock()] * len(decoders)
         self._stopping: Callable[[], EngineError] | None = None
+        self._was_stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._threads = [
             threading.Thread(
@@ -118,11 +119,18 @@ class Engine:
         self._inbox.close(_shutting_down)
 
     async def stop(self) -> None:
-        """End the threads; requests that still run fail."""
+        """End the threads; requests that still run fail. Harmless when called again."""
         self._stopping = _shutting_down
         self.drain()
+        if not self._was_stopped:
+            self._was_stopped = True
+            await asyncio.to_thread(self._join)
+
+    def _join(self) -> None:
+        """Wait for the threads, together."""
+        end_s = time.monotonic() + _PATIENCE_S
         for thread in self._threads:
-            await asyncio.to_thread(thread.join, _PATIENCE_S)
+            thread.join(max(0.0, end_s - time.monotonic()))
             if thread.is_alive():
                 _log.error("%s hangs; it ends with the process", thread.name)
 

@@ -18,5 +18,10 @@ class Identity:
     client: str = ""
     owner: str = ""
 
+    @property
+    def account(self) -> str:
+        """Whose room sessions take: not the owner's, since keys that nobody checks are many."""
+        return self.client
+
 
 ANYBODY = Identity()

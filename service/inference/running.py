@@ -136,6 +136,14 @@ class RunningText:
             EngineError: It has failed; a session is as it was.
             SessionGone: The session was deleted meanwhile.
         """
+        try:
+            async for delta in self._deltas():
+                yield delta
+        except Exception:
+            self._has_failed = True
+            raise
+
+    async def _deltas(self) -> AsyncIterator[Delta]:
         while self.finish_reason is None:
             match await self._stream.next():
                 case Chunk() as chunk:
@@ -153,7 +161,6 @@ class RunningText:
                 case Finished(reason, row):
                     yield await self._finish_rest(reason, row)
                 case Failed(error):
-                    self._has_failed = True
                     # They come in crowds.
                     await self._turnstile.enter(_FAILURE_S, self._request.client)
                     raise error

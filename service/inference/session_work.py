@@ -137,12 +137,12 @@ class SessionWork:
             seeds = [(seed + n) % (1 << 63) for n in range(number)]
         key = SessionKey(identity.owner, session_id)
         if at is None:
-            return await self._sessions.fork(key, seeds)
+            return await self._sessions.fork(key, identity.account, seeds)
         deadline = self._deadline()
         async with deadline.bounding():
             session = await self._sessions.get(key)
             back = await self._back(self.places(session, key, identity, deadline), at)
-            return await self._sessions.fork(key, seeds, back)
+            return await self._sessions.fork(key, identity.account, seeds, back)
 
     async def rewind(
         self, session_id: str, to: Place, version: int | None, identity: Identity

@@ -171,6 +171,7 @@ class Inference:
                 )
             session = await self.sessions.create(
                 owner=identity.owner,
+                account=identity.account,
                 model=served.ref,
                 row=None if row is None else served.kept(row),
                 seed=seed,

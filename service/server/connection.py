@@ -7,17 +7,21 @@ an upgrade, answer errors of their own in plain text, and wait for ever for byte
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from service.api.errors import below_application
 from service.api.json_bytes import json_bytes
 from service.entropy import token_hex
 from service.observability.logs import FIELDS
 from service.server.connections import Connections
+from service.server.unframed import unframed
 
 _log = logging.getLogger("service.request")
 _MAX_HEAD_BYTES = 64 << 10
@@ -27,7 +31,12 @@ _HEAD_S = 10.0
 _REST_S = 5.0
 _MAX_REST_BYTES = 1 << 20
 _MAX_REST_OF_BODY_BYTES = 16 << 20
+_MAX_PIPELINED = 16
 _PROBES = b"/health/"
+
+
+class _TooMany(Exception):
+    """Of requests that wait behind another one; ends the parsing of what has come."""
 
 
 class Connection(HttpToolsProtocol):
@@ -56,6 +65,8 @@ class Connection(HttpToolsProtocol):
         self._num_bytes_in_head = 0
         self._num_bytes_of_rest = 0
         self._is_refused = False
+        self._has_too_many = False  # requests that wait
+        self._running: RequestResponseCycle | None = None
 
     def __hash__(self) -> int:
         return id(self)
@@ -68,8 +79,15 @@ class Connection(HttpToolsProtocol):
         self._connections.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back."""
+        """Give the place back, and tell the request that is running.
+
+        uvicorn tells the last one that has come; those that wait behind the running one never run.
+        """
         self._connections.leave(self)
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -96,9 +114,11 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            self._has_too_many = True
+            raise _TooMany
         super().on_message_begin()
         self._num_head_bytes = 0
-        self._connections.set_idle(self, idle=False)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer."""
@@ -116,9 +136,10 @@ class Connection(HttpToolsProtocol):
         if self._connections.are_too_many and not self.url.startswith(_PROBES):
             self._refuse(429, "there are too many connections", (b"retry-after: 2\r\n",))
             return
+        self._connections.set_idle(self, idle=False)
         super().on_headers_complete()
         if self.scope["http_version"] == "1.0":
-            self.cycle.send = _unframed(self.cycle)  # type: ignore[assignment, method-assign]
+            self.cycle.send = unframed(self.cycle)  # type: ignore[assignment, method-assign]
 
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
@@ -136,6 +157,11 @@ class Connection(HttpToolsProtocol):
                 self._rest_since_s = None
                 self._num_bytes_of_rest = 0
                 self.on_response_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """A request's turn has come: those of one connection run one after the other."""
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """An answer was sent; the body that it answers may still be coming."""
@@ -186,30 +212,48 @@ class Connection(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         self._unset_keepalive_if_required()
+        left: bytes | None = data
+        while left is not None:
+            left = self._parse_to_offer(left)
+
+    def _parse_to_offer(self, data: bytes) -> bytes | None:
+        """Parse up to an offer to upgrade; returns what is to be parsed in its stead, if any."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._ignore_upgrade(data[upgrade.args[0] :])
+            return self._without_offer(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError:
+            if not self._has_too_many:
+                raise
+            self._end_after_those_that_wait()
         except httptools.HttpParserError as error:
             self._refuse(400, f"this is not HTTP/1: {error}")
+        return None
 
-    def _ignore_upgrade(self, rest: bytes) -> None:
-        """Parse the request again without its offer, which nobody has to take up (RFC 9110, 7.8).
+    def _without_offer(self, rest: bytes) -> bytes | None:
+        """The request without its offer, which nobody has to take up (RFC 9110, 7.8), and the rest.
 
         The parser takes all that follows the head for another protocol, and so loses the body.
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(405, "CONNECT is for proxies")
-            return
-        head = [method, b" ", self.url, b" HTTP/1.1\r\n"]
+            return None
+        version = self.parser.get_http_version().encode()
+        head = [method, b" ", self.url, b" HTTP/", version, b"\r\n"]
         for name, value in self.headers:
             if name not in (b"upgrade", b"http2-settings", b"connection"):
                 head += [name, b": ", value, b"\r\n"]
             elif name == b"connection" and b"close" in value.lower():
                 head.append(b"connection: close\r\n")
         self.parser = httptools.HttpRequestParser(self)
-        self._parse(b"".join([*head, b"\r\n", rest]))
+        return b"".join([*head, b"\r\n", rest])
+
+    def _end_after_those_that_wait(self) -> None:
+        """Take no more requests: of those that are here the last one closes the connection."""
+        self._is_refused = True
+        self.cycle.keep_alive = False
+        self.flow.pause_reading()
 
     def _refuse(self, status: int, message: str, headers: tuple[bytes, ...] = ()) -> None:
         """Answer below the application, and close when the other side has seen it."""
@@ -224,6 +268,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self._rest_since_s = self.loop.time()
+        self._connections.set_idle(self, idle=True)  # whoever comes needs the place more
         body = json_bytes(below_application(status, message).model_dump())
         request_id = "r_" + token_hex(12)
         fields = {"request": request_id, "client": self.client and self.client[0], "status": status}
@@ -243,20 +288,3 @@ class Connection(HttpToolsProtocol):
         most = _MAX_REST_BYTES if self._is_refused else _MAX_REST_OF_BODY_BYTES
         if self._num_bytes_of_rest > most:
             self.transport.pause_reading()  # until it is overdue
-
-
-def _unframed(cycle: Any) -> Callable[[Any], Awaitable[None]]:
-    """A `send` for HTTP/1.0, which knows no chunks: a body ends where the connection does."""
-    send, is_framed = cycle.send, True
-
-    async def send_unframed(message: Any) -> None:
-        nonlocal is_framed
-        if message["type"] == "http.response.start":
-            names = {name.lower() for name, _ in message.get("headers", ())}
-            is_framed = b"content-length" in names or message["status"] in (204, 304)
-            cycle.chunked_encoding = None if is_framed else False
-        elif not is_framed:  # uvicorn compares what it sends with what was announced
-            cycle.expected_content_length = len(message.get("body", b""))
-        await send(message)
-
-    return send_unframed

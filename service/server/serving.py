@@ -87,10 +87,10 @@ class Server(uvicorn.Server):
                 self._connections.sweep(asyncio.get_running_loop().time())
             except Exception:  # noqa: BLE001 - one connection must not end the watch over the others
                 _log.exception("looking after the connections failed")
-            failure = self._state.engine_failure()
-            if failure:
+            if not self.has_failed and (failure := self._state.engine_failure()):
                 _log.critical("%s: the server ends, to be started again", failure)
                 self.has_failed = True
+                self._state.failure = failure
                 self._begin_draining()
 
     def _begin_draining(self) -> None:
@@ -107,6 +107,5 @@ class Server(uvicorn.Server):
                 _log.warning("the grace period is over: running texts are ended")
                 break
             await asyncio.sleep(_POLL_S)
-        for model in self._state.inference.models:
-            await model.engine.stop()
+        await asyncio.gather(*(model.engine.stop() for model in self._state.inference.models))
         self.should_exit = True

@@ -20,7 +20,7 @@ class SessionLimits:
         max_age_s: And when it is this old, however much it is used.
         max_sessions: More than these, and some are evicted.
         max_bytes: The same for their rows.
-        max_owner_sessions: The same for those of one owner.
+        max_owner_sessions: The same for those of one account.
         checkpoint_every: Tokens between rows that are kept to go back to, near the end.
     """
 
@@ -67,7 +67,7 @@ def kept_checkpoints(places: Iterable[int], end: int, every: int) -> list[int]:
     return sorted({*first_of.values(), *before_end[-1:]})
 
 
-EVICTED = "it was evicted to make room, as the longest unused one of its owner"
+EVICTED = "it was evicted to make room, as the longest unused one of its account"
 DELETED = "it was deleted"
 
 
@@ -80,13 +80,13 @@ class Holding:
 
 
 def excess(own: Holding, together: Holding, limits: SessionLimits) -> str | None:
-    """What there is too much of: sessions of the `owner`, `sessions` of all, or their `bytes`.
+    """What there is too much of: sessions of the `account`, `sessions` of all, or their `bytes`.
 
-    For the first, the owner's own longest unused session goes. For the others, one of whoever has
+    For the first, the account's own longest unused session goes. For the others, one of whoever has
     the most of it: so nobody who has little loses it to somebody who hoards.
     """
     if own.num_sessions > limits.max_owner_sessions:
-        return "owner"
+        return "account"
     if together.num_sessions > limits.max_sessions:
         return "sessions"
     if together.num_bytes > limits.max_bytes:

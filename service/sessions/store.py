@@ -39,15 +39,17 @@ class SessionStore(Protocol):
         self,
         *,
         owner: str,
+        account: str,
         model: str,
         seed: int,
         row: KeptRow | None = None,
         record: TurnRecord | None = None,
     ) -> Session:
-        """Keep a new session; may evict one of whoever has the most, not used for longest.
+        """Keep a new session; may evict one of the account that has the most, not used for longest.
 
         Args:
             owner: Whose.
+            account: Whose room it takes.
             model: `name@version`.
             seed: What its turns draw with.
             row: What it has read.
@@ -83,12 +85,13 @@ class SessionStore(Protocol):
         """
 
     async def fork(
-        self, key: SessionKey, seeds: Sequence[int], back: Back | None = None
+        self, key: SessionKey, account: str, seeds: Sequence[int], back: Back | None = None
     ) -> list[Session]:
         """Copies of a session as it is now, of whoever asks, a turn that runs on it left out.
 
         Args:
             key: Which.
+            account: Whose room they take.
             seeds: What the turns of each copy draw with.
             back: The place that they begin at, if that is not its end.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 @pytest.fixture
 def server(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningServer]:
     """A server whose engine does what the files in `tmp_path` say."""
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "tests" / "hooks"))
+    # This checkout before what is installed: the hook imports the service before the program does.
+    folders = (REPOSITORY / "tests" / "hooks", REPOSITORY)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, folders)))
     monkeypatch.setenv("LSTM_TEST_HOOKS", str(tmp_path))
     with running_server(store, tmp_path, hang_timeout_s=2, heartbeat_timeout_s=0.7) as server:
         yield server

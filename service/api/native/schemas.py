@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -57,20 +58,33 @@ class Body(BaseModel):
         return fields
 
 
-_INTEGERS = frozenset({"max_tokens", "top_k", "logprobs", "seed", "stream_every"})
+_INTEGERS = frozenset({"max_tokens", "top_k", "logprobs", "seed", "stream_every", "n", "at", "to"})
 _EVERY_TOKEN = 1 << 53
 # What client libraries send for "off" or "not set", and what it means here.
 _OFF: tuple[tuple[str, object, object], ...] = (
     ("prompt", None, ""),
     ("stream", None, False),
     ("stop", [], None),
+    ("stop", "", None),
+    ("logprobs", False, None),
+    ("n", None, 1),
     ("top_k", 0, _EVERY_TOKEN),
     ("top_k", -1, _EVERY_TOKEN),
     ("seed", -1, None),
 )
+# What might mean "off" or "without end", and does not: what to say in its stead.
+_NEAR_OFF: dict[str, tuple[Callable[[float], bool], str]] = {
+    "repetition_penalty": (lambda value: value == 0, "must be greater than 0; 1 switches it off"),
+    "top_p": (lambda value: value <= 0, "must be greater than 0; 1 switches it off"),
+    "max_tokens": (lambda value: value < 1, "must be at least 1; leave it out for the default"),
+    "timeout_s": (
+        lambda value: value <= 0,
+        "must be greater than 0; leave it out for the server's longest",
+    ),
+}
 
 
-class _Lenient(Body):
+class Lenient(Body):
     """Takes other spellings whose meaning is plain: 20.0 for 20, and those of "off"."""
 
     spellings_of_off: ClassVar[tuple[tuple[str, object, object], ...]] = _OFF
@@ -89,8 +103,10 @@ class _Lenient(Body):
             value = spelt.get(name, ...)
             if value == off and type(value) is type(off):
                 spelt[name] = meaning
-        if spelt.get("repetition_penalty") in (0, 0.0):
-            raise field_error("repetition_penalty", "must be greater than 0; 1 switches it off")
+        for name, (is_wrong, message) in _NEAR_OFF.items():
+            value = spelt.get(name)
+            if isinstance(value, int | float) and is_wrong(value):
+                raise field_error(name, message)
         return spelt
 
 
@@ -100,11 +116,11 @@ _IF_STREAM_EVERY: dict[str, Any] = {
 }
 
 
-class _Reading(_Lenient):
+class _Reading(Lenient):
     prompt: Text = Field("", description="Text to go on from; may be empty. It is not repeated.")
 
 
-class _Writing(_Lenient):
+class _Writing(Lenient):
     max_tokens: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Most tokens to write; by default 256, or what the server sets."
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from service.api.errors import field_error
-from service.api.native.schemas import Body, Name, ReportUnknown, Seed, Text, TokenLogprob
+from service.api.native.schemas import Body, Lenient, Name, ReportUnknown, Seed, Text, TokenLogprob
 from service.inference.session_work import Place
 
 Position = Annotated[
@@ -15,7 +15,7 @@ Position = Annotated[
 ]
 
 
-class CreateSessionRequest(Body):
+class CreateSessionRequest(Lenient):
     """A new session; all fields may be left out."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"prompt": "ROMEO:\n", "seed": 7}]})
@@ -52,7 +52,7 @@ class CreatedSession(SessionResponse):
     unknown: tuple[str, ...] | None = None
 
 
-class RewindRequest(Body):
+class RewindRequest(Lenient):
     """An earlier place of a session; one of these."""
 
     model_config = ConfigDict(
@@ -86,7 +86,7 @@ class RewindRequest(Body):
         return Place(self.to, self.turn, before_end)
 
 
-class ForkRequest(Body):
+class ForkRequest(Lenient):
     """Copies of a session; all fields may be left out."""
 
     at: Position | RewindRequest | None = Field(
@@ -102,7 +102,7 @@ class ForkRequest(Body):
     )
 
 
-class AppendRequest(Body):
+class AppendRequest(Lenient):
     """A text to read."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"text": "O, what a day!\n"}]})

@@ -59,7 +59,7 @@ async def create_session(
     )
 
 
-@router.get("", summary="List one's sessions", responses=responses(422))
+@router.get("", summary="List one's sessions", responses=responses(422, 503))
 async def list_sessions(
     request: Request, state: State, asked: Annotated[SessionPage, Query()]
 ) -> SessionList:
@@ -76,7 +76,7 @@ async def list_sessions(
 @router.get(
     "/{session_id}",
     summary="Look at a session",
-    responses=responses(404, 410),
+    responses=responses(404, 410, 503),
 )
 async def get_session(
     session_id: str, request: Request, response: Response, state: State
@@ -114,7 +114,7 @@ async def session_log(
     "/{session_id}",
     status_code=204,
     summary="Delete a session",
-    responses=responses(404, 410),
+    responses=responses(404, 410, 503),
 )
 async def delete_session(session_id: str, request: Request, state: State) -> Response:
     """End a session; a turn that runs on it fails with `session_gone`."""

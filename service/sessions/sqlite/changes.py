@@ -44,12 +44,12 @@ class Turn:
         return [*([before] if before else []), *self.checkpoints]
 
 
-def insert(connection: sqlite3.Connection, session: Session) -> int:
-    """A new session; returns its number."""
+def insert(connection: sqlite3.Connection, session: Session, account: str) -> int:
+    """A new session, which takes room of an account; returns its number."""
     names = COLUMNS.split(", ")
-    marks = ", ".join("?" * len(names))
-    values = [getattr(session, name) for name in names]
-    query = f"INSERT INTO sessions ({COLUMNS}) VALUES ({marks})"
+    marks = ", ".join("?" * (1 + len(names)))
+    values = [account, *(getattr(session, name) for name in names)]
+    query = f"INSERT INTO sessions (account, {COLUMNS}) VALUES ({marks})"
     return connection.execute(query, values).lastrowid or 0
 
 
@@ -99,6 +99,7 @@ def fork(
     origin: int,
     session: Session,
     owner: str,
+    account: str,
     seed: int,
     now_s: float,
     back: Back | None,
@@ -114,7 +115,7 @@ def fork(
         created_s=now_s,
         used_s=now_s,
     )
-    number = insert(connection, copy)
+    number = insert(connection, copy, account)
     copy_turns(connection, origin, number)
     copy_checkpoints(connection, origin, number)
     if back is None:

@@ -35,20 +35,20 @@ def make_room(
     connection: sqlite3.Connection,
     limits: SessionLimits,
     now_s: float,
-    owner: str,
     keep: Sequence[int],
 ) -> None:
-    """Evict, except the sessions `keep` of `owner`, which need the room.
+    """Evict, except the sessions `keep`, which need the room; the last of them is the newest.
 
     All others may have turns running: then there are too many for a while.
     """
+    [(account,)] = connection.execute("SELECT account FROM sessions WHERE number = ?", keep[-1:])
     while True:
         own = connection.execute(
-            "SELECT num_sessions, num_bytes FROM holdings WHERE owner = ?", (owner,)
+            "SELECT num_sessions, num_bytes FROM holdings WHERE account = ?", (account,)
         ).fetchone()
         together = connection.execute("SELECT num_sessions, num_bytes FROM total").fetchone()
         what = policy.excess(Holding(*own), Holding(*together), limits)
-        if what is None or not _evict_one(connection, what, owner, keep, now_s):
+        if what is None or not _evict_one(connection, what, account, keep, now_s):
             return
 
 
@@ -65,15 +65,15 @@ def bury(connection: sqlite3.Connection, number: int, session: Session, reason: 
 
 
 def _evict_one(
-    connection: sqlite3.Connection, what: str, owner: str, keep: Sequence[int], now_s: float
+    connection: sqlite3.Connection, what: str, account: str, keep: Sequence[int], now_s: float
 ) -> bool:
-    owners: Iterable[str] = [owner]
-    if what != "owner":
-        richest = connection.execute(f"SELECT owner FROM holdings ORDER BY num_{what} DESC")
-        owners = (each for (each,) in richest)
-    for each in owners:
+    accounts: Iterable[str] = [account]
+    if what != "account":
+        richest = connection.execute(f"SELECT account FROM holdings ORDER BY num_{what} DESC")
+        accounts = (each for (each,) in richest)
+    for each in accounts:
         unused = connection.execute(
-            f"SELECT number, {COLUMNS} FROM sessions WHERE owner = ? AND leased_until_s <= ? "
+            f"SELECT number, {COLUMNS} FROM sessions WHERE account = ? AND leased_until_s <= ? "
             f"AND number NOT IN ({', '.join('?' * len(keep))}) ORDER BY used_s, number LIMIT 1",
             (each, now_s, *keep),
         ).fetchone()

@@ -109,6 +109,41 @@ _STEPS = (
     END;
     """,
     """
+    -- Room is an account's, whoever a session is there for.
+    ALTER TABLE sessions ADD COLUMN account TEXT NOT NULL DEFAULT '';
+    UPDATE sessions SET account = owner;
+    CREATE INDEX sessions_by_account_and_use ON sessions (account, used_s);
+    DROP INDEX sessions_by_owner_and_use;
+    DROP TRIGGER session_comes;
+    DROP TRIGGER session_grows;
+    DROP TRIGGER session_goes;
+    DROP TABLE holdings;
+    CREATE TABLE holdings (
+        account TEXT PRIMARY KEY,
+        num_sessions INTEGER NOT NULL,
+        num_bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX holdings_by_sessions ON holdings (num_sessions);
+    CREATE INDEX holdings_by_bytes ON holdings (num_bytes);
+    INSERT INTO holdings SELECT account, count(*), sum(num_bytes) FROM sessions GROUP BY account;
+    CREATE TRIGGER session_comes AFTER INSERT ON sessions BEGIN
+        INSERT INTO holdings VALUES (new.account, 1, new.num_bytes) ON CONFLICT (account) DO UPDATE
+            SET num_sessions = num_sessions + 1, num_bytes = num_bytes + new.num_bytes;
+        UPDATE total SET num_sessions = num_sessions + 1, num_bytes = num_bytes + new.num_bytes;
+    END;
+    CREATE TRIGGER session_grows AFTER UPDATE OF num_bytes ON sessions
+    WHEN new.num_bytes <> old.num_bytes BEGIN
+        UPDATE holdings SET num_bytes = num_bytes + new.num_bytes - old.num_bytes
+            WHERE account = new.account;
+        UPDATE total SET num_bytes = num_bytes + new.num_bytes - old.num_bytes;
+    END;
+    CREATE TRIGGER session_goes AFTER DELETE ON sessions BEGIN
+        UPDATE holdings SET num_sessions = num_sessions - 1, num_bytes = num_bytes - old.num_bytes
+            WHERE account = old.account;
+        DELETE FROM holdings WHERE account = old.account AND num_sessions = 0;
+        UPDATE total SET num_sessions = num_sessions - 1, num_bytes = num_bytes - old.num_bytes;
+    END;
+
     ALTER TABLE turns ADD COLUMN read_ids BLOB;
     ALTER TABLE turns ADD COLUMN written_ids BLOB;
 

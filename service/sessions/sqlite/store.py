@@ -68,12 +68,13 @@ class SqliteSessionStore:
         self,
         *,
         owner: str,
+        account: str,
         model: str,
         seed: int,
         row: KeptRow | None = None,
         record: TurnRecord | None = None,
     ) -> Session:
-        """Keep a new session; may evict one of whoever has the most, not used for longest."""
+        """Keep a new session; may evict one of the account that has the most."""
         now_s = self._new_moment()
         session = Session(
             id=new_session_id(),
@@ -90,11 +91,11 @@ class SqliteSessionStore:
 
         def work(connection: sqlite3.Connection) -> None:
             sweep(connection, self._limits, self._clock())
-            number = insert(connection, session)
+            number = insert(connection, session, account)
             set_row(connection, number, row)
             if record is not None:
                 remember(connection, number, 0, now_s, session.num_tokens, record)
-            make_room(connection, self._limits, self._clock(), owner, [number])
+            make_room(connection, self._limits, self._clock(), [number])
 
         await self._database.run(work)
         return session
@@ -146,7 +147,7 @@ class SqliteSessionStore:
         return await self._database.run(work)
 
     async def fork(
-        self, key: SessionKey, seeds: Sequence[int], back: Back | None = None
+        self, key: SessionKey, account: str, seeds: Sequence[int], back: Back | None = None
     ) -> list[Session]:
         """Copies of a session as it is now, or was, of whoever asks."""
 
@@ -154,12 +155,14 @@ class SqliteSessionStore:
             sweep(connection, self._limits, self._clock())
             number, session = self._finder.find(connection, key)
             forks = [
-                fork(connection, number, session, key.owner, seed, self._new_moment(), back)
+                fork(
+                    connection, number, session, key.owner, account, seed, self._new_moment(), back
+                )
                 for seed in seeds
             ]
             # All at once: neither the session nor an earlier copy makes room for a later one.
             keep = [number, *(copy for copy, _ in forks)]
-            make_room(connection, self._limits, self._clock(), key.owner, keep)
+            make_room(connection, self._limits, self._clock(), keep)
             return [session for _, session in forks]
 
         return await self._database.run(work)
@@ -229,7 +232,7 @@ class SqliteSessionStore:
             number, _ = self._finder.find(connection, key, at_any_age=True)
             now_s = self._clock()
             after = commit(connection, number, turn, now_s, self._limits.checkpoint_every)
-            make_room(connection, self._limits, now_s, key.owner, [number])
+            make_room(connection, self._limits, now_s, [number])
             return after
 
         return await self._database.run(work)

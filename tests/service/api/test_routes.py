@@ -20,6 +20,7 @@ def test_head_is_served_wherever_get_is(client: TestClient, path: str):
         ("/sessions/s_x", "POST", {"GET", "HEAD", "DELETE"}),
         ("/generate", "HEAD", {"POST"}),
         ("/models", "DELETE", {"GET", "HEAD"}),
+        ("/docs/parts/swagger-ui.css", "PUT", {"GET", "HEAD"}),
     ],
 )
 def test_allow_names_all_methods(client: TestClient, path: str, method: str, allowed: set[str]):

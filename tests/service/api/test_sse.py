@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from service.api.errors import ClientGone
 from service.api.sse import EventStream
 from service.engine.errors import TimedOut
 
@@ -58,6 +59,27 @@ async def test_a_failure_before_the_first_event_has_a_status_of_its_own():
         await connection.run(_events(fails=TimedOut("late")))
 
     assert ([], 1) == (connection.messages, connection.closed)
+
+
+async def test_who_leaves_before_the_first_event_is_noticed(monkeypatch):
+    """So that the log tells; afterwards it is an answer that was begun."""
+    connection, gone = Connection(), asyncio.Event()
+
+    async def leave():
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    monkeypatch.setattr(connection, "receive", leave)
+    gone.set()
+    with pytest.raises(ClientGone):
+        await connection.run(_events(waits=asyncio.Event()))
+    gone.clear()
+    running = asyncio.ensure_future(connection.run(_events({"text": "a"}, waits=asyncio.Event())))
+    await asyncio.sleep(0.01)
+    gone.set()
+    await running
+
+    assert (2, '"text":"a"' in connection.body) == (connection.closed, True)
 
 
 async def test_a_failure_after_it_is_an_event_that_says_what_it_is_about():

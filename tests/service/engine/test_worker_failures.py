@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 import numpy as np
 import pytest
@@ -201,6 +202,29 @@ async def test_stopping_ends_every_stream_with_an_error():
         assert not engine.status.alive
         with pytest.raises(EngineError):
             engine.submit(request_of())
+
+
+async def test_hanging_lanes_are_waited_for_once_and_together(monkeypatch, caplog):
+    """A second call waits for nothing."""
+    monkeypatch.setattr("service.engine.worker._PATIENCE_S", 0.3)
+    engine, release = (
+        Engine(
+            "test", [StepwiseDecoder(FakeStep(), capacity=2) for _ in range(2)], engine_limits()
+        ),
+        threading.Event(),
+    )
+    monkeypatch.setattr(engine, "run_once", lambda _lane: release.wait(30))
+    engine.start()
+    loop = asyncio.get_running_loop()
+    started_s = loop.time()
+    await engine.stop()
+    first_s, started_s = loop.time() - started_s, loop.time()
+    await engine.stop()
+    release.set()
+
+    assert 2 == caplog.text.count("hangs")
+    assert 0.2 < first_s < 0.55
+    assert loop.time() - started_s < 0.1
 
 
 def test_an_engine_outlives_its_event_loop(caplog):

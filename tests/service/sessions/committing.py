@@ -41,7 +41,7 @@ async def _main(path: Path) -> None:
     store = await asyncio.to_thread(SqliteSessionStore, path, session_limits())
     found, _ = await store.page("me", older_than_s=None, limit=_SESSIONS)
     while len(found) < _SESSIONS:
-        found.append(await store.create(owner="me", model="tiny@1", row=None, seed=1))
+        found.append(await store.create(owner="me", account="me", model="tiny@1", row=None, seed=1))
     await asyncio.gather(*(_talk(store, SessionKey("me", session.id)) for session in found))
 
 

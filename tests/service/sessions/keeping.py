@@ -18,7 +18,7 @@ def key(session, owner="me"):
 
 async def create(store, row=None, owner="me"):
     """A new session."""
-    return await store.create(owner=owner, model="tiny@1", row=row, seed=7)
+    return await store.create(owner=owner, account=owner, model="tiny@1", row=row, seed=7)
 
 
 async def open_file(path):

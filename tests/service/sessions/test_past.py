@@ -126,7 +126,7 @@ async def test_bytes_are_counted_whatever_happens(make):
     short = await create(store)
     await turn(store, short, 10, 4, 6)
     short = await turn(store, short, 30, 5, 15)
-    [copy] = await store.fork(key(await talk(store)), [1], back)
+    [copy] = await store.fork(key(await talk(store)), "me", [1], back)
 
     assert short.num_bytes == after.num_bytes == copy.num_bytes
     assert copy == await store.get(key(copy))
@@ -137,7 +137,7 @@ async def test_a_fork_begins_at_an_earlier_place(make):
     store = await make(checkpoint_every=4)
     session = await talk(store)
     back = Back(22, 22, row(22), record(5, 7, "ab"))
-    copies = await store.fork(key(session, "you"), [1, 2], back)
+    copies = await store.fork(key(session, "you"), "me", [1, 2], back)
     lease = await begin(store, copies[0])
     turns, _ = await store.log(key(copies[0], "you"), after=-1, limit=9)
 

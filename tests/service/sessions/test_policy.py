@@ -39,8 +39,8 @@ def test_time_is_over(created_s, used_s, now_s, why):
     ("own", "together", "what"),
     [
         ((3, 10), (5, 50), None),
-        ((4, 10), (5, 50), "owner"),
-        ((4, 10), (6, 60), "owner"),
+        ((4, 10), (5, 50), "account"),
+        ((4, 10), (6, 60), "account"),
         ((1, 10), (6, 60), "sessions"),
         ((1, 10), (5, 51), "bytes"),
     ],

@@ -197,3 +197,13 @@ async def test_nothing_is_kept_of_owners_without_sessions(make, clock):
         ).fetchall()
     )
     assert (0, 0) == (holdings, total)
+
+
+async def test_names_that_somebody_invents_take_room_of_one_account(make):
+    """However many owners there are: who has few sessions keeps them."""
+    store = await make(max_sessions=6)
+    mine = [await create(store, owner="me") for _ in range(3)]
+    for n in range(20):
+        await store.create(owner=f"key:{n}", account="them", model="tiny@1", seed=7)
+
+    assert [session.id for session in mine] == await ids(store)

@@ -14,7 +14,7 @@ async def test_a_fork_goes_on_from_where_its_session_is(make):
     session = await create(store, ROW)
     turn = await begin(store, session)
 
-    forks = await store.fork(key(session, "you"), [3, 4])
+    forks = await store.fork(key(session, "you"), "me", [3, 4])
 
     assert [(3, session.id, "you", 0), (4, session.id, "you", 0)] == [
         (fork.seed, fork.parent, fork.owner, fork.version) for fork in forks
@@ -28,7 +28,7 @@ async def test_a_fork_goes_on_from_where_its_session_is(make):
     await store.delete(key(session))
     assert ROW.content == (await begin(store, forks[1])).row
     with pytest.raises(SessionGone):
-        await store.fork(key(session), [1])
+        await store.fork(key(session), "me", [1])
 
 
 async def test_forks_make_room_among_the_others(make):
@@ -36,7 +36,7 @@ async def test_forks_make_room_among_the_others(make):
     store = await make(max_owner_sessions=4)
     session = await create(store, ROW)
     others = [await create(store, ROW) for _ in range(3)]
-    forks = await store.fork(key(session), [1, 2, 3])
+    forks = await store.fork(key(session), "me", [1, 2, 3])
 
     assert [session.id, *(fork.id for fork in forks)] == await ids(store)
     assert [ROW.content] * 3 == [(await begin(store, fork)).row for fork in forks]
@@ -64,11 +64,13 @@ def _record(n, text="so it goes"):
 async def test_turns_are_remembered_in_their_order(make, clock):
     """With the prompt that the session began with; a fork has the same past, and its own future."""
     store = await make()
-    session = await store.create(owner="me", model="m@1", seed=7, row=ROW, record=_record(0))
+    session = await store.create(
+        owner="me", account="me", model="m@1", seed=7, row=ROW, record=_record(0)
+    )
     for n in (1, 2, 3):
         clock.now_s += 1
         await store.commit(await begin(store, session), KeptRow(b"row", 10 * n), _record(n))
-    [fork] = await store.fork(key(session), [8])
+    [fork] = await store.fork(key(session), "me", [8])
     await store.commit(await begin(store, fork), KeptRow(b"row", 99), _record(9))
 
     first, are_more = await store.log(key(session), after=-1, limit=3)
@@ -130,7 +132,7 @@ async def test_a_turn_that_is_asked_for_again_is_not_had_twice(make):
     assert 1 == again.session.version
     with pytest.raises(KeyTaken):
         await store.begin(mine, lease_s=9, idempotency=Idempotency("k", b"else"))
-    [fork] = await store.fork(mine, [1])
+    [fork] = await store.fork(mine, "me", [1])
     assert isinstance(await store.begin(key(fork), lease_s=9, idempotency=name), Lease)
 
 

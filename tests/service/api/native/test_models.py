@@ -109,7 +109,7 @@ def test_a_session_whose_model_is_damaged_is_refused(damaged: Path):
     """It was made when the model was whole; it stays as it is."""
     app = create_app(Settings(model_store=damaged, num_lanes=1, default_model="tiny"))
     store = app.state.service.inference.sessions
-    create = partial(store.create, owner="", model="first@1", row=None, seed=1)
+    create = partial(store.create, owner="", account="", model="first@1", row=None, seed=1)
     with TestClient(app) as client:
         assert client.portal
         session = client.portal.call(create)

@@ -123,7 +123,7 @@ def test_sessions_are_bounded_in_number_and_in_time(store: Path):
 
 @pytest.mark.parametrize(
     ("field", "value", "status"),
-    [("prompt", 5, 422), ("seed", -1, 422), ("model", "nope", 404), ("colour", "red", 422)],
+    [("prompt", 5, 422), ("seed", -2, 422), ("model", "nope", 404), ("colour", "red", 422)],
 )
 def test_a_session_of_nonsense_is_refused(
     client: TestClient, field: str, value: object, status: int

@@ -1,0 +1,39 @@
+"""Asking the server on this machine whether it is ready; imports no server."""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from service.observability.streams import CannotSay, complain, say
+
+_SHOWN = 1000
+"""Characters of an answer that is no health report."""
+
+
+def healthcheck(host: str, port: int) -> int:
+    """Ask the server on this machine whether it is ready."""
+    url = f"http://{reachable(host)}:{port}/health/ready"
+    try:
+        # Nothing of the environment counts: there is no proxy, and no certificate.
+        plain = httpx.HTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        with httpx.Client(transport=plain, trust_env=False, timeout=2) as client:
+            response = client.get(url)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        complain(f"no answer: {error or type(error).__name__}")
+        return 1
+    if response.status_code != 200:
+        complain(f"not ready: {response.status_code} {response.text[:_SHOWN]}")
+        return 1
+    try:
+        say(" ".join(response.text.split()) + "\n")
+    except CannotSay as error:  # the answer is the exit status
+        complain(str(error))
+    return 0
+
+
+def reachable(host: str) -> str:
+    """An address that reaches a server on this machine that listens on `host`."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
