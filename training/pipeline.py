@@ -240,14 +240,11 @@ def _warn_of_another_program(identity: RunIdentity, console: Console) -> None:
 
 def _vectors(identity: RunIdentity, console: Console) -> Vectors | None:
     """What the embedding begins with, if the config says so."""
+    if identity.config.vectors is not None:
+        _say(console, f"reading word vectors {identity.config.vectors.path}")
     vectors = vectors_of(identity)
-    if vectors is not None:
-        console.print(
-            f"word vectors: {len(vectors.by_id):,} of {vectors.vocabulary_size:,} tokens "
-            f"({vectors.coverage:.1%}) begin with one of the file's",
-            highlight=False,
-            soft_wrap=True,
-        )
+    for line in vectors.lines() if vectors is not None else ():
+        _say(console, line)
     return vectors
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from training.config.places import address_in
 from training.config.section import Section
 
 DropoutRate = Annotated[float, Field(ge=0.0, le=0.95)]
@@ -99,3 +100,10 @@ class VectorsConfig(Section):
     format: Literal["word2vec", "word2vec-binary", "glove", "fasttext"]
     trainable: bool = True
     """Whether they are trained on; otherwise they stay as they are."""
+
+    @field_validator("path")
+    @classmethod
+    def _no_address(cls, path: str) -> str:
+        if (complaint := address_in(path)) is not None:
+            raise ValueError(complaint)
+        return path

@@ -60,7 +60,8 @@ class Opened:
         if self.path.name == PIPED:
             return f"... | {program} | lstm-train ..."
         file = quoted(self.path)
-        new = quoted(_free(self._bare.with_name(f"{self._bare.stem}.{mark}{self._bare.suffix}")))
+        bare = self._bare
+        new = quoted(free_name(bare.with_name(f"{bare.stem}.{mark}{bare.suffix}")))
         if self.packing is not None:
             return f"{self.packing} -dc < {file} | {program} > {new}"
         return f"{program} < {file} > {new}"
@@ -83,8 +84,17 @@ def quoted(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Opened]:
+def opened(
+    path: Path,
+    noun: str = "text",
+    foreign: Callable[[bytes, Path | None], Foreign | None] = foreign_kind,
+) -> Iterator[Opened]:
     """Open a file, unpack it, look at its beginning; what is wrong inside is said with its name.
+
+    Args:
+        path: Of the file.
+        noun: What it is in messages.
+        foreign: Says by the first bytes what is refused; with None for a path: those unpacked.
 
     Raises:
         CorpusError: it cannot be read, is damaged, or is no text; the message says what to do.
@@ -93,7 +103,7 @@ def opened(path: Path) -> Iterator[Opened]:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
-            _refuse_foreign(foreign_kind(head, path), path, None)
+            _refuse_foreign(foreign(head, path), path, None)
             packing = packing_of(head)
             file.seek(0)
             if packing is None:
@@ -101,20 +111,20 @@ def opened(path: Path) -> Iterator[Opened]:
                 return
             with cast("BinaryIO", _OPENERS[packing](file)) as content:
                 head = content.read(HEAD_BYTES)
-                _refuse_foreign(foreign_kind(head), path, packing)
+                _refuse_foreign(foreign(head, None), path, packing)
                 if (again := packing_of(head)) is not None:
                     _refuse_foreign(_twice(again), path, packing)
                 content.seek(0)
                 yield Opened(path, packing, content, head)
     except (EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError) as error:
         raise CorpusError(
-            f"cannot read text {shown(path)}: damaged or cut off ({error})"
+            f"cannot read {noun} {shown(path)}: damaged or cut off ({error})"
         ) from error
     except OSError as error:
         if packing is not None and error.errno is None:  # gzip's and bz2's own
             reason = f"damaged or cut off ({error})"
-            raise CorpusError(f"cannot read text {shown(path)}: {reason}") from error
-        raise CorpusError(f"cannot read text {shown(path)}: {error.strerror or error}") from error
+            raise CorpusError(f"cannot read {noun} {shown(path)}: {reason}") from error
+        raise CorpusError(f"cannot read {noun} {shown(path)}: {error.strerror or error}") from error
 
 
 def _refuse_foreign(kind: Foreign | None, path: Path, packing: str | None) -> None:
@@ -128,12 +138,12 @@ def _refuse_foreign(kind: Foreign | None, path: Path, packing: str | None) -> No
         raise CorpusError(message)
     file, unpack = path, ""
     if packing is not None:
-        file = _free(_without(path, packing))
+        file = free_name(_without(path, packing))
         unpack = f"{packing} -dc < {quoted(path)} > {quoted(file)} && "
     command = unpack + kind.command.format(
         file=quoted(file),
-        text=quoted(_free(file.with_suffix(".txt"))),
-        folder=quoted(_free(file.with_suffix("") if file.suffix else Path(f"{file}-unpacked"))),
+        text=quoted(free_name(file.with_suffix(".txt"))),
+        folder=quoted(free_name(file.with_suffix("") if file.suffix else Path(f"{file}-unpacked"))),
     )
     raise CorpusError(f"{message}, for example by\n  {command}\nand give what comes out of it")
 
@@ -151,7 +161,7 @@ def _without(path: Path, packing: str | None) -> Path:
     return path
 
 
-def _free(path: Path) -> Path:
+def free_name(path: Path) -> Path:
     """This name, or one like it that nothing has: no advice may overwrite a file."""
     number = 2
     chosen = path

@@ -7,28 +7,39 @@
 | `fasttext` | as `word2vec`: the `.vec` files (Bojanowski et al. 2017, arXiv:1607.04606) |
 | `word2vec-binary` | that line, then each word, a space, and its numbers as little-endian float32 |
 
-Only the words of the model's vocabulary are kept, so a file may be larger than the memory.
+Only the words of the model's vocabulary are kept, so a file may be larger than the memory. It may
+be packed (gzip, bzip2, xz, zstd, a zip of one file). Damaged rows are left out and counted.
 """  # noqa: E501
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from training.config.model import VectorsConfig
+from training.corpora.signatures import HEAD_BYTES
 from training.errors import CorpusError
+from training.loop.vector_files import opened_vectors
+from training.loop.vector_rows import (
+    AGAIN,
+    Row,
+    RowCount,
+    binary_rows,
+    read_header,
+    text_rows,
+)
 from training.models.embedding import TokenEmbedding
 from training.runs.checkpoints import RunIdentity
 from training.tokenization.tokenizer import TextTokenizer
 
-_LONGEST_WORD = 10_000
-_LONGEST_LINE = 1 << 20
+_LONGEST_HEADER = 1000
 
 
 @dataclass(frozen=True)
@@ -38,21 +49,34 @@ class Vectors:
     Attributes:
         by_id: float32[E] each.
         vocabulary_size: Of all tokens.
+        num_lowered: How many tokens have the vector of their word in lower case only.
+        report: What was read from the file and what was left out, in lines.
     """
 
     by_id: dict[int, NDArray[np.float32]]
     vocabulary_size: int
+    num_lowered: int = 0
+    report: tuple[str, ...] = ()
 
     @property
     def coverage(self) -> float:
         """The part of the vocabulary that has a vector."""
         return len(self.by_id) / self.vocabulary_size
 
+    def lines(self) -> tuple[str, ...]:
+        """What a person should know of them."""
+        lower = f", {self.num_lowered:,} of them in lower case only" if self.num_lowered else ""
+        used = (
+            f"word vectors: {len(self.by_id):,} of {self.vocabulary_size:,} tokens "
+            f"({self.coverage:.1%}) begin with one of the file's{lower}"
+        )
+        return *self.report, used
+
     def write_into(self, embedding: TokenEmbedding) -> None:
         """Give tokens their vectors; the others get random ones, of the same mean and spread."""
         ids = sorted(self.by_id)
         known_NE = torch.from_numpy(np.stack([self.by_id[token] for token in ids]))
-        spread, mean = torch.std_mean(known_NE)
+        spread, mean = torch.std_mean(known_NE, correction=1 if known_NE.numel() > 1 else 0)
         with torch.no_grad():
             weight_VE = embedding.weight
             weight_VE.normal_(float(mean), float(spread))
@@ -88,16 +112,39 @@ def load_vectors(config: VectorsConfig, tokenizer: TextTokenizer, size: int) -> 
     wanted = _wanted(tokenizer)
     exact: dict[int, NDArray[np.float32]] = {}
     lowered: dict[int, NDArray[np.float32]] = {}
+    place = "word" if config.format == "word2vec-binary" else "line"
+    count = RowCount()
+    found: set[str] = set()
     try:
-        with path.open("rb") as file:
-            for word, vector_E in _read(file, config, size, wanted):
+        with opened_vectors(path) as file:
+            for word, vector_E in _rows(file, config, size, wanted, count):
+                if word in found:
+                    count.leave_out(AGAIN, count.line)
+                found.add(word)
                 for token_id, is_exact in wanted[word]:
                     (exact if is_exact else lowered).setdefault(token_id, vector_E)
+        if not count.num_rows:
+            raise ValueError(count.ending or "it is empty: no row is in it")
+        count.require_mostly_good(place)
     except (OSError, ValueError) as error:
         raise CorpusError(f"cannot read vectors {path}: {error}") from error
     if not exact and not lowered:
-        raise CorpusError(f"vectors {path} know none of the {tokenizer.vocabulary_size} tokens")
-    return Vectors(lowered | exact, tokenizer.vocabulary_size)
+        raise CorpusError(
+            f"vectors {path} know none of the {tokenizer.vocabulary_size} tokens: "
+            f"{count.num_rows:,} rows were read; are they of this language, and of words?"
+        )
+    num_lowered = len(lowered.keys() - exact.keys())
+    return Vectors(lowered | exact, tokenizer.vocabulary_size, num_lowered, _report(count, place))
+
+
+def _report(count: RowCount, place: str) -> tuple[str, ...]:
+    """What was read and what was not, for people."""
+    lines = [f"word vectors: {count.num_rows:,} rows read"]
+    if count.left_out:
+        lines.append(f"word vectors: left out: {count.reasons(place)}")
+    if count.ending is not None:
+        lines.append(f"note: word vectors: {count.ending}")
+    return tuple(lines)
 
 
 def _wanted(tokenizer: TextTokenizer) -> dict[str, list[tuple[int, bool]]]:
@@ -111,48 +158,62 @@ def _wanted(tokenizer: TextTokenizer) -> dict[str, list[tuple[int, bool]]]:
     return wanted
 
 
-def _read(
-    file: BinaryIO, config: VectorsConfig, size: int, wanted: dict[str, list[tuple[int, bool]]]
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    if config.format != "glove":
-        header = file.readline(_LONGEST_LINE).split()
-        if len(header) != 2 or not all(part.isdigit() for part in header):
-            raise ValueError("its first line is not the number of words and their width")
-        num_words, width = map(int, header)
-        if width != size:
-            raise ValueError(f"its vectors have {width} numbers, model.embedding_size is {size}")
-    if config.format == "word2vec-binary":
-        yield from _read_binary(file, num_words, size, wanted)
+def _rows(
+    file: BinaryIO, config: VectorsConfig, size: int, wanted: Container[str], count: RowCount
+) -> Iterator[Row]:
+    if config.format == "glove":
+        _refuse_binary(file, has_header=False)
+        yield from text_rows(file, size, None, wanted, count)
         return
-    for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), start=1):
-        # From the right: a few words of GloVe hold spaces themselves.
-        parts = line.rstrip().rsplit(b" ", size)
-        word = parts[0].decode("utf-8", errors="replace")
-        if len(parts) != size + 1:
-            raise ValueError(f"word {number}, {word[:40]!r}, has not {size} numbers")
-        if word in wanted:
-            yield word, _checked(np.array(parts[1:], np.float32), word)
+    line = file.readline(_LONGEST_HEADER)
+    if not line.strip():
+        raise ValueError("it is empty, or begins with an empty line")
+    header = read_header(line)
+    if header is None:
+        raise ValueError(
+            "its first line is not the number of words and their width; "
+            'if it is a word and its numbers, say format = "glove"'
+        )
+    num_words, width = header
+    if width != size:
+        raise ValueError(
+            f"its vectors have {width} numbers, model.embedding_size is {size}: "
+            f"set embedding_size = {width} or take another file"
+        )
+    if config.format != "word2vec-binary":
+        _refuse_binary(file, has_header=True)
+        yield from text_rows(file, size, num_words, wanted, count)
+        return
+    if _is_text_row(_head(file), size):
+        raise ValueError('its rows are lines of text: say format = "word2vec"')
+    yield from binary_rows(file, num_words, size, wanted, count)
 
 
-def _read_binary(
-    file: BinaryIO, num_words: int, size: int, wanted: dict[str, list[tuple[int, bool]]]
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    for number in range(1, num_words + 1):
-        name = bytearray()
-        while (sign := file.read(1)) != b" ":
-            if not sign or len(name) > _LONGEST_WORD:
-                raise ValueError(f"it ends or is damaged at word {number} of {num_words}")
-            name += sign
-        content = file.read(4 * size)
-        if len(content) != 4 * size:
-            raise ValueError(f"it ends in word {number} of {num_words}")
-        # Some writers end each vector with a line end.
-        word = name.lstrip(b"\n").decode("utf-8", errors="replace")
-        if word in wanted:
-            yield word, _checked(np.frombuffer(content, "<f4").astype(np.float32), word)
+def _head(file: BinaryIO) -> bytes:
+    """What comes next, without reading on."""
+    return cast("io.BufferedReader", file).peek(HEAD_BYTES)[:HEAD_BYTES]
 
 
-def _checked(vector_E: NDArray[np.float32], word: str) -> NDArray[np.float32]:
-    if not np.isfinite(vector_E).all():
-        raise ValueError(f"the vector of {word!r} holds what is no number")
-    return vector_E
+def _refuse_binary(file: BinaryIO, *, has_header: bool) -> None:
+    """Refuse numbers that are not written in figures."""
+    head = _head(file)
+    if b"\0" not in head:
+        return
+    if has_header or read_header(head.partition(b"\n")[0]) is not None:
+        raise ValueError('its numbers are not text: say format = "word2vec-binary"')
+    raise ValueError("it is no text, and not in the format word2vec-binary either")
+
+
+def _is_text_row(head: bytes, size: int) -> bool:
+    line, end, _ = head.partition(b"\n")
+    if b"\0" in line or (not end and len(head) < HEAD_BYTES):
+        return False
+    return all(_is_float(part) for part in line.split()[1 : min(size, 8) + 1]) and b" " in line
+
+
+def _is_float(part: bytes) -> bool:
+    try:
+        float(part)
+    except ValueError:
+        return False
+    return True
