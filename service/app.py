@@ -15,7 +15,7 @@ from service.api.docs_page import SERVERS, add_docs_page
 from service.api.errors import add_error_handlers, responses
 from service.api.media import demand_json
 from service.api.middleware import HeadAsGet, RequestLog
-from service.api.native import append, generate, health, models, session_work, sessions
+from service.api.native import append, capsules, generate, health, models, session_work, sessions
 from service.api.state import ServiceState
 from service.artifacts.store import ModelStore
 from service.engine.limits import EngineLimits
@@ -24,6 +24,7 @@ from service.inference.start import Inference
 from service.models.errors import CannotServe
 from service.models.loader import EngineSizes, load_models
 from service.models.registry import ModelRegistry
+from service.sessions.capsules.keys import KeysUnreadable, parse_keys
 from service.sessions.errors import StoreTooNew
 from service.sessions.places import open_store
 from service.sessions.policy import SessionLimits
@@ -64,7 +65,9 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # FastAPI's pages load their scripts from the internet
         redoc_url=None,
     )
-    inference = Inference(registry, _sessions(settings), request_limits(settings))
+    inference = Inference(
+        registry, _sessions(settings), request_limits(settings), *_capsules(settings)
+    )
     state = app.state.service = ServiceState(
         inference=inference,
         heartbeat_timeout_s=settings.heartbeat_timeout_s,
@@ -77,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
             inference.turnstile,
         ),
     )
-    for resource in (generate, sessions, session_work, append, models, health):
+    for resource in (generate, capsules, sessions, session_work, append, models, health):
         app.include_router(resource.router)
     add_docs_page(app)
     add_error_handlers(app)
@@ -113,6 +116,19 @@ def _sessions(settings: Settings) -> SessionStore:
         raise CannotServe(
             f"sessions cannot be kept in {settings.session_store}: {error}"
         ) from error
+
+
+def _capsules(settings: Settings) -> tuple[dict[str, bytes], float]:
+    """The keys of capsules, and how long a capsule lasts."""
+    try:
+        keys = parse_keys(settings.capsule_key_text())
+    except (OSError, UnicodeDecodeError) as error:
+        # Not the error itself: that of bytes that are no text shows them.
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise CannotServe(f"--capsule-keys-file {settings.capsule_keys_file}: {reason}") from None
+    except KeysUnreadable as error:
+        raise CannotServe(f"--capsule-keys or --capsule-keys-file: {error}") from None
+    return keys, settings.capsule_ttl_s
 
 
 def _models(settings: Settings) -> ModelRegistry:

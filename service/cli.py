@@ -1,4 +1,4 @@
-"""lstm-serve: serve | models | healthcheck."""
+"""lstm-serve: serve | models | healthcheck | capsule."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from service import __version__
+from service.inspection import Capsule, inspect
 from service.observability import logs, streams
 from service.observability.streams import CannotSay, complain, say
 from service.server.healthcheck import healthcheck, reachable
@@ -77,6 +78,7 @@ class _CommandLine(BaseSettings):
     serve: CliSubCommand[Serve] = Field(description="Serve the models of the store.")
     models: CliSubCommand[Models] = Field(description="List the store.")
     healthcheck: CliSubCommand[Healthcheck] = Field(description="Ask a server whether it is ready.")
+    capsule: CliSubCommand[Capsule] = Field(description="Look at a capsule.")
 
     @classmethod
     def settings_customise_sources(
@@ -116,6 +118,8 @@ def _run(words: list[str]) -> int:
                 return models(root)
             case Healthcheck(host=host, port=port):
                 return healthcheck(host, port)
+            case Capsule(inspect=asked) if asked is not None:
+                return inspect(asked)
             case _:
                 source.root_parser.print_help(sys.stderr)
                 return 2

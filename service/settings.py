@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ENV_PREFIX = "LSTM_SERVE_"
@@ -60,7 +60,35 @@ class StoreSettings(BaseSettings):
         return path
 
 
-class Settings(StoreSettings, AddressSettings):
+class CapsuleSettings(BaseSettings):
+    """The keys of capsules."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    capsule_keys: SecretStr | None = Field(
+        None,
+        description="Keys of capsules, `ID:KEY` by commas, KEY being 32 bytes in base64; the first "
+        "one seals, all open. Without one there are no capsules.",
+    )
+    capsule_keys_file: Path | None = Field(
+        None, description="A file of such keys; they come after those of `capsule_keys`."
+    )
+
+    def capsule_key_text(self) -> str:
+        """All of them, one after the other.
+
+        Raises:
+            OSError, UnicodeDecodeError: The file cannot be read.
+        """
+        text = self.capsule_keys.get_secret_value() if self.capsule_keys else ""
+        if self.capsule_keys_file is not None:
+            text += "\n" + self.capsule_keys_file.read_text(encoding="utf-8")
+        return text
+
+
+class Settings(CapsuleSettings, StoreSettings, AddressSettings):
     """Everything that can be set, with its default.
 
     Raises:
@@ -154,6 +182,9 @@ class Settings(StoreSettings, AddressSettings):
         3600.0, description="A session ends when nobody uses it for this long."
     )
     session_max_age_s: _Seconds = Field(7 * 24 * 3600.0, description="A session ends at this age.")
+    capsule_ttl_s: _Seconds = Field(
+        7 * 24 * 3600.0, description="A capsule can be opened for this long."
+    )
     max_sessions: _Positive = Field(
         10_000,
         description="Most sessions; for a new one the longest unused one is evicted of whoever has "

@@ -29,6 +29,12 @@ from service.engine.errors import (
 )
 from service.inference.errors import InvalidOption
 from service.models.errors import ModelBroken, ModelUnknown
+from service.sessions.capsules.errors import (
+    CapsuleExpired,
+    CapsuleInvalid,
+    CapsulesOff,
+    CapsuleUnusable,
+)
 from service.sessions.errors import (
     KeyTaken,
     PlaceGone,
@@ -83,6 +89,10 @@ KINDS: dict[type[Exception], _Kind] = {
     PlaceGone: _Kind(410, "place_gone"),
     TextsNotKept: _Kind(422, "texts_not_kept"),
     SessionUnusable: _Kind(409, "session_unusable", "session"),
+    CapsuleInvalid: _Kind(422, "capsule_invalid", "capsule"),
+    CapsuleExpired: _Kind(410, "capsule_expired", "capsule"),
+    CapsuleUnusable: _Kind(409, "capsule_unusable", "capsule"),
+    CapsulesOff: _Kind(501, "capsules_off"),
     StoreUnavailable: _Kind(503, "sessions_unavailable"),
     Overloaded: _Kind(429, "overloaded"),
     Draining: _Kind(503, "shutting_down"),
@@ -112,14 +122,15 @@ _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _DESCRIPTIONS = {
     400: "The body is not JSON.",
     404: "No such model, or no such session.",
-    409: "Another turn is running on the session, or it is of another model.",
-    410: "The session is over; the message says why.",
+    409: "Another turn is running on the session, or it or the capsule is of another model.",
+    410: "The session or the capsule is over; the message says why.",
     412: "The session is of another version than If-Match says.",
     413: "The body is too large.",
     415: "The content type is not application/json, or the body is compressed.",
     422: "A field is wrong; `param` names it.",
     429: "Too much is waiting already; see Retry-After.",
     500: "The model could not be run.",
+    501: "The server has no key for capsules.",
     503: "The server is shutting down, the model is damaged, or sessions cannot be kept now.",
     504: "The request's time was over.",
 }

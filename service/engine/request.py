@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -95,6 +96,21 @@ class Chunk:
                 top_NM=result.logprobs.top_KBN[steps, b].copy(),
             )
         return cls(result.token_KB[steps, b].copy(), logprobs, row_before)
+
+    def parts(self, most: int | None) -> Iterator[tuple[Int64, TokenLogprobs | None]]:
+        """Its tokens in parts of at most `most`, with their log-probabilities."""
+        num_tokens = len(self.token_N)
+        size = most or num_tokens or 1
+        for start in range(0, num_tokens, size):
+            part = slice(start, start + size)
+            logprobs = None
+            if self.logprobs is not None:
+                logprobs = TokenLogprobs(
+                    chosen_N=self.logprobs.chosen_N[part],
+                    top_id_NM=self.logprobs.top_id_NM[part],
+                    top_NM=self.logprobs.top_NM[part],
+                )
+            yield self.token_N[part], logprobs
 
 
 @dataclass(frozen=True, slots=True)

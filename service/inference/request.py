@@ -34,6 +34,8 @@ class TextRequest:
         session_version: That it must be of.
         idempotency: How the client names the turn.
         model: `name` or `name@version`.
+        capsule: Past to go on from, as text; instead of a session.
+        return_capsule: The last delta brings the past at the end, as text.
         is_streamed: Deltas are sent as they come.
         again: Write the session's last turn again: its prompt, and, where nothing else is asked
             for, its options.
@@ -53,6 +55,8 @@ class TextRequest:
     session_version: int | None = None
     idempotency: Idempotency | None = None
     model: str | None = None
+    capsule: str | None = None
+    return_capsule: bool = False
     is_streamed: bool = False
     again: bool = False
     identity: Identity = ANYBODY

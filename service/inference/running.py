@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -40,6 +40,7 @@ class Delta:
         text: What is new.
         num_tokens: Tokens that were written since the last delta.
         figures: Of the tokens whose text is now complete, if log-probabilities were asked for.
+        capsule: The past of the text that goes on from here, of the last one if asked for.
     """
 
     text: str
@@ -47,6 +48,7 @@ class Delta:
     figures: TokenFigures | None = None
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    capsule: str | None = None
 
 
 class RunningText:
@@ -72,6 +74,7 @@ class RunningText:
         checkpoint_every: int,
         ticket: Ticket,
         turnstile: Turnstile,
+        seal: Callable[[Row], Awaitable[str]] | None = None,
     ) -> None:
         self.id = "g_" + token_hex(12)
         self.model = model
@@ -84,8 +87,9 @@ class RunningText:
         self._stream_every = stream_every
         self._ticket = ticket
         self._turnstile = turnstile
+        self._seal = seal
         self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
-        self._ids: list[int] = []  # all that were taken, of a session's turn
+        self._ids: list[int] = []  # all that were taken, of a text that will go on
         self._num_reported = 0
         self._num_top = request.sampling.num_logprobs
         self._figures = None if self._num_top is None else TokenFigures.none(self._num_top)
@@ -149,7 +153,7 @@ class RunningText:
                 case Chunk() as chunk:
                     if chunk.row_before is not None:
                         self._trail.add(chunk.row_before)
-                    for n, (ids, logprobs) in enumerate(_parts(chunk, self._most_at_once)):
+                    for n, (ids, logprobs) in enumerate(chunk.parts(self._most_at_once)):
                         if self._most_at_once and n % self._num_at_once == 0:
                             await self._turnstile.enter(_PARTS_S, self._request.client)
                         piece = self._take(ids, logprobs)
@@ -190,7 +194,7 @@ class RunningText:
         ids = ids[: self._assembler.num_tokens - num_before]
         if self.turn and not piece.stopped:
             self.turn.wrote(piece.text)
-        if self.turn:
+        if self.turn or self._seal:
             self._ids.extend(ids.tolist())
             self._trail.shown(self._num_shown)
         if logprobs is not None and self._figures is not None and self._num_top is not None:
@@ -200,19 +204,24 @@ class RunningText:
 
     async def _finish_rest(self, reason: FinishReason, row: Row | None) -> Delta:
         piece = self._assembler.finish()
-        # A stop string may end with what is only now no part of a character.
-        if piece.stopped:
+        if piece.stopped:  # at what is only now no part of a character
             return await self._finish(piece, "stop", row=None)
         return await self._finish(piece, reason, row)
 
     async def _finish(self, piece: Piece, reason: FinishReason, row: Row | None) -> Delta:
-        if self.turn:
-            self.turn.wrote(piece.text)
-            await self._commit(reason, row)
+        capsule = None
+        if self.turn or self._seal:
+            shown_T = np.array(self._ids, np.int64) if row else self._shown()
+            row = row or await self._row_after(shown_T)
+            if self._seal:  # before the commit: what fails leaves all as it was
+                capsule = await self._seal(row)
+            if self.turn:
+                self.turn.wrote(piece.text)
+                await self._commit(self.turn, reason, row, shown_T)
         self._stream.close()
         self._ticket.finish()
         self.finish_reason = reason
-        return self._delta(piece)
+        return replace(self._delta(piece), capsule=capsule)
 
     def _delta(self, piece: Piece) -> Delta:
         num_tokens = self._assembler.num_tokens - self._num_reported
@@ -230,14 +239,10 @@ class RunningText:
             usage=self.usage if self.finish_reason else None,
         )
 
-    async def _commit(self, reason: FinishReason, row: Row | None) -> None:
-        """End the session's turn at `row`, or, at a stop string, after what was shown."""
-        if self.turn is None:
-            return
-        shown_T = np.array(self._ids, np.int64) if row else self._shown()
-        row = row or await self._row_after(shown_T)
+    async def _commit(self, turn: Turn, reason: FinishReason, row: Row, shown_T: Int64) -> None:
+        """End a session's turn at `row`, after what was shown."""
         self._trail.shown(self._trail.num_tokens_at(row) - 1)
-        await self.turn.commit(
+        await turn.commit(
             Outcome(
                 row=self.model.kept(row),
                 checkpoints=[self.model.kept(each) for each in self._trail.checkpoints],
@@ -278,19 +283,3 @@ class RunningText:
             )
             row = await read_row(self._stream.go_back(rest_of_text))
         return counted_as_generated(row, past, shown_T)
-
-
-def _parts(chunk: Chunk, most: int | None) -> Iterator[tuple[Int64, TokenLogprobs | None]]:
-    """The chunk in parts of at most `most` tokens."""
-    num_tokens = len(chunk.token_N)
-    size = most or num_tokens or 1
-    for start in range(0, num_tokens, size):
-        part = slice(start, start + size)
-        logprobs = None
-        if chunk.logprobs is not None:
-            logprobs = TokenLogprobs(
-                chosen_N=chunk.logprobs.chosen_N[part],
-                top_id_NM=chunk.logprobs.top_id_NM[part],
-                top_NM=chunk.logprobs.top_NM[part],
-            )
-        yield chunk.token_N[part], logprobs

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
 from service.engine.request import Request
 from service.entropy import randbits, token_hex
 from service.inference.accounts import Accounts
+from service.inference.capsules import Capsules
 from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
@@ -16,6 +20,8 @@ from service.inference.session_work import COMMIT_S, SessionWork
 from service.inference.turn import Turn
 from service.inference.turnstile import Turnstile
 from service.models.registry import ModelRegistry, ServedModel
+from service.rows.arrays import Int64
+from service.rows.row import Row
 from service.runtime.sampling import Sampling
 from service.sessions.ids import pack_ids
 from service.sessions.session import Recorded, Session, SessionKey, TurnRecord
@@ -25,16 +31,43 @@ _ROWS_EVERY_WITH_STOPS = 32
 """Tokens: more would be read again to go back to a stop string, or held unread."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What a text goes on from.
+
+    Attributes:
+        asked: For the text.
+        model: That writes it.
+        past: Its row; None: the start.
+        seed: What it draws with if the request says nothing.
+        turn: Of the session, if it is one.
+        prompt_T: What it reads, if that is not the request's prompt.
+    """
+
+    asked: TextRequest
+    model: ServedModel
+    past: Row | None
+    seed: int
+    turn: Turn | None = None
+    prompt_T: Int64 | None = None
+
+
 class Inference:
     """Starts texts and sessions on the models that are served."""
 
     def __init__(
-        self, models: ModelRegistry, sessions: SessionStore, limits: RequestLimits
+        self,
+        models: ModelRegistry,
+        sessions: SessionStore,
+        limits: RequestLimits,
+        capsule_keys: Mapping[str, bytes] | None = None,
+        capsule_ttl_s: float = 1,
     ) -> None:
         self.models = models
         self.sessions = sessions
         self.accounts = Accounts(limits.max_result_bytes)
         self.turnstile = Turnstile()
+        self.capsules = Capsules(capsule_keys or {}, capsule_ttl_s, self.turnstile)
         self._limits = limits
         self._prompts = PromptEncoder(limits.max_prompt_tokens, limits.max_waiting_characters)
         self.session_work = SessionWork(models, sessions, self.accounts, self._prompts, limits)
@@ -46,59 +79,36 @@ class Inference:
         key, is not written again.
 
         Raises:
-            InvalidOption, ModelUnknown, ModelBroken, SessionError, EngineError: Nothing has
-                changed.
+            InvalidOption, ModelUnknown, ModelBroken, SessionError, CapsuleError, EngineError:
+                Nothing has changed.
         """
         if asked.idempotency is not None:
             self._require_recordable(asked)
-        max_tokens = self._limits.num_tokens(asked.max_tokens)
+        if asked.return_capsule:
+            self.capsules.require()
         deadline = Deadline.after(self._limits.timeout_s(asked.timeout_s))
-        ticket = self.accounts.accept(asked.num_result_bytes(max_tokens))
+        most_tokens = self._limits.num_tokens(asked.max_tokens)
+        ticket = self.accounts.accept(asked.num_result_bytes(most_tokens))
         turn = None
         try:
             async with deadline.bounding():
-                if asked.session is not None:
-                    key = SessionKey(asked.identity.owner, asked.session)
-                    lease_s = deadline.time_left_s + COMMIT_S
-                    lease = await self.sessions.begin(
-                        key,
-                        lease_s=lease_s,
-                        version=asked.session_version,
-                        idempotency=asked.idempotency,
-                    )
-                    if isinstance(lease, Recorded):
-                        ticket.close()
-                        return RecordedText(self._model_of(asked.model, lease.session), lease)
-                    keeps = self._limits.keep_session_texts
-                    turn = Turn(self.sessions, lease, keeps_texts=keeps)
-                session = turn.session if turn else None
-                model = self._model_of(asked.model, session)
-                past, prompt_T = model.row_of(turn.lease) if turn else None, None
-                if turn and asked.again:
-                    again = await self.session_work.again(turn.session, asked.identity, deadline)
-                    asked, past, prompt_T = again.asked(asked), again.row, again.prompt_T
-                    turn.goes_on_from(again.back)
-                    max_tokens = self._limits.num_tokens(asked.max_tokens)
+                origin = await self._origin(asked, deadline)
+                if isinstance(origin, RecordedText):
+                    ticket.close()
+                    return origin
+                asked, model, turn = origin.asked, origin.model, origin.turn
                 stop = _cleaned(asked.stop or (), model)
                 if turn:
                     turn.asks_for(asked.prompt, stop)
-                unknown = Unknown()
-                if prompt_T is None:
-                    prompt_T, unknown = await self._prompts.encode(
-                        model,
-                        asked.prompt,
-                        past,
-                        client=asked.identity.client,
-                        report_unknown=asked.report_unknown,
-                    )
+                prompt_T, unknown = await self._prompt(origin)
             request = Request(
                 prompt_T=prompt_T,
-                max_tokens=max_tokens,
-                sampling=_sampling(asked, model, session),
+                max_tokens=self._limits.num_tokens(asked.max_tokens),
+                sampling=_sampling(asked, model, origin.seed),
                 timeout_s=deadline.time_left_s,
-                past=past,
-                return_row=turn is not None,
-                rows_every=self._rows_every(asked) if turn else 0,
+                past=origin.past,
+                return_row=turn is not None or asked.return_capsule,
+                rows_every=self._rows_every(asked, is_turn=turn is not None),
                 client=asked.identity.client,
                 cache_salt=asked.identity.owner,
             )
@@ -119,7 +129,64 @@ class Inference:
             checkpoint_every=self._limits.checkpoint_every,
             ticket=ticket,
             turnstile=self.turnstile,
+            seal=self._seal(origin, request) if asked.return_capsule else None,
         )
+
+    async def _origin(self, asked: TextRequest, deadline: Deadline) -> _Origin | RecordedText:
+        """What a text goes on from: a session, a capsule, or nothing."""
+        if asked.session is not None:
+            return await self._turn(asked, asked.session, deadline)
+        if asked.capsule is None:
+            return _Origin(asked, self.models.resolve(asked.model), None, randbits(SEED_BITS))
+        client = asked.identity.client
+        model, past, seed = await self.capsules.open(asked.capsule, self.models, client)
+        if asked.model is not None and self.models.resolve(asked.model) is not model:
+            raise InvalidOption("model", f"the capsule belongs to {model.ref}")
+        return _Origin(asked, model, past, seed)
+
+    async def _turn(
+        self, asked: TextRequest, session_id: str, deadline: Deadline
+    ) -> _Origin | RecordedText:
+        """A turn of a session, reserved for it; or one that has been, by its idempotency key."""
+        begun = await self.sessions.begin(
+            SessionKey(asked.identity.owner, session_id),
+            lease_s=deadline.time_left_s + COMMIT_S,
+            version=asked.session_version,
+            idempotency=asked.idempotency,
+        )
+        if isinstance(begun, Recorded):
+            return RecordedText(self._model_of(asked.model, begun.session), begun)
+        turn = Turn(self.sessions, begun, keeps_texts=self._limits.keep_session_texts)
+        try:
+            model, seed = self._model_of(asked.model, begun.session), begun.session.seed
+            if not asked.again:
+                return _Origin(asked, model, model.row_of(begun), seed, turn)
+            again = await self.session_work.again(begun.session, asked.identity, deadline)
+            turn.goes_on_from(again.back)
+            return _Origin(again.asked(asked), model, again.row, seed, turn, again.prompt_T)
+        except BaseException:
+            await turn.abandon()
+            raise
+
+    async def _prompt(self, origin: _Origin) -> tuple[Int64, Unknown]:
+        """What is to be read, and what of it the model has never seen."""
+        if origin.prompt_T is not None:
+            return origin.prompt_T, Unknown()
+        asked = origin.asked
+        return await self._prompts.encode(
+            origin.model,
+            asked.prompt,
+            origin.past,
+            client=asked.identity.client,
+            report_unknown=asked.report_unknown,
+        )
+
+    def _seal(self, origin: _Origin, request: Request) -> Callable[[Row], Awaitable[str]]:
+        """Makes a capsule of the text's end, with the seed that its past came with."""
+        begins = origin.turn is None and origin.asked.capsule is None
+        seed = request.sampling.seed if begins else origin.seed
+        seal = self.capsules.seal_text
+        return lambda row: seal(origin.model, row, seed, request.client)
 
     async def create_session(
         self,
@@ -181,21 +248,25 @@ class Inference:
         finally:
             ticket.close()
 
-    def _rows_every(self, asked: TextRequest) -> int:
-        """Tokens between rows of a session's turn: a stop string is gone back to at once."""
-        return _ROWS_EVERY_WITH_STOPS if asked.stop else self._limits.checkpoint_every
+    def _rows_every(self, asked: TextRequest, *, is_turn: bool) -> int:
+        """Tokens between rows of a text that will go on: a stop string is gone back to at once."""
+        if asked.stop and (is_turn or asked.return_capsule):
+            return _ROWS_EVERY_WITH_STOPS
+        return self._limits.checkpoint_every if is_turn else 0
 
     def _require_recordable(self, asked: TextRequest) -> None:
         if asked.session is None:
             raise InvalidOption("Idempotency-Key", "Idempotency-Key is for turns of a session")
+        if asked.return_capsule:
+            raise InvalidOption(
+                "return_capsule", "capsules are not recorded with an Idempotency-Key"
+            )
         if asked.logprobs is not None:
             raise InvalidOption("logprobs", "logprobs are not recorded with an Idempotency-Key")
         if not self._limits.keep_session_texts:
             raise InvalidOption("Idempotency-Key", "this server keeps no texts of sessions")
 
-    def _model_of(self, name: str | None, session: Session | None) -> ServedModel:
-        if session is None:
-            return self.models.resolve(name)
+    def _model_of(self, name: str | None, session: Session) -> ServedModel:
         model = self.models.resolve(session.model)
         if name is not None and self.models.resolve(name) is not model:
             raise InvalidOption("model", f"session {session.id} belongs to {session.model}")
@@ -212,11 +283,9 @@ def _cleaned(stops: tuple[str, ...], model: ServedModel) -> tuple[str, ...]:
     return cleaned
 
 
-def _sampling(asked: TextRequest, model: ServedModel, session: Session | None) -> Sampling:
-    """The request's own options before the model's."""
-    seed = asked.seed
-    if seed is None:
-        seed = session.seed if session else randbits(SEED_BITS)
+def _sampling(asked: TextRequest, model: ServedModel, kept_seed: int) -> Sampling:
+    """The request's own options before the model's, and its seed before the one of its past."""
+    seed = kept_seed if asked.seed is None else asked.seed
     num_logprobs = asked.logprobs
     if num_logprobs is not None:
         num_logprobs = min(num_logprobs, model.manifest.vocabulary_size)

@@ -59,6 +59,12 @@ class SessionStore(Protocol):
     async def get(self, key: SessionKey) -> Session:
         """Look at a session; does not count as use."""
 
+    async def read(self, key: SessionKey) -> tuple[Session, bytes | None]:
+        """A session, and the row that it goes on from (None before the first token).
+
+        It is as it is now, a turn that runs on it left out. Does not count as use.
+        """
+
     async def page(
         self, owner: str, *, older_than_s: float | None, limit: int
     ) -> tuple[list[Session], bool]:

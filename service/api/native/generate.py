@@ -85,6 +85,7 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
         prompt=body.prompt,
         report_unknown=bool(body.report_unknown),
         session=body.session,
+        capsule=body.capsule,
         session_version=version_wanted(request, body.session),
         idempotency=idempotency_of(request, body),
         model=body.model,
@@ -141,6 +142,7 @@ def _completed(asked: TextRequest, body: WritingRequest, request: Request) -> Te
         logprobs=body.logprobs,
         stream_every=body.stream_every,
         timeout_s=body.timeout_s,
+        return_capsule=bool(body.return_capsule),
         is_streamed=body.stream,
         identity=identity_of(request),
     )
@@ -165,6 +167,8 @@ async def _answer(
         "seed": running.seed,
         "usage": _usage(running),
     }
+    if whole.capsule is not None:
+        fields["capsule"] = whole.capsule
     tokenizer = running.model.tokenizer
     if whole.figures is not None and len(whole.figures) > PIECE:
         return JsonInPieces(
@@ -189,6 +193,8 @@ def _event(running: _Text, delta: Delta) -> dict[str, Any]:
             "seed": running.seed,
             **_about(running),
         }
+    if delta.capsule is not None:
+        fields["capsule"] = delta.capsule
     return fields
 
 

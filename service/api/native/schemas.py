@@ -38,6 +38,7 @@ ReportUnknown = Annotated[
     bool | None,
     Field(description="Tell which characters or words of the prompt the model has never seen."),
 ]
+Capsule = Annotated[str, StringConstraints(min_length=1), AfterValidator(_whole_characters)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -149,6 +150,9 @@ class WritingRequest(SamplingOptions, _Writing):
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="The request fails after this many seconds."
     )
+    return_capsule: bool | None = Field(
+        False, description="Give the past at the end of the text as a capsule."
+    )
 
     @model_validator(mode="after")
     def _options_agree(self) -> Self:
@@ -172,9 +176,18 @@ class GenerateRequest(WritingRequest, _Reading):
 
     report_unknown: ReportUnknown = False
     session: Name | None = Field(None, description="Go on from this session, and commit to it.")
+    capsule: Capsule | None = Field(
+        None, description="Go on from this past, as `return_capsule` gave it; not with `session`."
+    )
     model: Name | None = Field(
         None, description="`name` or `name@version`; by default the server's default model."
     )
+
+    @model_validator(mode="after")
+    def _has_one_past(self) -> Self:
+        if self.capsule is not None and self.session is not None:
+            raise field_error("capsule", "is the past of the text, and so is session: send one")
+        return self
 
 
 class RegenerateRequest(WritingRequest):
@@ -235,6 +248,7 @@ class GenerateResponse(Body):
     seed: int
     usage: Usage
     logprobs: list[TokenLogprob] | None = None
+    capsule: str | None = None
 
 
 class GenerateEvent(Body):
@@ -249,3 +263,4 @@ class GenerateEvent(Body):
     session: str | None = None
     seed: int | None = None
     usage: Usage | None = None
+    capsule: str | None = None

@@ -7,7 +7,16 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from service.api.errors import field_error
-from service.api.native.schemas import Body, Lenient, Name, ReportUnknown, Seed, Text, TokenLogprob
+from service.api.native.schemas import (
+    Body,
+    Capsule,
+    Lenient,
+    Name,
+    ReportUnknown,
+    Seed,
+    Text,
+    TokenLogprob,
+)
 from service.inference.session_work import Place
 
 Position = Annotated[
@@ -50,6 +59,18 @@ class CreatedSession(SessionResponse):
 
     unknown_tokens: int
     unknown: tuple[str, ...] | None = None
+
+
+class CapsuleResponse(Body):
+    """The past of a session, sealed: base64url without padding."""
+
+    capsule: str
+
+
+class ImportRequest(Body):
+    """A capsule that becomes a session."""
+
+    capsule: Capsule = Field(description="As `GET /sessions/{session_id}/capsule` gave it.")
 
 
 class RewindRequest(Lenient):

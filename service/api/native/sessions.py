@@ -145,7 +145,7 @@ def _turn(turn: KeptTurn) -> TurnResponse:
 
 
 def session_response(session: Session, store: SessionStore) -> SessionResponse:
-    """A session as it is sent."""
+    """What is told of a session."""
     return SessionResponse(
         id=session.id,
         parent=session.parent,

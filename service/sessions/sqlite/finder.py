@@ -52,6 +52,18 @@ class Finder:
             raise SessionGone(f"session {key.id} is over: {grave[1]}")
         raise SessionUnknown(f"there is no session {key.id}")
 
+    def read(self, connection: sqlite3.Connection, key: SessionKey) -> tuple[Session, bytes | None]:
+        """A session, and the row that it goes on from.
+
+        Raises:
+            SessionUnknown, SessionGone: There is none for whoever asks.
+        """
+        number, session = self.find(connection, key)
+        row = connection.execute(
+            "SELECT content FROM session_rows WHERE number = ?", (number,)
+        ).fetchone()
+        return session, row[0] if row else None
+
     def is_leased(self, connection: sqlite3.Connection, number: int) -> bool:
         """Whether a turn runs on a session."""
         [(until_s, holder)] = connection.execute(

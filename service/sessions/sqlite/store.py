@@ -104,6 +104,10 @@ class SqliteSessionStore:
         """Look at a session; does not count as use."""
         return await self._database.run(lambda connection: self._finder.find(connection, key)[1])
 
+    async def read(self, key: SessionKey) -> tuple[Session, bytes | None]:
+        """A session, and the row that it goes on from; does not count as use."""
+        return await self._database.run(lambda connection: self._finder.read(connection, key))
+
     async def page(
         self, owner: str, *, older_than_s: float | None, limit: int
     ) -> tuple[list[Session], bool]:

@@ -6,7 +6,6 @@ import pytest
 from service.engine.errors import EngineError
 from service.engine.request import Chunk, Failed, TokenLogprobs
 from service.inference.reading import read_row
-from service.inference.running import _parts
 
 
 class _OneEvent:
@@ -43,7 +42,7 @@ def test_parts_of_a_chunk_are_the_chunk(most):
         top_id_NM=token_N[:, None],
         top_NM=-token_N[:, None].astype(np.float32),
     )
-    parts = list(_parts(Chunk(token_N, logprobs), most))
+    parts = list(Chunk(token_N, logprobs).parts(most))
 
     assert token_N.tolist() == [token for ids, _ in parts for token in ids.tolist()]
     for ids, part in parts:

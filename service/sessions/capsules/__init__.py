@@ -1,0 +1,1 @@
+"""Capsules: the past of a text, sealed, for whoever wants to keep it themselves."""
