@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 ENV_PREFIX = "LSTM_SERVE_"
 _LINK = re.compile(r"(?:tcp|udp|sctp)://\S+:\d+")
 _LINK_NAME = re.compile(
-    ENV_PREFIX + r"(?:PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)?"
+    ENV_PREFIX + r"(\w+_)??(?:PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:ADDR|PORT|PROTO))?)?"
     r"|SERVICE_HOST|SERVICE_PORT(?:_\w+)?)"
 )
 
@@ -253,24 +253,29 @@ class Settings(CapsuleSettings, StoreSettings, AddressSettings):
 
 
 def forget_service_links() -> list[str]:
-    """Take out of the environment what Kubernetes puts there for a service called lstm-serve.
+    """Take out of the environment what Kubernetes puts there for services called lstm-serve-....
 
     Such variables have our prefix: https://kubernetes.io/docs/concepts/services-networking/service/
 
     Returns:
-        Their names; none unless one of them holds an address, as in each such pod. A port that is
+        Their names; of a service of which none holds an address, none, since each has one. What is
         set for the server itself stays.
     """
-    links = [
+    settings = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    services: dict[str, list[str]] = {}
+    for name, value in os.environ.items():
+        found = _LINK_NAME.fullmatch(name)
+        if found and (name not in settings or _LINK.fullmatch(value)):
+            services.setdefault(found[1] or "", []).append(name)
+    links = sorted(
         name
-        for name, value in os.environ.items()
-        if _LINK_NAME.fullmatch(name) and (name != f"{ENV_PREFIX}PORT" or _LINK.fullmatch(value))
-    ]
-    if not any(_LINK.fullmatch(os.environ[name]) for name in links):
-        return []
+        for names in services.values()
+        if any(_LINK.fullmatch(os.environ[each]) for each in names)
+        for name in names
+    )
     for name in links:
         del os.environ[name]
-    return sorted(links)
+    return links
 
 
 def refuse_unknown_environment() -> None:

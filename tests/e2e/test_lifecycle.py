@@ -277,6 +277,9 @@ def test_kubernetes_variables_are_not_settings(server: RunningServer):
         "LSTM_SERVE_PORT_8000_TCP_ADDR": "10.0.0.1",
         "LSTM_SERVE_PORT_8000_TCP_PORT": "8000",
         "LSTM_SERVE_PORT_8000_TCP_PROTO": "tcp",
+        "LSTM_SERVE_SESSIONS_SERVICE_HOST": "10.0.0.2",
+        "LSTM_SERVE_SESSIONS_PORT": "tcp://10.0.0.2:6379",
+        "LSTM_SERVE_SESSIONS_PORT_6379_TCP_ADDR": "10.0.0.2",
     }
     result = lstm_serve("healthcheck", "--port", str(server.port), **links)
 
@@ -288,3 +291,4 @@ def test_kubernetes_variables_are_not_settings(server: RunningServer):
     assert "LSTM_SERVE_PORT, " not in own.stderr
     assert 2 == lstm_serve("models", LSTM_SERVE_SERVICE_HOST="10.0.0.1").returncode
     assert 2 == lstm_serve("models", **links, LSTM_SERVE_PORTS="1").returncode
+    assert 2 == lstm_serve("models", LSTM_SERVE_SESSIONS_PORT="8000").returncode

@@ -185,3 +185,26 @@ async def test_when_one_lane_dies_the_engine_is_dead(monkeypatch):
         assert not engine.status.alive
         with pytest.raises(EngineFailed):
             engine.submit(request_of([1], 5))
+
+
+async def test_who_follows_one_that_loses_its_slot_reads_on():
+    """A follower is never later than alone: it takes its leader's slot, and leads."""
+    decoder = GatedDecoder(capacity=2)
+    cache = PrefixCache(1 << 20, min_tokens=2)
+    async with running_engine([decoder], cache=cache, target_burst_s=0) as engine:
+        other = engine.submit(request_of([5], FOREVER, client="a"))
+        leader = engine.submit(request_of(_LONG, 3, client="a"))
+        await decoder.entered()
+        await until(lambda: engine._rows.scheduler.slot_of(leader.request_id) is not None)
+        follower = engine.submit(request_of(_LONG, 3, client="b"))
+        for _ in range(4):
+            await decoder.step()
+        assert engine._rows.scheduler.slot_of(leader.request_id) is None
+        assert engine._rows.scheduler.slot_of(follower.request_id) is not None
+        assert not engine._rows.prompts.flights.follows(follower.request_id)
+        other.close()
+        decoder.open()
+        results = [await read(stream) for stream in (leader, follower)]
+
+    expected = alone(request_of(_LONG, 3))[0]
+    assert [expected, expected] == [tokens for tokens, _ in results]

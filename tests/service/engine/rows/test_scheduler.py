@@ -183,12 +183,30 @@ def test_integrity_finds_a_running_request_without_a_slot():
         scheduler.check_integrity()
 
 
+class _Watched(set):
+    """Tells when something is taken out of it."""
+
+    def __init__(self, look):
+        super().__init__()
+        self._look = look
+
+    def remove(self, element):
+        """Take it out, and look."""
+        super().remove(element)
+        self._look()
+
+
 def test_a_request_is_always_in_one_of_the_counters(monkeypatch):
-    """Also while it is parked: a drain that looks at that moment must not miss it."""
+    """While it is parked and while it comes back: a drain that looks then must not miss it."""
     scheduler = _scheduler(1, (0, 5))
     scheduler.admit()
     seen = []
     release = scheduler._release
+
+    def look():
+        seen.append(scheduler.num_running + scheduler.num_parked + scheduler.num_returning)
+
+    monkeypatch.setattr(scheduler, "_parked", _Watched(look))
 
     def watched(request_id):
         slot = release(request_id)
@@ -197,5 +215,6 @@ def test_a_request_is_always_in_one_of_the_counters(monkeypatch):
 
     monkeypatch.setattr(scheduler, "_release", watched)
     scheduler.park(0)
+    scheduler.resume(0)
 
-    assert [1] == seen
+    assert [1, 1] == seen
