@@ -148,7 +148,7 @@ class Line:
         async for piece in self.pieces(answer):
             *blocks, rest = (rest + piece).split(b"\n\n")
             for block in blocks:
-                data = block.partition(b"data: ")[2]
+                data = block.partition(b"data: ")[2].partition(b"\n")[0]
                 if block.startswith(b"event: error"):
                     self._seen.note_event(data)
                 if data:

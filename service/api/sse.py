@@ -31,7 +31,7 @@ class EventStream(Response):
     it is an `error` event. While there are no events, comments keep the connection alive.
 
     Args:
-        events: What to send.
+        events: What to send: an id and data each.
         close: Called once in any case: after the last event or a failure, or when the client
             leaves. (The iterator's own `finally` would not do: it never runs if the client leaves
             before the first event.)
@@ -43,7 +43,7 @@ class EventStream(Response):
 
     def __init__(
         self,
-        events: AsyncIterator[dict[str, Any]],
+        events: AsyncIterator[tuple[str, dict[str, Any]]],
         *,
         close: Callable[[], Awaitable[None]],
         about: Callable[[], dict[str, Any]],
@@ -77,8 +77,8 @@ class EventStream(Response):
 
     async def _write(self, send: Send) -> None:
         try:
-            async for event in self._events:
-                await self._send(send, _encode(event))
+            async for event_id, data in self._events:
+                await self._send(send, _encode(data, event_id=event_id))
         except Exception as error:
             if not self._has_started:
                 raise
@@ -111,7 +111,13 @@ class EventStream(Response):
             await asyncio.sleep(self._keep_alive_s)
 
 
-def _encode(data: dict[str, Any], event: str | None = None) -> bytes:
+def _encode(
+    data: dict[str, Any], *, event: str | None = None, event_id: str | None = None
+) -> bytes:
     # JSON escapes every line break, so the data is one line whatever the text holds.
-    lines = b"data: " + json_bytes(data) + b"\n\n"
-    return b"event: " + event.encode() + b"\n" + lines if event else lines
+    lines = b"data: " + json_bytes(data) + b"\n"
+    if event is not None:
+        lines = b"event: " + event.encode() + b"\n" + lines
+    if event_id is not None:
+        lines += b"id: " + event_id.encode() + b"\n"
+    return lines + b"\n"

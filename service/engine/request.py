@@ -115,9 +115,9 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of a request that is complete."""
+    """The last event of a request that is complete, or was parked: then there is no row."""
 
-    reason: Literal["length", "eos"]
+    reason: Literal["length", "eos", "parked"]
     row: Row | None
 
 

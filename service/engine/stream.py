@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from service.engine.errors import TimedOut
-from service.engine.request import Chunk, Event, Failed, Request
+from service.engine.request import Chunk, Event, Failed, Finished, Request
 
 
 class TokenStream:
@@ -83,6 +83,14 @@ class TokenStream:
         if not self._ended:
             self._end()
             self._on_close(self)
+
+    def park(self) -> None:
+        """End here, whatever is still to come: the text will go on another time."""
+        if not self._ended:
+            self._end()
+            self._on_close(self)
+            self._events.append(Finished("parked", None))
+            self._arrived.set()
 
     def go_back(self, request: Request) -> TokenStream:
         """End here, and let the engine read `request` in this one's stead: it is never refused.

@@ -23,7 +23,7 @@ from service.models.registry import ServedModel
 from service.rows.arrays import Int64
 from service.rows.row import Row
 
-FinishReason = Literal["length", "stop", "eos"]
+FinishReason = Literal["length", "stop", "eos", "parked"]
 _MOST_WITH_FIGURES = 64
 _PARTS_AT_ONCE = 16
 _PARTS_WITH_FIGURES_AT_ONCE = 4
@@ -91,6 +91,7 @@ class RunningText:
         self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
         self._ids: list[int] = []  # all that were taken, of a text that will go on
         self._num_reported = 0
+        self._num_parked: int | None = None  # tokens that stay of a text that was parked
         self._num_top = request.sampling.num_logprobs
         self._figures = None if self._num_top is None else TokenFigures.none(self._num_top)
         self._trail = Trail(request.past, checkpoint_every)
@@ -128,7 +129,7 @@ class RunningText:
         return Usage(
             prompt_tokens=len(self._request.prompt_T),
             cached_tokens=self._stream.num_cached,
-            completion_tokens=self._assembler.num_tokens,
+            completion_tokens=self._num_parked or self._assembler.num_tokens,
             unknown_tokens=self._unknown.num_tokens,
             unknown=self._unknown.pieces,
         )
@@ -169,6 +170,11 @@ class RunningText:
                     await self._turnstile.enter(_FAILURE_S, self._request.client)
                     raise error
 
+    def park(self) -> None:
+        """End after what was shown, to go on another time; of a text that can."""
+        if self.turn or self._seal:
+            self._stream.park()
+
     async def collect(self) -> Delta:
         """All of it as one delta."""
         deltas = [delta async for delta in self.deltas()]
@@ -203,6 +209,8 @@ class RunningText:
         return piece
 
     async def _finish_rest(self, reason: FinishReason, row: Row | None) -> Delta:
+        if reason == "parked":  # what is held back will be written again
+            return await self._finish(self._assembler.push(()), reason, row=None)
         piece = self._assembler.finish()
         if piece.stopped:  # at what is only now no part of a character
             return await self._finish(piece, "stop", row=None)
@@ -213,6 +221,7 @@ class RunningText:
         if self.turn or self._seal:
             shown_T = np.array(self._ids, np.int64) if row else self._shown()
             row = row or await self._row_after(shown_T)
+            self._num_parked = len(shown_T) if reason == "parked" else None
             if self._seal:  # before the commit: what fails leaves all as it was
                 capsule = await self._seal(row)
             if self.turn:

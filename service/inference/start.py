@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from service.engine.request import Request
 from service.entropy import randbits, token_hex
@@ -68,6 +69,7 @@ class Inference:
         self.accounts = Accounts(limits.max_result_bytes)
         self.turnstile = Turnstile()
         self.capsules = Capsules(capsule_keys or {}, capsule_ttl_s, self.turnstile)
+        self.running: WeakSet[RunningText] = WeakSet()
         self._limits = limits
         self._prompts = PromptEncoder(limits.max_prompt_tokens, limits.max_waiting_characters)
         self.session_work = SessionWork(models, sessions, self.accounts, self._prompts, limits)
@@ -118,7 +120,7 @@ class Inference:
             if turn:
                 await turn.abandon()
             raise
-        return RunningText(
+        running = RunningText(
             model=model,
             request=request,
             stream=stream,
@@ -131,6 +133,8 @@ class Inference:
             turnstile=self.turnstile,
             seal=self._seal(origin, request) if asked.return_capsule else None,
         )
+        self.running.add(running)
+        return running
 
     async def _origin(self, asked: TextRequest, deadline: Deadline) -> _Origin | RecordedText:
         """What a text goes on from: a session, a capsule, or nothing."""

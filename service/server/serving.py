@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _POLL_S = 0.05
 _WATCH_S = 1.0
 _FLUSH_S = 5
+_PARK_S = 2.0
 
 
 class Server(uvicorn.Server):
@@ -101,11 +102,19 @@ class Server(uvicorn.Server):
 
     async def _drain(self) -> None:
         _log.info("shutting down: running texts have %g s to finish", self._grace_period_s)
-        started_s = time.monotonic()
-        while self._state.inference.accounts.num_unfinished:
-            if time.monotonic() - started_s >= self._grace_period_s:
-                _log.warning("the grace period is over: running texts are ended")
-                break
-            await asyncio.sleep(_POLL_S)
+        await self._finished_within(self._grace_period_s)
+        if self._state.inference.accounts.num_unfinished:
+            _log.warning("the grace period is over: sessions are parked, other texts are ended")
+            for text in list(self._state.inference.running):
+                text.park()
+            await self._finished_within(_PARK_S)
         await asyncio.gather(*(model.engine.stop() for model in self._state.inference.models))
         self.should_exit = True
+
+    async def _finished_within(self, patience_s: float) -> None:
+        """Wait until all texts are complete, or the time is over, or nobody wants to wait."""
+        started_s = time.monotonic()
+        while self._state.inference.accounts.num_unfinished:
+            if time.monotonic() - started_s >= min(patience_s, self._grace_period_s):
+                return
+            await asyncio.sleep(_POLL_S)

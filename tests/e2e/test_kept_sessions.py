@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,53 @@ def test_a_session_is_where_it_was_when_the_server_was_killed_in_a_turn(tmp_path
         assert 4 == client.get(f"/sessions/{both[1]}").json()["version"]
     assert "".join(event["text"] for event in expected) == again[0]["text"]
     assert again[0] == again[1]
+
+
+def test_a_turn_that_is_cut_short_by_the_end_of_the_server_is_parked(tmp_path: Path) -> None:
+    """What was shown of it is kept; after the start it goes on as if nothing had been.
+
+    The reader is slow, so that no grace period is long enough.
+    """
+    settings: dict[str, Any] = {
+        "models": "shakespeare",
+        "grace_period_s": 1.5,
+        "session_store": f"sqlite:///{tmp_path}/sessions.sqlite3",
+        "capsule_keys": "one:" + "A" * 43,
+    }
+    long = {"prompt": "\n\nJULIET:", "max_tokens": 16000, "stop": ["\x00"]}
+    with running_server(_STORE, tmp_path, **settings) as server, server.client() as client:
+        one, other = (client.post("/sessions", json={"seed": 5}).json()["id"] for _ in range(2))
+        expected = client.post("/generate", json={**long, "session": one}).json()
+        slow = {**long, "stream": True, "stream_every": 1, "logprobs": 10}
+        turn = {**slow, "session": other}
+        free = {**slow, "seed": 5, "return_capsule": True}
+        last = []
+        with ExitStack() as stack:
+            streams = [
+                stack.enter_context(client.stream("POST", "/generate", json=body))
+                for body in (turn, free)
+            ]
+            lines = [stream.iter_lines() for stream in streams]
+            shown = [[next(each)] for each in lines]
+            server.terminate()
+            time.sleep(2)
+            for each, seen in zip(lines, shown, strict=True):
+                seen += list(each)
+                events = [json.loads(line[6:]) for line in seen if line.startswith("data: ")]
+                last.append((events[-1], "".join(event.get("text", "") for event in events)))
+        assert 0 == server.process.wait(timeout=30)
+
+    (parked, text), (sealed, same) = last
+    assert ("parked", "parked") == (parked["finish_reason"], sealed["finish_reason"])
+    num_left = long["max_tokens"] - parked["usage"]["completion_tokens"]
+    assert len(text) == parked["usage"]["completion_tokens"]
+    with running_server(_STORE, tmp_path, **settings) as server, server.client() as client:
+        rest = {"session": other, "max_tokens": num_left, "stop": ["\x00"]}
+        assert expected["text"] == text + client.post("/generate", json=rest).json()["text"]
+        rest = {"capsule": sealed["capsule"], "max_tokens": 16000 - len(same), "stop": ["\x00"]}
+        assert expected["text"] == same + client.post("/generate", json=rest).json()["text"]
+        log = client.get(f"/sessions/{other}/log").json()["turns"]
+        assert ["parked", "length"] == [each["finish_reason"] for each in log]
 
 
 def test_a_file_of_a_newer_program_stops_the_start(tmp_path: Path) -> None:

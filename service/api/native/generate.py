@@ -17,6 +17,14 @@ from service.api.media import JsonRoute
 from service.api.native.etags import version_wanted
 from service.api.native.idempotency import idempotency_of
 from service.api.native.logprobs import PIECE, in_pieces, token_logprobs
+from service.api.native.resuming import (
+    Mark,
+    digest_of,
+    going_on,
+    mark_of,
+    marked,
+    start_of,
+)
 from service.api.native.schemas import (
     GenerateEvent,
     GenerateRequest,
@@ -25,6 +33,7 @@ from service.api.native.schemas import (
 )
 from service.api.sse import EventStream
 from service.api.state import State, accepts_work
+from service.inference.errors import InvalidOption
 from service.inference.recorded import RecordedText
 from service.inference.request import TextRequest
 from service.inference.running import Delta, RunningText
@@ -52,6 +61,10 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
                     "type": "object",
                     "required": ["data"],
                     "properties": {
+                        "id": {
+                            "type": "string",
+                            "description": "Opaque; `Last-Event-ID` goes on after it.",
+                        },
                         "event": {"type": "string", "description": "`error` of a failure."},
                         "data": {
                             "type": "string",
@@ -95,13 +108,20 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
 
 async def write(asked: TextRequest, body: WritingRequest, request: Request, state: State) -> Any:
     """Write a text as `body` says, and answer with it."""
-    starting = state.inference.start(_completed(asked, body, request))
-    running = await unless_client_leaves(request.receive, starting)
+    asked = _completed(asked, body, request)
+    if mark := mark_of(request, body):
+        asked = going_on(asked, mark)
+    running = await unless_client_leaves(request.receive, state.inference.start(asked))
     request.state.log |= {"model": running.model.ref, "generation": running.id}
     close = partial(_close, running, request)
     if body.stream:
+        try:
+            start = start_of(running, digest_of(request, body, running), mark)
+        except InvalidOption:
+            await close()
+            raise
         return EventStream(
-            _events(running),
+            _events(running, start, mark),
             close=close,
             about=partial(_about, running),
             keep_alive_s=state.stream_keep_alive_s,
@@ -114,9 +134,11 @@ async def write(asked: TextRequest, body: WritingRequest, request: Request, stat
     return await _answer(running, whole, state.inference.turnstile, close)
 
 
-async def _events(running: _Text) -> AsyncIterator[dict[str, Any]]:
-    async for delta in running.deltas():
-        yield _event(running, delta)
+async def _events(
+    running: _Text, start: Mark, mark: Mark | None
+) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    async for place, delta in marked(running.deltas(), start, mark):
+        yield place.id, _event(running, delta)
 
 
 async def _close(running: _Text, request: Request) -> None:

@@ -244,7 +244,7 @@ class GenerateResponse(Body):
     model: str
     session: str | None
     text: str
-    finish_reason: Literal["length", "stop", "eos"]
+    finish_reason: Literal["length", "stop", "eos", "parked"]
     seed: int
     usage: Usage
     logprobs: list[TokenLogprob] | None = None
@@ -257,7 +257,7 @@ class GenerateEvent(Body):
     text: str
     num_tokens: int
     logprobs: list[TokenLogprob] | None = None
-    finish_reason: Literal["length", "stop", "eos"] | None = None
+    finish_reason: Literal["length", "stop", "eos", "parked"] | None = None
     id: str | None = None
     model: str | None = None
     session: str | None = None

@@ -45,7 +45,7 @@ class Connection:
 
 async def _events(*events, fails=None, waits=None):
     for event in events:
-        yield event
+        yield "7", event
     if waits is not None:
         await waits.wait()
     if fails is not None:
@@ -87,7 +87,7 @@ async def test_a_failure_after_it_is_an_event_that_says_what_it_is_about():
     connection = Connection()
     await connection.run(_events({"text": "a"}, fails=TimedOut("late")))
 
-    assert 'data: {"text":"a"}' == connection.body.split("\n\n")[0]
+    assert 'data: {"text":"a"}\nid: 7' == connection.body.split("\n\n")[0]
     assert '"code":"timeout"' in connection.body
     assert '"id":"g_1"' in connection.body
     assert (False, 1) == (connection.messages[-1]["more_body"], connection.closed)
@@ -115,5 +115,5 @@ async def test_an_event_is_one_line_for_every_reader_of_lines():
     connection = Connection()
     await connection.run(_events({"text": text}))
 
-    assert 1 == len(connection.body.strip().splitlines())
-    assert {"text": text} == json.loads(connection.body.removeprefix("data: "))
+    assert 2 == len(connection.body.strip().splitlines())
+    assert {"text": text} == json.loads(connection.body.splitlines()[0].removeprefix("data: "))

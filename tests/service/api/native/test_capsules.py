@@ -82,7 +82,8 @@ def test_the_last_event_brings_the_capsule(keyed: TestClient):
     """And no other one."""
     body = {"prompt": "Once ", "seed": 9, "max_tokens": 40, "stream": True, "return_capsule": True}
     answer = keyed.post("/generate", json=body | {"stream_every": 8})
-    events = [json.loads(each.removeprefix("data: ")) for each in answer.text.split("\n\n")[:-1]]
+    lines = [line for line in answer.text.splitlines() if line.startswith("data: ")]
+    events = [json.loads(line.removeprefix("data: ")) for line in lines]
     text = "".join(event["text"] for event in events)
     more = generate(keyed, capsule=events[-1]["capsule"], max_tokens=20)["text"]
 

@@ -204,7 +204,9 @@ def test_a_turn_with_a_key_is_written_once(client: TestClient, streams: bool):
     assert 200 == again.status_code
     if streams:
         [event] = [
-            json.loads(each.removeprefix("data: ")) for each in again.text.split("\n\n")[:-1]
+            json.loads(line.removeprefix("data: "))
+            for line in again.text.splitlines()
+            if line.startswith("data: ")
         ]
         assert first["usage"]["completion_tokens"] == event.pop("num_tokens")
         assert first == event

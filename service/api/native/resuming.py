@@ -1,0 +1,141 @@
+"""`Last-Event-ID`: a stream that broke goes on where it was, without a gap and without a repeat.
+
+The text is written again, which gives the same text, and what the client has had of it is left out
+(https://html.spec.whatwg.org/multipage/server-sent-events.html#the-last-event-id-header).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from fastapi import Request
+
+from service.api.native.schemas import WritingRequest
+from service.inference.errors import InvalidOption
+from service.inference.recorded import RecordedText
+from service.inference.request import TextRequest
+from service.inference.running import Delta, RunningText
+
+_ID = re.compile(r"(\d{1,19})-(\d{1,18})-(\d{1,18})-(\d{1,18})-([0-9a-f]{16})")
+_HOW_IT_IS_SENT = {"seed", "stream", "stream_every", "timeout_s"}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a stream is: what a client has of its text.
+
+    Attributes:
+        seed: What the text is drawn with.
+        num_characters: Of it that were sent.
+        num_tokens: Of it that were sent.
+        num_figures: Tokens whose log-probabilities were sent.
+        digest: Of what was asked for, and of the model that writes it.
+    """
+
+    seed: int
+    num_characters: int
+    num_tokens: int
+    num_figures: int
+    digest: str
+
+    @property
+    def id(self) -> str:
+        """As events carry it: opaque to clients."""
+        numbers = (self.seed, self.num_characters, self.num_tokens, self.num_figures)
+        return "-".join([*map(str, numbers), self.digest])
+
+    def after(self, delta: Delta) -> Mark:
+        """Behind one more delta."""
+        return replace(
+            self,
+            num_characters=self.num_characters + len(delta.text),
+            num_tokens=self.num_tokens + delta.num_tokens,
+            num_figures=self.num_figures + (len(delta.figures) if delta.figures else 0),
+        )
+
+
+def mark_of(request: Request, body: WritingRequest) -> Mark | None:
+    """Where the client wants its stream to go on; None: at the beginning.
+
+    Raises:
+        InvalidOption: It is none of our ids, or no stream, or one that cannot be written again.
+    """
+    given = request.headers.get("last-event-id")
+    if not given:
+        return None
+    found = _ID.fullmatch(given)
+    if found is None or not body.stream:
+        reason = "is for streams: set stream to true" if found else "is no id of an event of ours"
+        raise InvalidOption("Last-Event-ID", f"Last-Event-ID {reason}")
+    seed, num_characters, num_tokens, num_figures = map(int, found.groups()[:4])
+    mark = Mark(seed, num_characters, num_tokens, num_figures, digest=found[5])
+    if body.seed not in (None, mark.seed):
+        raise InvalidOption("Last-Event-ID", "Last-Event-ID is of a text with another seed")
+    return mark
+
+
+def going_on(asked: TextRequest, mark: Mark) -> TextRequest:
+    """What is asked for, to be written again from the beginning.
+
+    Raises:
+        InvalidOption: A turn of a session that nobody has named might be written twice.
+    """
+    if asked.session is not None and asked.idempotency is None:
+        raise InvalidOption(
+            "Last-Event-ID",
+            "Last-Event-ID of a session's turn goes with the Idempotency-Key of that turn",
+        )
+    return replace(asked, seed=mark.seed)
+
+
+def digest_of(request: Request, body: WritingRequest, running: RunningText | RecordedText) -> str:
+    """Of what was asked for, and where, and of the model."""
+    asked = body.model_dump_json(exclude=_HOW_IT_IS_SENT, exclude_unset=True)
+    key = request.headers.get("idempotency-key", "")
+    content = f"{request.url.path}\n{key}\n{asked}\n".encode() + running.model.manifest.fingerprint
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def start_of(running: RunningText | RecordedText, digest: str, mark: Mark | None) -> Mark:
+    """Where a stream begins.
+
+    Raises:
+        InvalidOption: The client's mark is of another request, or of another model.
+    """
+    if mark is not None and mark.digest != digest:
+        raise InvalidOption(
+            "Last-Event-ID",
+            "Last-Event-ID is of another request, or the model that wrote the text was replaced",
+        )
+    return Mark(running.seed, 0, 0, 0, digest)
+
+
+async def marked(
+    deltas: AsyncIterator[Delta], start: Mark, mark: Mark | None
+) -> AsyncIterator[tuple[Mark, Delta]]:
+    """Deltas, each with where the stream is after it; without what was sent before `mark`."""
+    now = start
+    async for delta in deltas:
+        before, now = now, now.after(delta)
+        if mark is not None:
+            rest = _rest(delta, before, mark)
+            if rest is None:
+                continue
+            delta = rest
+        yield now, delta
+
+
+def _rest(delta: Delta, before: Mark, mark: Mark) -> Delta | None:
+    """What a client does not have of a delta; None if that is nothing."""
+    text = delta.text[max(0, mark.num_characters - before.num_characters) :]
+    num_tokens = delta.num_tokens - max(0, mark.num_tokens - before.num_tokens)
+    figures = delta.figures
+    if figures is not None:
+        figures = figures.cut(max(0, mark.num_figures - before.num_figures))
+    is_new = text or num_tokens > 0 or figures or delta.finish_reason
+    if not is_new:
+        return None
+    return replace(delta, text=text, num_tokens=max(0, num_tokens), figures=figures)
