@@ -165,15 +165,21 @@ class RunningText:
                             yield self._delta(piece)
                 case Finished(reason, row):
                     yield await self._finish_rest(reason, row)
-                case Failed(error):
-                    # They come in crowds.
+                case Failed(error):  # they come in crowds
                     await self._turnstile.enter(_FAILURE_S, self._request.client)
                     raise error
 
-    def park(self) -> None:
-        """End after what was shown, to go on another time; of a text that can."""
-        if self.turn or self._seal:
-            self._stream.park()
+    def park(self) -> bool:
+        """End after what was shown, to go on another time; whether it can."""
+        if self.turn is None and self._seal is None:
+            return False
+        self._stream.park()
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        return self._ticket.is_finished
 
     async def collect(self) -> Delta:
         """All of it as one delta."""

@@ -102,19 +102,19 @@ class Server(uvicorn.Server):
 
     async def _drain(self) -> None:
         _log.info("shutting down: running texts have %g s to finish", self._grace_period_s)
-        await self._finished_within(self._grace_period_s)
-        if self._state.inference.accounts.num_unfinished:
+        accounts = self._state.inference.accounts
+        await self._wait(lambda: accounts.num_unfinished > 0, self._grace_period_s)
+        if accounts.num_unfinished:
             _log.warning("the grace period is over: sessions are parked, other texts are ended")
-            for text in list(self._state.inference.running):
-                text.park()
-            await self._finished_within(_PARK_S)
+            parked = [text for text in list(self._state.inference.running) if text.park()]
+            await self._wait(lambda: not all(text.is_over for text in parked), _PARK_S)
         await asyncio.gather(*(model.engine.stop() for model in self._state.inference.models))
         self.should_exit = True
 
-    async def _finished_within(self, patience_s: float) -> None:
-        """Wait until all texts are complete, or the time is over, or nobody wants to wait."""
+    async def _wait(self, goes_on: Callable[[], bool], patience_s: float) -> None:
+        """Wait while something goes on, for some time, or until nobody wants to wait any more."""
         started_s = time.monotonic()
-        while self._state.inference.accounts.num_unfinished:
+        while goes_on():
             if time.monotonic() - started_s >= min(patience_s, self._grace_period_s):
                 return
             await asyncio.sleep(_POLL_S)
