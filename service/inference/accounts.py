@@ -49,22 +49,18 @@ class Accounts:
 
 
 class Ticket:
-    """One request's place in the accounts.
-
-    Attributes:
-        is_finished: It is complete, or given up.
-    """
+    """One request's place in the accounts."""
 
     def __init__(self, accounts: Accounts, num_result_bytes: int) -> None:
         self._accounts = accounts
         self._num_result_bytes = num_result_bytes
-        self.is_finished = False
+        self._is_finished = False
         self._is_closed = False
 
     def finish(self) -> None:
         """The request is complete; its result is still there."""
-        if not self.is_finished:
-            self.is_finished = True
+        if not self._is_finished:
+            self._is_finished = True
             self._accounts.finished()
 
     def close(self) -> None:

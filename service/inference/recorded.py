@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import cast
 
-from service.inference.running import Delta, FinishReason
+from service.inference.delta import Delta, FinishReason
 from service.inference.usage import Usage
 from service.models.registry import ServedModel
 from service.sessions.session import Recorded

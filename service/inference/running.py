@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from service.engine.request import Chunk, Failed, Finished, Request, TokenLogpro
 from service.engine.stream import TokenStream
 from service.entropy import token_hex
 from service.inference.accounts import Ticket
+from service.inference.delta import Delta, FinishReason
 from service.inference.figures import TokenFigures
 from service.inference.reading import Unknown, read_row
 from service.inference.text import Piece, TextAssembler
@@ -23,32 +24,12 @@ from service.models.registry import ServedModel
 from service.rows.arrays import Int64
 from service.rows.row import Row
 
-FinishReason = Literal["length", "stop", "eos", "parked"]
 _MOST_WITH_FIGURES = 64
 _PARTS_AT_ONCE = 16
 _PARTS_WITH_FIGURES_AT_ONCE = 4
 # What these take of the event loop, about.
 _PARTS_S = 0.001
 _FAILURE_S = 0.0005
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """The next piece of text; the last one has a finish reason and the usage.
-
-    Attributes:
-        text: What is new.
-        num_tokens: Tokens that were written since the last delta.
-        figures: Of the tokens whose text is now complete, if log-probabilities were asked for.
-        capsule: The past of the text that goes on from here, of the last one if asked for.
-    """
-
-    text: str
-    num_tokens: int
-    figures: TokenFigures | None = None
-    finish_reason: FinishReason | None = None
-    usage: Usage | None = None
-    capsule: str | None = None
 
 
 class RunningText:
@@ -91,6 +72,8 @@ class RunningText:
         self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
         self._ids: list[int] = []  # all that were taken, of a text that will go on
         self._num_reported = 0
+        self._is_ending = False
+        self._parking: asyncio.Task[Delta] | None = None
         self._num_parked: int | None = None  # tokens that stay of a text that was parked
         self._num_top = request.sampling.num_logprobs
         self._figures = None if self._num_top is None else TokenFigures.none(self._num_top)
@@ -149,37 +132,48 @@ class RunningText:
             raise
 
     async def _deltas(self) -> AsyncIterator[Delta]:
-        while self.finish_reason is None:
+        while self._parking is None and not self._is_ending:
             match await self._stream.next():
                 case Chunk() as chunk:
-                    if chunk.row_before is not None:
-                        self._trail.add(chunk.row_before)
-                    for n, (ids, logprobs) in enumerate(chunk.parts(self._most_at_once)):
-                        if self._most_at_once and n % self._num_at_once == 0:
-                            await self._turnstile.enter(_PARTS_S, self._request.client)
-                        piece = self._take(ids, logprobs)
-                        if piece.stopped:
-                            yield await self._finish(piece, "stop", row=None)
-                            return
-                        if piece.text or self._stream_every:
-                            yield self._delta(piece)
+                    async for delta in self._deltas_of(chunk):
+                        yield delta
+                case Finished("parked", _):
+                    break
                 case Finished(reason, row):
                     yield await self._finish_rest(reason, row)
                 case Failed(error):  # they come in crowds
                     await self._turnstile.enter(_FAILURE_S, self._request.client)
                     raise error
+        if self._parking is not None:
+            yield await self._parking
 
-    def park(self) -> bool:
-        """End after what was shown, to go on another time; whether it can."""
-        if self.turn is None and self._seal is None:
-            return False
+    async def _deltas_of(self, chunk: Chunk) -> AsyncIterator[Delta]:
+        if chunk.row_before is not None:
+            self._trail.add(chunk.row_before)
+        for n, (ids, logprobs) in enumerate(chunk.parts(self._most_at_once)):
+            if self._most_at_once and n % self._num_at_once == 0:
+                await self._turnstile.enter(_PARTS_S, self._request.client)
+            if self._parking is not None:
+                return
+            piece = self._take(ids, logprobs)
+            if piece.stopped:
+                yield await self._finish(piece, "stop", row=None)
+                return
+            if piece.text or self._stream_every:
+                yield self._delta(piece)
+
+    def park(self) -> asyncio.Task[Delta] | None:
+        """End after what was shown, to go on another time; what does so, if that can be.
+
+        It waits for no reader: one that is slow gets the rest, and its last piece, when it reads.
+        """
+        if self._is_ending or (self.turn is None and self._seal is None):
+            return None
         self._stream.park()
-        return True
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will come."""
-        return self._ticket.is_finished
+        # What is held back will be written again.
+        ending = self._finish(self._assembler.push(()), "parked", row=None)
+        self._parking = asyncio.ensure_future(ending)
+        return self._parking
 
     async def collect(self) -> Delta:
         """All of it as one delta."""
@@ -195,6 +189,8 @@ class RunningText:
     async def close(self) -> None:
         """Free the row, and leave the session as it was unless the turn is complete."""
         self._stream.close()
+        if self._parking is not None:  # it holds the turn
+            await asyncio.wait([self._parking])
         self._ticket.close()
         if self.turn:
             await self.turn.abandon()
@@ -215,15 +211,13 @@ class RunningText:
         return piece
 
     async def _finish_rest(self, reason: FinishReason, row: Row | None) -> Delta:
-        if reason == "parked":  # what is held back will be written again
-            return await self._finish(self._assembler.push(()), reason, row=None)
         piece = self._assembler.finish()
         if piece.stopped:  # at what is only now no part of a character
             return await self._finish(piece, "stop", row=None)
         return await self._finish(piece, reason, row)
 
     async def _finish(self, piece: Piece, reason: FinishReason, row: Row | None) -> Delta:
-        capsule = None
+        self._is_ending, capsule = True, None
         if self.turn or self._seal:
             shown_T = np.array(self._ids, np.int64) if row else self._shown()
             row = row or await self._row_after(shown_T)

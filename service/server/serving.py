@@ -103,18 +103,16 @@ class Server(uvicorn.Server):
     async def _drain(self) -> None:
         _log.info("shutting down: running texts have %g s to finish", self._grace_period_s)
         accounts = self._state.inference.accounts
-        await self._wait(lambda: accounts.num_unfinished > 0, self._grace_period_s)
+        started_s = time.monotonic()
+        while accounts.num_unfinished:
+            if time.monotonic() - started_s >= self._grace_period_s:
+                break
+            await asyncio.sleep(_POLL_S)
         if accounts.num_unfinished:
+            running = list(self._state.inference.running)
             _log.warning("the grace period is over: sessions are parked, other texts are ended")
-            parked = [text for text in list(self._state.inference.running) if text.park()]
-            await self._wait(lambda: not all(text.is_over for text in parked), _PARK_S)
+            parking = [ending for text in running if (ending := text.park())]
+            if parking:
+                await asyncio.wait(parking, timeout=min(_PARK_S, self._grace_period_s))
         await asyncio.gather(*(model.engine.stop() for model in self._state.inference.models))
         self.should_exit = True
-
-    async def _wait(self, goes_on: Callable[[], bool], patience_s: float) -> None:
-        """Wait while something goes on, for some time, or until nobody wants to wait any more."""
-        started_s = time.monotonic()
-        while goes_on():
-            if time.monotonic() - started_s >= min(patience_s, self._grace_period_s):
-                return
-            await asyncio.sleep(_POLL_S)

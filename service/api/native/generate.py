@@ -33,10 +33,11 @@ from service.api.native.schemas import (
 )
 from service.api.sse import EventStream
 from service.api.state import State, accepts_work
+from service.inference.delta import Delta
 from service.inference.errors import InvalidOption
 from service.inference.recorded import RecordedText
 from service.inference.request import TextRequest
-from service.inference.running import Delta, RunningText
+from service.inference.running import RunningText
 from service.inference.turnstile import Turnstile
 
 _Text = RunningText | RecordedText

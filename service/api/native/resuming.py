@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from fastapi import Request
 
 from service.api.native.schemas import WritingRequest
+from service.inference.delta import Delta
 from service.inference.errors import InvalidOption
 from service.inference.recorded import RecordedText
 from service.inference.request import TextRequest
-from service.inference.running import Delta, RunningText
+from service.inference.running import RunningText
 
 _ID = re.compile(r"(\d{1,19})-(\d{1,18})-(\d{1,18})-(\d{1,18})-([0-9a-f]{16})")
 _HOW_IT_IS_SENT = {"seed", "stream", "stream_every", "timeout_s"}
