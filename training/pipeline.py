@@ -166,8 +166,9 @@ def publish_checkpoint(
         # The last moment instead of the best, or one of a run that was not complete.
         checkpoint = _calibrated(checkpoint, tokens, console)
     with console.status("exporting, comparing with torch, measuring"):
-        validation = HeldOut.of("validation", corpus, tokens)
-        test = None if corpus.test is None else HeldOut.of("test", corpus, tokens)
+        validation = HeldOut.of("validation", corpus, tokens, identity.tokenizer)
+        has_test = corpus.test is not None
+        test = HeldOut.of("test", corpus, tokens, identity.tokenizer) if has_test else None
         candidate = build_candidate(checkpoint, validation, test)
         model = step_model(checkpoint, candidate.graph)
         samples = _card_samples(model, identity.config.sample)
@@ -199,10 +200,10 @@ def compare_with_yardsticks(
 ) -> None:
     """Print what the same tokens cost without a network, beside a loss that is of all of them."""
     tokens = folder.tokens(checkpoint.identity, corpus)
-    held_out = HeldOut.of(part, corpus, tokens)
+    held_out = HeldOut.of(part, corpus, tokens, checkpoint.identity.tokenizer)
     with console.status("measuring what is no network"):
         yardsticks = yardsticks_for(held_out, corpus, tokens, checkpoint.identity.tokenizer)
-    _print_yardsticks(console, yardsticks, part, loss.bits * held_out.tokens_per_character)
+    _print_yardsticks(console, yardsticks, part, held_out.shares.bits_per_character(loss.nats))
 
 
 def _print_yardsticks(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 from rich.text import Text
 
 from service.artifacts.store import Artifact
+from training.batches.shares import Shares
 from training.evaluation.losses import COLD_WINDOW, Loss
 from training.served.surprise import Surprise
 from training.yardsticks.measured import Yardsticks
@@ -21,9 +23,14 @@ _MEANINGS = {
     "perplexity": "e to the nats: as hard as guessing among so many equally likely tokens",
     "bits/character": "the same surprise shared out among the characters, and so comparable "
     "between tokenizers; 8 bits are a byte, so it is also what the text could be packed into",
+    "perplexity/character": "the same shared out among the characters, and so comparable between "
+    "tokenizers: 2 to the bits per character",
+    "unknown": "the share of tokens that are the one sign for everything unknown, which is easy to "
+    "guess: figures with different shares are not of the same difficulty",
     "adapts": "it learns from the very text that is measured: never beside figures that do not",
 }
 """What figures mean, in one line each."""
+_OF_CHARACTERS = Shares(None, 1.0)
 
 
 def meaning_of(figure: str) -> str:
@@ -37,16 +44,35 @@ def _explained(title: str, *figures: str) -> Table:
     return Table(title=title, caption="\n".join(lines), caption_justify="left")
 
 
-def losses_table(title: str, losses: Mapping[str, Loss]) -> Table:
-    """Measured losses, by the name of the measure."""
+def losses_table(title: str, losses: Mapping[str, Loss], shares: Shares = _OF_CHARACTERS) -> Table:
+    """Measured losses, by the name of the measure.
+
+    Args:
+        title: What was measured on what.
+        losses: By the measure.
+        shares: Of the text that was measured.
+    """
     adapting = ["adapts"] if any("adapts" in measure for measure in losses) else []
-    table = _explained(title, *losses, *adapting, "nats", "perplexity")
-    for heading in ("measure", "predictions", "nats/token", "bits/token", "perplexity"):
+    more = _of_shares(shares.unknown, is_of_characters=shares.tokens_per_character == 1.0)
+    table = _explained(title, *losses, *adapting, "nats", "perplexity", *more)
+    for heading in ("measure", "predictions", "nats/token", "bits/token", "perplexity", *more):
         table.add_column(heading, justify="right")
     for measure, loss in losses.items():
         figures = (f"{loss.nats:.4f}", f"{loss.bits:.4f}", f"{loss.perplexity:.4f}")
-        table.add_row(measure, f"{loss.num_tokens:,}", *figures)
+        others = {
+            "perplexity/character": f"{shares.perplexity_per_character(loss.nats):.4f}",
+            "unknown": shares.unknown_in_words,
+        }
+        table.add_row(measure, f"{loss.num_tokens:,}", *figures, *(others[name] for name in more))
     return table
+
+
+def _of_shares(unknown: float | None, *, is_of_characters: bool) -> list[str]:
+    """Columns without which a figure of tokens that are no characters says little."""
+    columns = [] if is_of_characters else ["perplexity/character"]
+    if unknown is None or (is_of_characters and unknown == 0):
+        return columns
+    return [*columns, "unknown"]
 
 
 def surprises_table(places: Iterable[Surprise]) -> Table:
@@ -66,16 +92,27 @@ def figures_table(artifact: Artifact) -> Table:
     evaluations = artifact.manifest.evaluations
     methods = dict.fromkeys(evaluation.method for evaluation in evaluations)
     title = f"{artifact.ref}, {part} text, by the serving runtime"
-    table = _explained(title, *methods, "nats", "bits/character", "perplexity")
-    for heading in ("measure", "weights", "nats/token", "bits/character", "perplexity"):
+    more = _of_shares(
+        evaluations[0].unknown_share,
+        is_of_characters=math.isclose(
+            evaluations[0].perplexity, 2.0 ** evaluations[0].bits_per_character, rel_tol=1e-6
+        ),
+    )
+    table = _explained(title, *methods, "nats", "bits/character", "perplexity", *more)
+    for heading in ("measure", "weights", "nats/token", "bits/character", "perplexity", *more):
         table.add_column(heading, justify="right")
     for evaluation in evaluations:
+        others = {
+            "perplexity/character": f"{2.0**evaluation.bits_per_character:.4f}",
+            "unknown": f"{evaluation.unknown_share or 0.0:.2%}",
+        }
         table.add_row(
             evaluation.method,
             evaluation.precision,
             f"{evaluation.nats_per_token:.4f}",
             f"{evaluation.bits_per_character:.4f}",
             f"{evaluation.perplexity:.4f}",
+            *(others[name] for name in more),
         )
     return table
 

@@ -55,7 +55,8 @@ class Bodies:
         """Wait for no more bytes: the server goes down."""
         self._are_over = True
         for timeout in self._coming:
-            timeout.reschedule(asyncio.get_running_loop().time())
+            if not timeout.expired():  # then it ends by itself
+                timeout.reschedule(asyncio.get_running_loop().time())
 
     async def read(self, scope: Scope, receive: Receive, held: Held) -> bytes:
         """The whole body of a request.

@@ -138,7 +138,8 @@ _DESCRIPTIONS = {
 
 def field_error(field: str, message: str) -> PydanticCustomError:
     """What a schema raises for a field, in a place where pydantic knows only of the whole."""
-    return PydanticCustomError("field", "{reason}", {"field": field[:64], "reason": message})
+    shown = field[:64].encode("utf-8", "backslashreplace").decode()  # a name may be no character
+    return PydanticCustomError("field", "{reason}", {"field": shown, "reason": message})
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -121,6 +121,9 @@ class Evaluation(_Part):
         nats_per_token: Mean cross-entropy, natural logarithm.
         bits_per_character: The same in bits, per character of text.
         perplexity: exp(nats_per_token).
+        unknown_share: The share of the held-out tokens that are the sign for everything unknown:
+            easy to guess, and nothing is known of what they stand for. None if the tokenizer has
+            no such sign, or the model was published before this was counted.
     """
 
     method: Literal["stateful", "cold-256"]
@@ -130,6 +133,7 @@ class Evaluation(_Part):
     nats_per_token: Finite
     bits_per_character: Finite
     perplexity: Finite
+    unknown_share: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
 
 
 class Parity(_Part):

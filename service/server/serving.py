@@ -97,8 +97,8 @@ class Server(uvicorn.Server):
     def _begin_draining(self) -> None:
         if not self._state.draining:
             self._state.draining = True
-            self._state.bodies.end()
             self._draining = asyncio.ensure_future(self._drain())
+            self._state.bodies.end()
 
     async def _drain(self) -> None:
         _log.info("shutting down: running texts have %g s to finish", self._grace_period_s)

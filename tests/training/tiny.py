@@ -84,7 +84,12 @@ class TinyRun:
     @property
     def held_out(self) -> HeldOut:
         """What was not trained on."""
-        return HeldOut("validation", self.tokens.validation, self.corpus.validation.num_characters)
+        return HeldOut(
+            "validation",
+            self.tokens.validation,
+            self.corpus.validation.num_characters,
+            self.checkpoint.identity.special_ids.unknown,
+        )
 
     @property
     def model(self) -> RecurrentLanguageModel:

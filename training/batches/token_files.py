@@ -23,7 +23,8 @@ from training.tokenization.tokenizer import TextTokenizer
 Ids = NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64]
 """Of one part of a corpus, in order."""
 
-_NOTE = "made_from.json"
+NOTE = "made_from.json"
+"""Of what the files beside it were made."""
 
 
 class TokenFiles:
@@ -95,7 +96,7 @@ class TokenFiles:
             if not self._is_of_this_text():
                 for old in self._folder.iterdir():
                     old.unlink()
-                (self._folder / _NOTE).write_text(self._note(), encoding="utf-8")
+                (self._folder / NOTE).write_text(self._note(), encoding="utf-8")
         except OSError as error:
             raise DiskError(cannot_write(error, path)) from error
         # At most a token for each character.
@@ -104,7 +105,7 @@ class TokenFiles:
                 file.write(ids.astype(self._type).tobytes())
 
     def _is_of_this_text(self) -> bool:
-        note = self._folder / _NOTE
+        note = self._folder / NOTE
         return note.exists() and note.read_text(encoding="utf-8") == self._note()
 
     def _note(self) -> str:

@@ -151,7 +151,33 @@ class Source(Options):
             "they begin and end"
         ),
     ] = None
+    format: Annotated[
+        Literal["text", "jsonl", "csv", "wet"] | None,
+        Parameter(help="instead of corpus.format: what the text is written in"),
+    ] = None
+    text_field: Annotated[
+        str | None,
+        Parameter(help="instead of corpus.text_field: of JSON or of a table", metavar="NAME"),
+    ] = None
+    glob: Annotated[
+        tuple[str, ...] | None,
+        Parameter(
+            help="instead of corpus.glob: which files of a folder, like '**/*.py'; may be repeated",
+            metavar="PATTERN",
+        ),
+    ] = None
+    held_out_by: Annotated[
+        Literal["end", "files", "items"] | None,
+        Parameter(help="instead of corpus.held_out_by: what is not trained on"),
+    ] = None
     data: DataFolder = None
+
+    @property
+    def corpus_options(self) -> dict[str, object]:
+        """Fields of the section `corpus` that the command line gives."""
+        fields = ("encoding", "errors", "format", "text_field", "glob", "held_out_by")
+        given = {name: getattr(self, name) for name in fields if name in self.named}
+        return given if self.items is None else given | {"items": self.item_kind}
 
     @property
     def item_kind(self) -> ItemKind | None:
@@ -231,17 +257,15 @@ def require_text(options: Options) -> None:
             raise ValueError(f"--{field} does nothing without --text")
 
 
-def as_read(config: CorpusConfig, encoding: str | None, errors: str | None) -> CorpusConfig:
-    """A corpus whose bytes are read as the command line says, where it says so.
+def as_told(config: CorpusConfig, options: dict[str, object]) -> CorpusConfig:
+    """A corpus with what the command line says of it.
 
     Raises:
         ConfigError: that does not go with its format.
     """
-    said = {"encoding": encoding, "errors": errors}
-    changed = {field: value for field, value in said.items() if value is not None}
-    if not changed:
+    if not options:
         return config
-    table = config.model_dump(exclude_unset=True) | changed
+    table = config.model_dump(exclude_unset=True) | options
     return checked(CorpusConfig, table, "command line")
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from service.artifacts.store import Artifact, ModelStore
 from service.runtime.sampling import Sampling, SamplingOptions
+from training.batches.shares import Shares
 from training.batches.token_files import Ids
 from training.commands.arguments import (
     MODEL_STORE,
@@ -40,7 +41,7 @@ from training.evaluation.losses import Loss
 from training.export.step_graph import able_to_write
 from training.models.language_model import LanguageModel
 from training.pipeline import compare_with_yardsticks, corpus_of, evaluate_checkpoint
-from training.publishing.candidate import step_model
+from training.publishing.candidate import HeldOut, step_model
 from training.runs.run_folder import RunFolder
 from training.served.beam_search import beam_search
 from training.served.step_model import StepModel, find_published, read_as_trained
@@ -174,10 +175,14 @@ def _evaluate(of: CheckpointOrModel, measures: Measures, process: Process) -> in
     part = measures.part or "validation"
     with process.console.status("measuring"):
         losses = evaluate_checkpoint(checkpoint, corpus, folder, part)
-        ids = folder.tokens(checkpoint.identity, corpus).held_out(part)
+        tokens = folder.tokens(checkpoint.identity, corpus)
+        held_out = HeldOut.of(part, corpus, tokens, checkpoint.identity.tokenizer)
+        ids = held_out.ids
         losses |= _adapting_losses(checkpoint.model(), ids, measures)
     name, step = checkpoint.identity.config.name, checkpoint.position.step
-    process.console.print(losses_table(f"{name}, step {step:,}, {part} text", losses))
+    process.console.print(
+        losses_table(f"{name}, step {step:,}, {part} text", losses, held_out.shares)
+    )
     stateful = losses["stateful"]
     compare_with_yardsticks(checkpoint, corpus, folder, part, stateful, process.console)
     return DONE
@@ -217,9 +222,10 @@ def _evaluate_published(artifact: Artifact, measures: Measures, process: Process
             raise CorpusError(f"{shown(measures.text)} is too short to be measured")
         num_places = 10 if measures.places is None else measures.places
         loss, places = surprises(model, ids, num_places)
+        shares = Shares.of(ids, num_characters, tokenizer.special_ids.unknown)
     console, title = process.console, f"{model.name} on {shown(Path(measures.text.name))}"
-    console.print(losses_table(title, {"stateful": loss}))
-    bits = loss.bits * loss.num_tokens / num_characters
+    console.print(losses_table(title, {"stateful": loss}, shares))
+    bits = shares.bits_per_character(loss.nats)
     packed = pack(texts, are_items=tokenizer.special_ids.start_before_prompt)
     of_what = "" if packed.is_all else f" (of its first {packed.num_characters:,})"
     console.print(

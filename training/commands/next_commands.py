@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
+
+from training.config.paths import command
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Told:
             count = str(self.num_processes)
             program = ["torchrun", "--nproc-per-node", count, "-m", "training.cli"]
         flags = ["--tensorboard"] if self.tensorboard else []
-        return shlex.join([*program, verb, "--resume", *self._options(), *flags])
+        return command([*program, verb, "--resume", *self._options(), *flags])
 
     def publish(self) -> str:
         """The command that publishes what was trained, quoted for a shell."""
-        return shlex.join(["lstm-train", "publish", *self._options()])
+        return command(["lstm-train", "publish", *self._options()])
 
     def _options(self) -> list[str]:
         # A pipe can be read only once; what it gave is the run's.

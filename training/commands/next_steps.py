@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 import sys
 from pathlib import Path
 
 from service.artifacts.store import Artifact, ModelStore
 from training.commands.arguments import MODEL_STORE
+from training.config.paths import command as in_shell
 
 _PORT = 8000
 """Where `lstm-serve serve` listens if nothing else is said."""
@@ -48,7 +48,7 @@ def next_steps(artifact: Artifact, store: ModelStore, prompt: str) -> str:
             json.dumps(body, ensure_ascii=False, separators=(",", ":")),
         ],
     }
-    return "\n".join(f"{words}:\n  {shlex.join(command)}" for words, command in lines.items())
+    return "\n".join(f"{words}:\n  {in_shell(command)}" for words, command in lines.items())
 
 
 def program(name: str) -> str:

@@ -15,18 +15,20 @@ from training.commands.arguments import (
     Process,
     Source,
     Store,
-    as_read,
+    as_told,
     option_name,
 )
 from training.commands.given import name_of, told_apart
 from training.commands.next_commands import Told
 from training.commands.piped import kept, unless_it_fails
 from training.config.files import load_config, with_overrides
+from training.config.paths import path_text
 from training.config.recipes import recipe_for
 from training.config.text import CorpusConfig
 from training.config.train import TrainConfig
 from training.corpora.corpus import Corpus
-from training.corpora.load import MIN_CHARACTERS, at_path, load_corpus
+from training.corpora.load import at_path, load_corpus
+from training.corpora.splitting import MIN_CHARACTERS
 from training.errors import ConfigError
 from training.pipeline import (
     WhatToTrain,
@@ -81,20 +83,19 @@ def config_and_corpus(config: Path | None, source: Source) -> tuple[TrainConfig,
         wanted = load_config(config)
         if source.text is not None:
             corpus_config = at_path(wanted.corpus, source.text.resolve())
-            corpus_config = as_read(corpus_config, source.encoding, source.errors)
             wanted = wanted.model_copy(update={"corpus": corpus_config})
-        wanted = with_overrides(wanted, items=source.item_kind)
+        corpus_config = as_told(wanted.corpus, source.corpus_options)
+        wanted = wanted.model_copy(update={"corpus": corpus_config})
         return wanted, load_corpus(wanted.corpus, source.data, wanted.cleaning)
     if source.text is None:
         raise ConfigError(
             "nothing to train: name a text, like lstm-train run my.txt, or a config, or --resume"
         )
-    read = CorpusConfig(path=str(source.text), items=source.item_kind)
-    corpus = load_corpus(as_read(read, source.encoding, source.errors), source.data)
+    read = as_told(CorpusConfig(path=path_text(source.text)), source.corpus_options)
+    corpus = load_corpus(read, source.data)
     recipe = recipe_for(name_of(source), source.text, corpus.train.num_characters)
-    wanted = with_overrides(recipe, items=source.item_kind)
-    read = as_read(wanted.corpus, source.encoding, source.errors)
-    return wanted.model_copy(update={"corpus": read}), corpus
+    read = as_told(recipe.corpus, source.corpus_options)
+    return recipe.model_copy(update={"corpus": read}), corpus
 
 
 def what_to_train(
@@ -134,7 +135,8 @@ def what_to_train(
 
 def _what_to_resume(source: Source, training: Training, process: Process) -> WhatToTrain:
     """A run that goes on has its config in its checkpoint."""
-    for field in ("epochs", "seed", "precision", "items"):
+    of_the_text = ("items", "format", "text_field", "glob", "held_out_by")
+    for field in ("epochs", "seed", "precision", *of_the_text):
         if field in training.named | source.named:
             raise ConfigError(
                 f"{option_name(field)} cannot be changed when a run is resumed: leave it out to go "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.text import Text
 from training.commands.arguments import DataFolder, Flat, Options, Picture, Process, Source
 from training.commands.planned import config_and_corpus
 from training.commands.status import DONE
+from training.config.paths import for_shell
 from training.config.recipes import reasons_of
 from training.config.train import TrainConfig
 from training.loop.pace import Pace, measure_pace
@@ -114,8 +114,8 @@ def _plan(
 def _next(text: Path, config: TrainConfig) -> str:
     """The command that trains so, as it can be pasted."""
     if text.suffix in _CONFIG_ENDINGS:
-        return f"lstm-train run {shlex.quote(str(text))}"
-    return f"lstm-train run --text {shlex.quote(str(text))} --name {config.name}"
+        return f"lstm-train run {for_shell(str(text))}"
+    return f"lstm-train run --text {for_shell(str(text))} --name {config.name}"
 
 
 def _duration(seconds: float) -> str:

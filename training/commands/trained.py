@@ -9,6 +9,7 @@ from training.commands.next_commands import Told
 from training.commands.next_steps import next_steps
 from training.commands.piped import tell
 from training.commands.status import DONE, INTERRUPTED
+from training.corpora.overlap import overlap
 from training.errors import DiskError, PublishError
 from training.pipeline import Desk, WhatToTrain, publish_checkpoint, train_model
 from training.runs.checkpoints import Checkpoint
@@ -51,6 +52,10 @@ def train_as_told(verb: str, what: WhatToTrain, told: Told, process: Process) ->
         TrainingError: see `errors`.
     """
     tell(what.corpus.notes, process.console)
+    if not what.resume and process.workers.is_first:
+        with process.console.status("looking for the held-out text in what is trained on"):
+            remarks = [*what.corpus.remarks, overlap(what.corpus).remark()]
+        tell(remarks, process.console)
     desk = Desk(process.console, told.tensorboard, process.workers)
     try:
         outcome = train_model(what, desk)

@@ -13,6 +13,7 @@ from service.artifacts.manifest import MANIFEST_FILE
 from service.artifacts.store import read_manifest
 from training.config.advice import problems_in_words
 from training.config.nearby import instead_of_file
+from training.config.paths import path_of, path_text
 from training.config.train import TrainConfig
 from training.errors import ConfigError
 
@@ -32,7 +33,9 @@ def load_config(path: Path) -> TrainConfig:
     )
     return config.model_copy(
         update={
-            name: section.model_copy(update={"path": str((path.parent / section.path).resolve())})
+            name: section.model_copy(
+                update={"path": path_text((path.parent / path_of(section.path)).resolve())}
+            )
             for name, section in (("corpus", config.corpus), ("vectors", config.vectors))
             if section is not None and section.path is not None
         }

@@ -6,6 +6,8 @@ import re
 import shlex
 from pathlib import PurePosixPath
 
+from training.config.paths import path_of, path_text
+
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=[^/])")
 """One slash is enough: `Path` makes one of two."""
 _OPEN_FILE = re.compile(r"/dev/(stdin|fd/\d+)|/proc/(self|thread-self|\d+)/(task/\d+/)?fd/.+")
@@ -39,7 +41,7 @@ def require_place(path: str) -> None:
     Raises:
         ValueError: it is an address, or of the one process that reads it.
     """
-    if (complaint := address_in(path)) is not None:
+    if (complaint := address_in(path)) is not None and path_text(path_of(path)) != path:
         raise ValueError(complaint)
     if is_open_file(path):
         raise ValueError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.config.files import parse_config
+from training.config.paths import path_text, shown
 from training.config.train import TrainConfig
 
 TOKENS_TO_READ = 2_000_000
@@ -31,8 +32,8 @@ def recipe_for(name: str, text: Path, num_train_characters: int) -> TrainConfig:
     return parse_config(
         {
             "name": name,
-            "description": f"Character LSTM trained on {text.name}",
-            "corpus": {"path": str(text.resolve())},
+            "description": f"Character LSTM trained on {shown(text.name)[:400]}",
+            "corpus": {"path": path_text(text.resolve())},
             "model": {
                 "hidden_size": 256,
                 "num_layers": 2,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from training.config.encoding_names import python_name
+from training.config.globs import Globs
 from training.config.places import require_place
 from training.config.section import Section
 
@@ -20,10 +21,13 @@ class CorpusConfig(Section):
     """A corpus of the registry in `training/corpora/named.py`."""
     path: str | None = None
     """A file or a folder; relative paths are relative to the config file."""
-    format: Literal["text", "jsonl", "wet", "ptb", "wikitext"] = "text"
-    """Text, JSON lines, Common Crawl's text of pages (the first two also packed with gzip, bzip2,
-    xz or zstd), or a folder in the layout of Penn Treebank (`ptb.train.txt` ...) or WikiText
-    (`wiki.train.tokens` ...)."""
+    format: Literal["text", "jsonl", "csv", "wet", "ptb", "wikitext"] = "text"
+    """Text, JSON lines or an array, a table (CSV, TSV), Common Crawl's text of pages (these also
+    packed with gzip, bzip2, xz or zstd), or a folder in the layout of Penn Treebank
+    (`ptb.train.txt` ...) or WikiText (`wiki.train.tokens` ...)."""
+    glob: Globs = ()
+    """Of a folder: which files count, in patterns like `**/*.py`; else those with the usual endings
+    of the format."""
     encoding: Annotated[str, AfterValidator(python_name)] = "utf-8"
     """By Python's or iconv's name; whatever it is, a byte order mark of UTF-16 or UTF-32 counts."""
     errors: Literal["strict", "replace", "skip"] = "strict"
@@ -33,17 +37,24 @@ class CorpusConfig(Section):
     items: ItemKind | None = None
     """Of what each is a text by itself, that the model learns to begin and to end."""
     text_field: str = "text"
-    """Of JSON lines: the field that holds the text."""
+    """Of JSON: the field that holds the text, or a chat; of one that lies deeper, names with dots
+    between them (`message.text`). Of tables: the column."""
+    quoted: bool = True
+    """Of tables: whether fields in quotation marks may hold delimiters and line ends. If not,
+    quotation marks are characters like others."""
     languages: Annotated[tuple[str, ...], Field(strict=False)] = ()
     """Of WET: only pages whose first language is one of these (ISO 639-3)."""
     min_characters: Annotated[int, Field(ge=0)] = 0
-    """Of documents (JSON lines, WET): shorter ones are left out."""
+    """Of documents (JSON, tables, WET): shorter ones are left out."""
     max_characters: PositiveInt | None = None
     """Of documents: longer ones are left out."""
     shuffled: bool = False
     """Items in a fixed random order; they are then held in memory."""
     held_out: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
-    """The part at the end that is not trained on."""
+    """The part that is not trained on."""
+    held_out_by: Literal["end", "files", "items"] = "end"
+    """Which part that is: the end of the text, whole files of a folder, or items (documents) that
+    are drawn by their checksums. Of the last two, equal ones are always in the same part."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -63,23 +74,30 @@ class CorpusConfig(Section):
     def _check_items(self) -> None:
         allowed = {
             "text": ("lines", "paragraphs", "files"),
-            "jsonl": ("documents",),
-            "wet": ("documents",),
+            **dict.fromkeys(_OF_DOCUMENTS, ("documents",)),
         }
         if self.items is not None and self.items not in allowed.get(self.format, ()):
             raise ValueError(f"items = {self.items!r} does not go with format {self.format!r}")
         if self.shuffled and self.items is None:
             raise ValueError("'shuffled' needs 'items': what should be put into another order?")
+        if self.held_out_by == "items" and self.items is None and self.format == "text":
+            raise ValueError("held_out_by = 'items' needs 'items': what should be drawn?")
+        if self.held_out_by == "files" and self.shuffled:
+            raise ValueError("held_out_by = 'files' does not go with 'shuffled': files are whole")
 
 
+_OF_DOCUMENTS = ("jsonl", "csv", "wet")
 _OPTIONS_OF_FORMATS = {
-    "encoding": ("text", "jsonl", "ptb", "wikitext"),
-    "errors": ("text", "jsonl", "ptb", "wikitext"),
-    "text_field": ("jsonl",),
+    "encoding": ("text", "jsonl", "csv", "ptb", "wikitext"),
+    "errors": ("text", "jsonl", "csv", "ptb", "wikitext"),
+    "glob": ("text", *_OF_DOCUMENTS),
+    "text_field": ("jsonl", "csv"),
+    "quoted": ("csv",),
     "languages": ("wet",),
-    "min_characters": ("jsonl", "wet"),
-    "max_characters": ("jsonl", "wet"),
-    "held_out": ("text", "jsonl", "wet"),
+    "min_characters": _OF_DOCUMENTS,
+    "max_characters": _OF_DOCUMENTS,
+    "held_out": ("text", *_OF_DOCUMENTS),
+    "held_out_by": ("text", *_OF_DOCUMENTS),
 }
 """The last two come in parts, and are text; pages are in UTF-8, as Common Crawl wrote them."""
 

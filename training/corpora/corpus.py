@@ -61,8 +61,12 @@ class Corpus:
     """Held out and looked at once, where a corpus comes with such a part."""
     has_items: bool = False
     """Whether each record is a text by itself, with a beginning and an end to be learned."""
+    units: Literal["lines", "paragraphs", "files", "documents"] = "lines"
+    """Of what it consists, that may stand in it twice; all but lines are records."""
     notes: tuple[str, ...] = ()
-    """What people should know of how it was read."""
+    """What people should know of how it was read: bytes that were replaced or left out."""
+    remarks: tuple[str, ...] = ()
+    """What was read, left out and held out, in a line each: for whoever trains on it."""
 
     def held_out(self, part: HeldOutPart) -> Texts:
         """One of the parts that are not trained on.

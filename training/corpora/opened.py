@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import shlex
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from training.config import paths
 from training.corpora.signatures import HEAD_BYTES, Foreign, foreign_kind, packing_of
 from training.errors import CorpusError
 
@@ -72,15 +72,15 @@ class Opened:
         return _without(self.path, self.packing)
 
 
-def shown(path: Path) -> str:
-    """A text as it is called in messages."""
-    return "the piped text" if path.name == PIPED else str(path)
+def shown(path: Path | str) -> str:
+    """A text as it is called in messages; bytes that are not UTF-8 are escaped."""
+    return "the piped text" if Path(path).name == PIPED else paths.shown(path)
 
 
 def quoted(path: Path) -> str:
     """A name for the shell; one that begins with a hyphen is no option."""
     name = str(path)
-    return shlex.quote(f"./{name}" if name.startswith("-") else name)
+    return paths.for_shell(f"./{name}" if name.startswith("-") else name)
 
 
 @contextmanager

@@ -7,28 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.corpora.decoded import Decoding, decoded
-from training.errors import CorpusError
 
 PIECE_BYTES = 1 << 20
 _LONGEST_LINE = 16 << 20
 """A longer one is read in parts."""
 STRICT = Decoding()
 """UTF-8, and nothing else."""
-
-
-def text_files(path: Path, *endings: str) -> list[Path]:
-    """The file, or those of a folder that end so, in order of their names.
-
-    Raises:
-        CorpusError: there is none.
-    """
-    if not path.is_dir():
-        return [path]
-    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name[:1] != ".")
-    chosen = [file for file in files if file.name.endswith(endings)]
-    if not chosen:
-        raise CorpusError(f"{path} holds no file that ends in {' or '.join(endings)}")
-    return chosen
 
 
 def read_pieces(path: Path, decoding: Decoding = STRICT) -> Iterator[str]:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import io
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -24,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.config.model import VectorsConfig
+from training.config.paths import path_of
 from training.corpora.signatures import HEAD_BYTES
 from training.errors import CorpusError
 from training.loop.vector_files import opened_vectors
@@ -108,7 +108,7 @@ def load_vectors(config: VectorsConfig, tokenizer: TextTokenizer, size: int) -> 
     Raises:
         CorpusError: the file cannot be read, is damaged, of another width, or knows no token.
     """
-    path = Path(config.path)
+    path = path_of(config.path)
     wanted = _wanted(tokenizer)
     exact: dict[int, NDArray[np.float32]] = {}
     lowered: dict[int, NDArray[np.float32]] = {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import onnx
 
 from service.artifacts.manifest import Evaluation, Parity
+from training.batches.shares import Shares
 from training.batches.token_files import Ids, TokenFiles
 from training.corpora.corpus import Corpus, HeldOutPart
 from training.errors import ExportError, QualityGateError
@@ -45,16 +47,21 @@ class HeldOut:
     part: HeldOutPart
     ids: Ids
     num_characters: int
+    unknown_id: int | None = None
+    """The sign for everything unknown, if the tokenizer has one."""
 
     @classmethod
-    def of(cls, part: HeldOutPart, corpus: Corpus, tokens: TokenFiles) -> HeldOut:
+    def of(
+        cls, part: HeldOutPart, corpus: Corpus, tokens: TokenFiles, tokenizer: TextTokenizer
+    ) -> HeldOut:
         """A part of a corpus, and its tokens."""
-        return cls(part, tokens.held_out(part), corpus.held_out(part).num_characters)
+        num_characters = corpus.held_out(part).num_characters
+        return cls(part, tokens.held_out(part), num_characters, tokenizer.special_ids.unknown)
 
-    @property
-    def tokens_per_character(self) -> float:
-        """1 where a token is a character."""
-        return len(self.ids) / self.num_characters
+    @cached_property
+    def shares(self) -> Shares:
+        """What its tokens are."""
+        return Shares.of(self.ids, self.num_characters, self.unknown_id)
 
 
 def yardsticks_for(
@@ -174,8 +181,9 @@ def _evaluate(
             part=held_out.part,
             num_tokens=loss.num_tokens,
             nats_per_token=loss.nats,
-            bits_per_character=loss.bits * held_out.tokens_per_character,
+            bits_per_character=held_out.shares.bits_per_character(loss.nats),
             perplexity=loss.perplexity,
+            unknown_share=held_out.shares.unknown,
         )
         for method, loss in losses.items()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from service.artifacts.manifest import MANIFEST_FILE, Evaluation, Inventions, Manifest, Parity
@@ -80,7 +81,19 @@ def _figures(manifest: Manifest) -> str:
         else f"int8 against float32, one stateful pass: perplexity {increase:+.3%}. "
     )
     head = _TABLE_HEAD.format(part=manifest.evaluations[0].part)
-    return f"{head}{rows}\n\n{note}{_parity(manifest.parity)}"
+    of_tokens = _of_tokens(manifest.evaluations[0])
+    return f"{head}{rows}\n\n{of_tokens}{note}{_parity(manifest.parity)}"
+
+
+def _of_tokens(served: Evaluation) -> str:
+    """What figures of tokens that are no characters, or of unknown ones, leave open."""
+    said = ""
+    per_character = 2.0**served.bits_per_character
+    if not math.isclose(per_character, served.perplexity, rel_tol=1e-6):
+        said = f"Perplexity per character, {_METHODS[served.method]}: {per_character:.4f}. "
+    if served.unknown_share is not None:
+        said += f"Of the held-out tokens, {served.unknown_share:.2%} are the unknown one. "
+    return said
 
 
 def _yardsticks(yardsticks: Yardsticks, served: Evaluation) -> str:

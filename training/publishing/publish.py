@@ -25,6 +25,7 @@ from service.artifacts.manifest import (
 )
 from service.artifacts.store import Artifact, ModelStore, sha256_of
 from service.runtime.sampling import Sampling, SamplingOptions
+from training.config.paths import path_of, shown
 from training.disk import cannot_write
 from training.errors import DiskError, PublishError
 from training.export.step_graph import able_to_write, sizes_of
@@ -175,7 +176,7 @@ def _provenance(checkpoint: Checkpoint, model: LanguageModel) -> Provenance:
     # Where files lay on this machine is nobody's business.
     for section in (config["corpus"], config.get("vectors", {})):
         if "path" in section:
-            section["path"] = Path(section["path"]).name
+            section["path"] = shown(path_of(section["path"]).name)
     return Provenance(
         corpus=Corpus(
             name=identity.corpus.name,

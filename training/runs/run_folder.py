@@ -27,6 +27,9 @@ from training.runs.checkpoints import BEST, LAST, Checkpoint, CorpusIdentity, Ru
 from training.runs.code_version import code_version
 from training.tokenization.build import build_tokenizer
 
+TOKENS_FOLDER = "tokens"
+"""In a run's folder: its text as ids."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -52,7 +55,7 @@ class RunFolder:
     def tokens(self, identity: RunIdentity, corpus: Corpus) -> TokenFiles:
         """The corpus as ids, by the run's tokenizer."""
         return TokenFiles(
-            self.path / "tokens", corpus, identity.tokenizer, min_held_out=COLD_WINDOW + 1
+            self.path / TOKENS_FOLDER, corpus, identity.tokenizer, min_held_out=COLD_WINDOW + 1
         )
 
     def identity(self) -> RunIdentity:

@@ -21,8 +21,10 @@ from training.config.nearby import listed, nearest
 from training.config.text import CleaningConfig, CorpusConfig
 from training.corpora.cleaning import cleaner
 from training.corpora.decoded import Decoding
-from training.corpora.load import at_path, is_of_format, records_of_file
+from training.corpora.folders import is_of_format
+from training.corpora.load import at_path
 from training.corpora.plain import STRICT, read_pieces
+from training.corpora.sources import records_of_file
 from training.errors import ConfigError, PublishError
 from training.served.writing import write
 from training.tokenization.tokenizer import TextTokenizer
@@ -152,4 +154,4 @@ def _section(config: Mapping[str, object], name: str) -> Mapping[str, object]:
 def _holds_documents(corpus: object, file: Path) -> bool:
     """Whether a model that was trained on such files is shown another one of them."""
     trained_on = corpus.get("format") if isinstance(corpus, dict) else None
-    return trained_on in ("jsonl", "wet") and is_of_format(file, str(trained_on))
+    return trained_on in ("jsonl", "csv", "wet") and is_of_format(file, str(trained_on))

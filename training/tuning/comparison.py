@@ -10,13 +10,14 @@ from typing import Any, Literal
 from rich.table import Table
 from rich.text import Text
 
+from training.batches.shares import Shares, shares_in
 from training.config.train import TRAINING_SECTIONS
 from training.corpora.load import at_path
 from training.errors import CheckpointError
 from training.pictures import LINE_COLOURS, picture
 from training.runs.checkpoints import Checkpoint
 from training.runs.metrics import METRICS_FILE, History, read_history
-from training.runs.run_folder import RunFolder
+from training.runs.run_folder import TOKENS_FOLDER, RunFolder
 
 Axis = Literal["epoch", "step", "minutes"]
 NOT_COMPARABLE = "losses per token of different texts or tokenizers cannot be compared"
@@ -29,6 +30,8 @@ class Run:
     name: str
     checkpoint: Checkpoint
     history: History
+    shares: Shares | None = None
+    """Of the validation text; None where its ids are gone."""
 
     @classmethod
     def load(cls, folder: Path) -> Run:
@@ -37,11 +40,13 @@ class Run:
         Raises:
             CheckpointError: there is no run in it, or nothing was measured yet.
         """
-        checkpoint = Checkpoint.load(RunFolder(folder).last)
+        run_folder = RunFolder(folder)
+        checkpoint = Checkpoint.load(run_folder.last)
         history = read_history(folder / METRICS_FILE)
         if not history.evaluations or not history.steps:
             raise CheckpointError(f"{folder}: nothing has been measured yet")
-        return cls(folder.name, checkpoint, history)
+        shares = shares_in(run_folder.path / TOKENS_FOLDER, checkpoint.identity.special_ids.unknown)
+        return cls(folder.name, checkpoint, history, shares)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -109,8 +114,23 @@ def _figures(runs: Sequence[Run], are_alike: Sequence[bool]) -> dict[str, list[s
     best = [min(run.history.evaluations, key=lambda e: e.validation_loss) for run in runs]
     last = [run.history.steps[-1] for run in runs]
     tokens = [sum(step.num_tokens for step in run.history.steps) for run in runs]
+    measured = list(zip(best, (run.shares for run in runs), strict=True))
+    of_characters = {
+        "  bits per character": [
+            "-" if shares is None else f"{shares.bits_per_character(e.validation_loss):.4f}"
+            for e, shares in measured
+        ],
+        "  perplexity per character": [
+            "-" if shares is None else f"{shares.perplexity_per_character(e.validation_loss):.4f}"
+            for e, shares in measured
+        ],
+        "  unknown tokens": [
+            "-" if shares is None else shares.unknown_in_words for _, shares in measured
+        ],
+    }
     return {
         "best validation loss": [f"{e.validation_loss:.4f}" for e in best],
+        **of_characters,
         "  to the first run": [
             f"{e.validation_loss - best[0].validation_loss:+.4f}" if is_alike else "-"
             for e, is_alike in zip(best, are_alike, strict=True)

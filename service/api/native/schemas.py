@@ -145,7 +145,7 @@ class WritingRequest(SamplingOptions, _Writing):
     stream_every: Annotated[int, Field(ge=1)] | None = Field(
         None,
         description="Most tokens of one event, with `stream`; by default as many as one burst "
-        "made, and at most 16 with `logprobs`.",
+        "made, and at most 64 with `logprobs`.",
     )
     timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="The request fails after this many seconds."

@@ -4,10 +4,12 @@ import asyncio
 import json
 
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from service.api.bodies import Bodies, ReadBody
+from service.engine.errors import Draining
 from service.inference.turnstile import Turnstile
 
 
@@ -125,3 +127,28 @@ async def test_a_server_that_goes_down_waits_for_no_body():
 
     assert [(503, "shutting_down"), (200, "5")] == await asyncio.gather(*running)
     assert (503, "shutting_down") == await late.run()
+
+
+async def test_a_server_that_goes_down_as_a_body_is_over_its_time_goes_down():
+    """In the very iteration of the event loop in which the time-out fires."""
+    bodies = Bodies(100, 1000, 0.05, Turnstile())
+    scope = {"type": "http", "method": "POST", "headers": [], "client": ("192.0.2.1", 1)}
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def read():
+        with bodies.holding() as held:
+            await bodies.read(scope, receive, held)
+
+    reading = asyncio.ensure_future(read())
+    await asyncio.sleep(0)
+    [timeout] = bodies._coming
+    ended = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_at(
+        timeout.when(), lambda: ended.set_result(bodies.end() is None)
+    )
+    with pytest.raises((HTTPException, Draining)):
+        await reading
+
+    assert await ended

@@ -74,7 +74,7 @@ def test_run_with_a_text_does_what_it_looks_like(
     assert ModelStore(folder / "store").versions("mine") == [1, 2]
     capsys.readouterr()
     assert main(["train", "--text", "mine.txt", "--epochs", "1", "--run-dir", "other"]) == 0
-    assert capsys.readouterr().out.startswith("mine: ")
+    assert "\nmine: " in capsys.readouterr().out
 
 
 def test_a_config_is_still_a_config(folder: Path) -> None:

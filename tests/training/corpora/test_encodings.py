@@ -229,7 +229,11 @@ def test_nuls_are_refused_in_every_format(
         case _:
             path = three_files(tmp_path, text_format, f"{record}\n" * 300)
     items = kind if items else None
-    with pytest.raises(CorpusError, match=re.escape(documented("holds a NUL character (U+0000)"))):
+    # One page of a web archive is nothing among thousands: left out, and counted.
+    message = (
+        "with NUL characters (U+0000)" if text_format == "wet" else "holds a NUL character (U+0000)"
+    )
+    with pytest.raises(CorpusError, match=re.escape(documented(message))):
         load(path, format=text_format, items=items)
     assert "\0" in whole(load(path, format=text_format, items=items, allow_nul=True))
 

@@ -221,6 +221,15 @@ def test_the_server_works_after_all_that(client: TestClient):
     assert {"running": 0, "waiting": 0, "parked": 0}.items() <= ready["models"]["tiny@1"].items()
 
 
+@pytest.mark.parametrize("route", ["/generate", "/sessions", "/sessions/import"])
+@pytest.mark.parametrize("name", [b'"\\ud800"', b'"\\udfff' + b"a" * 100 + b'"', b'"\\u0000"'])
+def test_a_field_whose_name_is_no_text_is_refused(client: TestClient, route: str, name: bytes):
+    """Half of a surrogate pair, or a control character."""
+    answer = client.post(route, content=b"{" + name + b":1}", headers=JSON)
+
+    assert (422, "invalid_request") == (answer.status_code, answer.json()["error"]["code"])
+
+
 @pytest.mark.parametrize(
     ("headers", "content", "status", "word"),
     [
