@@ -37,6 +37,7 @@ from training.runs.tensorboard import TensorBoardLog
 from training.served.inventions import inventions
 from training.served.step_model import StepModel
 from training.tables import figures_table, yardsticks_table, yardsticks_words
+from training.waiting import SILENT, Waiting
 from training.yardsticks.measured import Yardsticks
 
 TENSORBOARD_FOLDER = "tensorboard"
@@ -76,6 +77,7 @@ def train_model(what: WhatToTrain, desk: Desk) -> Outcome:
         TrainingError: see `errors`.
     """
     folder, corpus = what.run_folder, what.corpus
+    waiting = Waiting(desk.console) if desk.workers.is_first else SILENT
     checkpoint: Checkpoint | None = None
     if what.resume:
         checkpoint = folder.resume(what.config, corpus)
@@ -84,11 +86,11 @@ def train_model(what: WhatToTrain, desk: Desk) -> Outcome:
     elif what.config is None:
         raise ValueError("a new run needs a config")
     else:
-        identity = folder.begin(what.config, corpus)
+        identity = folder.begin(what.config, corpus, waiting)
     observers = _observers(desk, folder, identity)
     try:
         with Interruption() as interruption:
-            tokens = folder.tokens(identity, corpus)
+            tokens = folder.tokens(identity, corpus, waiting)
             desk.workers.first_goes_ahead(lambda: (tokens.train, tokens.validation))
             outcome = train(
                 identity,
@@ -161,7 +163,8 @@ def publish_checkpoint(
     require_same_text(identity, corpus)
     # Told now, not after minutes of measuring; the store checks it again when it writes.
     chosen = choose_version(store, identity.config.name, version)
-    tokens = run_folder.tokens(identity, corpus)
+    tokens = run_folder.tokens(identity, corpus, Waiting(console))
+    tokens.make()  # shown by itself, not behind the status below
     if identity.config.training.calibrate and checkpoint.temperature == 1.0:
         # The last moment instead of the best, or one of a run that was not complete.
         checkpoint = _calibrated(checkpoint, tokens, console)

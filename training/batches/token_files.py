@@ -19,6 +19,7 @@ from training.corpora.corpus import Corpus, HeldOutPart, Texts
 from training.disk import cannot_write, whole_file
 from training.errors import CorpusError, DiskError
 from training.tokenization.tokenizer import TextTokenizer
+from training.waiting import SILENT, Waiting
 
 Ids = NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.int64]
 """Of one part of a corpus, in order."""
@@ -35,11 +36,19 @@ class TokenFiles:
         corpus: Of which text.
         tokenizer: By what.
         min_held_out: Tokens that a part must have so that its losses can be measured.
+        waiting: Shows how far the writing is.
     """
 
     def __init__(
-        self, folder: Path, corpus: Corpus, tokenizer: TextTokenizer, *, min_held_out: int
+        self,
+        folder: Path,
+        corpus: Corpus,
+        tokenizer: TextTokenizer,
+        *,
+        min_held_out: int,
+        waiting: Waiting = SILENT,
     ) -> None:
+        self._waiting = waiting
         self._min_held_out = min_held_out
         self._folder = folder
         self._corpus = corpus
@@ -63,6 +72,15 @@ class TokenFiles:
             self._long_enough("test")
         return self._long_enough("validation")
 
+    def make(self) -> None:
+        """Write what is not there, of all parts.
+
+        Raises:
+            CorpusError: a part is too short.
+        """
+        assert len(self.train)
+        assert len(self.validation)
+
     def held_out(self, part: HeldOutPart) -> Ids:
         """The validation text, or the one that is held out for the end.
 
@@ -85,12 +103,12 @@ class TokenFiles:
     def _part(self, name: str, texts: Texts) -> Ids:
         path = self._folder / f"{name}.u{8 * np.dtype(self._type).itemsize}"
         if not path.exists() or not self._is_of_this_text():
-            self._write(path, texts)
+            self._write(name, path, texts)
         if path.stat().st_size == 0:
             raise CorpusError(f"the {name} part of {self._corpus.name} has no tokens")
         return np.memmap(path, self._type, mode="r")
 
-    def _write(self, path: Path, texts: Texts) -> None:
+    def _write(self, name: str, path: Path, texts: Texts) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not self._is_of_this_text():
@@ -100,8 +118,12 @@ class TokenFiles:
         except OSError as error:
             raise DiskError(cannot_write(error, path)) from error
         # At most a token for each character.
-        with whole_file(path, texts.num_characters * np.dtype(self._type).itemsize) as file:
-            for ids in self._tokenizer.encode_all(texts, are_items=self._corpus.has_items):
+        with (
+            whole_file(path, texts.num_characters * np.dtype(self._type).itemsize) as file,
+            self._waiting.during(f"tokens of the {name} part", texts.num_characters) as work,
+        ):
+            read = work.over(texts)
+            for ids in self._tokenizer.encode_all(read, are_items=self._corpus.has_items):
                 file.write(ids.astype(self._type).tobytes())
 
     def _is_of_this_text(self) -> bool:

@@ -29,7 +29,7 @@ from training.commands.arguments import (
 from training.commands.given import require_there
 from training.commands.idle import refuse_idle
 from training.commands.make import checkpoint_of
-from training.commands.piped import at_hand, tell
+from training.commands.piped import at_hand, say, tell
 from training.commands.status import DONE, FAILED
 from training.config.train import SampleConfig
 from training.corpora.corpus import HeldOutPart
@@ -51,6 +51,8 @@ from training.terminal import output_is_incomplete, write_exactly
 from training.yardsticks.archivers import pack
 
 Rate = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+
+_MOST_UNKNOWN = 10
 
 
 class Measures(Options):
@@ -259,6 +261,9 @@ def sample(
         model, sample = step_model(checkpoint), checkpoint.identity.config.sample
         options = options.merged(SamplingOptions(temperature=sample.temperature))
     prompt = sample.prompt if writing.prompt is None else writing.prompt
+    if unknown := model.unknown(prompt, _MOST_UNKNOWN):
+        shown = " ".join(map(repr, unknown))
+        say(f"of the prompt, the model has never seen (the first {len(unknown)}): {shown}")
     num_tokens = writing.num_tokens or sample.num_tokens
     if writing.beams is None:
         texts = _drawn(model, prompt, num_tokens, options, writing)

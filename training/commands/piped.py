@@ -31,7 +31,7 @@ def at_hand(text: Path | None, process: Process) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory(prefix="lstm-train-") as folder:
         copy = Path(folder) / PIPED
-        copy_stream(text, copy, _say)
+        copy_stream(text, copy, say)
         yield copy
 
 
@@ -55,7 +55,7 @@ def kept(text: Path, folder: RunFolder, process: Process, *, resume: bool) -> Pa
         raise CheckpointError(f"cannot make {folder.path}: {error.strerror}") from error
     fresh.unlink(missing_ok=True)
     with unless_it_fails(folder):
-        sha256 = copy_stream(text, fresh, _say)
+        sha256 = copy_stream(text, fresh, say)
     if wanted not in (None, sha256):
         fresh.unlink()
         raise CheckpointError(
@@ -97,6 +97,6 @@ def tell(notes: Iterable[str], console: Console) -> None:
         console.print(Text(note), soft_wrap=True)
 
 
-def _say(words: str) -> None:
+def say(words: str) -> None:
     """Beside what a command writes, which may be for a file."""
     Console(stderr=True).print(Text(words), soft_wrap=True)

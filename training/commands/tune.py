@@ -40,6 +40,7 @@ from training.tuning.learning_rate_finder import advice, draw_finding, find_lear
 from training.tuning.sweep import open_study, search
 from training.tuning.sweep_report import trials_table, write_report
 from training.tuning.sweep_space import Sweep
+from training.waiting import Waiting
 
 
 class Comparison(Options):
@@ -120,8 +121,9 @@ def find_lr(
         wanted, corpus = config_and_corpus(config, source.model_copy(update={"text": text}))
         wanted = with_overrides(wanted, name=source.name)
         tell(corpus.notes, process.console)
-        identity = new_identity(wanted, corpus)
-        tokens = RunFolder(Path(folder)).tokens(identity, corpus)
+        waiting = Waiting(process.console)
+        identity = new_identity(wanted, corpus, waiting)
+        tokens = RunFolder(Path(folder)).tokens(identity, corpus, waiting)
         trainer = Trainer(identity, tokens, vectors=vectors_of(identity))
         finding = find_learning_rate(trainer, num_steps=search.num_steps)
     draw_finding(finding, wanted.name, search.output)

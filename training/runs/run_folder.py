@@ -26,6 +26,7 @@ from training.models.precision import resolve_precision
 from training.runs.checkpoints import BEST, LAST, Checkpoint, CorpusIdentity, RunIdentity
 from training.runs.code_version import code_version
 from training.tokenization.build import build_tokenizer
+from training.waiting import SILENT, Waiting
 
 TOKENS_FOLDER = "tokens"
 """In a run's folder: its text as ids."""
@@ -52,10 +53,16 @@ class RunFolder:
         """What came out of a pipe, if the text did."""
         return self.path / PIPED
 
-    def tokens(self, identity: RunIdentity, corpus: Corpus) -> TokenFiles:
+    def tokens(
+        self, identity: RunIdentity, corpus: Corpus, waiting: Waiting = SILENT
+    ) -> TokenFiles:
         """The corpus as ids, by the run's tokenizer."""
         return TokenFiles(
-            self.path / TOKENS_FOLDER, corpus, identity.tokenizer, min_held_out=COLD_WINDOW + 1
+            self.path / TOKENS_FOLDER,
+            corpus,
+            identity.tokenizer,
+            min_held_out=COLD_WINDOW + 1,
+            waiting=waiting,
         )
 
     def identity(self) -> RunIdentity:
@@ -66,7 +73,7 @@ class RunFolder:
         """
         return Checkpoint.load(self.last).identity
 
-    def begin(self, config: TrainConfig, corpus: Corpus) -> RunIdentity:
+    def begin(self, config: TrainConfig, corpus: Corpus, waiting: Waiting = SILENT) -> RunIdentity:
         """Claim the folder for a new run.
 
         Raises:
@@ -78,7 +85,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CheckpointError(f"cannot make {self.path}: {error.strerror}") from error
-        return new_identity(config, corpus)
+        return new_identity(config, corpus, waiting)
 
     def require_free(self) -> None:
         """Refuse to begin a run over another one.
@@ -127,7 +134,7 @@ class RunFolder:
         return checkpoint.with_config(config)
 
 
-def new_identity(config: TrainConfig, corpus: Corpus) -> RunIdentity:
+def new_identity(config: TrainConfig, corpus: Corpus, waiting: Waiting = SILENT) -> RunIdentity:
     """What a new run will keep to until its end.
 
     Raises:
@@ -139,6 +146,8 @@ def new_identity(config: TrainConfig, corpus: Corpus) -> RunIdentity:
         corpus.train,
         has_items=corpus.has_items,
         cleaning=recorded(config.cleaning),
+        num_characters=corpus.train.num_characters,
+        waiting=waiting,
     )
     # A model that does not go with the vocabulary is told of before the ids are written.
     with torch.device("meta"):

@@ -13,6 +13,7 @@ from service.artifacts.errors import ArtifactError
 from service.artifacts.graph import check_step_graph
 from service.artifacts.reference import Reference
 from service.artifacts.store import Artifact, ModelStore
+from service.artifacts.tokenizer import Tokenizer as ServedTokenizer
 from service.runtime.burst import BurstDecoder
 from service.runtime.sampling import Sampling
 from service.runtime.step import StepGraph
@@ -76,6 +77,17 @@ class StepModel:
         """What the server writes; see `writing.write`."""
         decoder = self.decoder(len(samplings))
         return write(decoder, self.tokenizer, prompt, num_tokens, samplings)
+
+    def unknown(self, prompt: str, at_most: int) -> tuple[str, ...]:
+        """The first characters or words of a prompt that the model has never seen."""
+        served = ServedTokenizer(
+            Path("tokenizer.json"),
+            self.tokenizer.to_json().encode(),
+            self.tokenizer.vocabulary_size,
+            self.tokenizer.cleaning,
+            self.tokenizer.special_ids.unknown,
+        )
+        return served.unknown(served.clean(prompt), at_most)
 
     def step(self) -> StepGraph:
         """One run for each token."""

@@ -27,14 +27,16 @@ from tokenizers import (
     models,
     normalizers,
     pre_tokenizers,
-    trainers,
 )
 
 from service.artifacts.cleaning import Cleaning
 from service.artifacts.manifest import SpecialIds
 from training.config.text import TokenizerConfig
 from training.errors import CorpusError
+from training.tokenization.byte_pairs import LONGEST_WORD, byte_pairs
+from training.tokenization.counting import count_characters
 from training.tokenization.tokenizer import TextTokenizer
+from training.waiting import SILENT, Waiting
 
 UNKNOWN = "<unk>"
 UNKNOWN_WORD = " <unk>"
@@ -42,6 +44,7 @@ START, END = "<start>", "<end>"
 # A word takes the space before it along, so that the texts of tokens need only be joined.
 _WORDS = r"\n| ?\S+"
 _WORDS_AND_PUNCTUATION = r"\n| ?\w+| ?[^\w\s]"
+_MUCH = 0.1
 
 
 def build_tokenizer(
@@ -50,6 +53,8 @@ def build_tokenizer(
     *,
     has_items: bool,
     cleaning: Cleaning | None = None,
+    num_characters: int | None = None,
+    waiting: Waiting = SILENT,
 ) -> TextTokenizer:
     """A tokenizer for the texts.
 
@@ -58,6 +63,8 @@ def build_tokenizer(
         texts: What it must be able to write; read once.
         has_items: Whether each of them is an item, with a start and an end.
         cleaning: What was done to the texts: prompts will be treated likewise.
+        num_characters: How many the texts have, if that is known.
+        waiting: Shows how far it is.
 
     Raises:
         CorpusError: there is no text.
@@ -65,14 +72,17 @@ def build_tokenizer(
     unknown: str | None = None
     match config.kind:
         case "character":
-            backend, unknown = _characters(config, texts), UNKNOWN
+            with waiting.during("counting characters", num_characters) as work:
+                backend, unknown = _characters(config, work.over(texts)), UNKNOWN
         case "word":
-            backend = _words(config, texts, (START, END) if has_items else ())
+            with waiting.during("counting words", num_characters) as work:
+                marks_of_items = (START, END) if has_items else ()
+                backend = _words(config, work.over(texts), marks_of_items, waiting)
             unknown = UNKNOWN_WORD
         case "byte":
             backend = _bytes()
         case "bpe":
-            backend = _byte_pairs(config, texts)
+            backend = byte_pairs(config.vocabulary_size, texts, num_characters, waiting)
     if has_items:
         marks = [AddedToken(mark, special=True, normalized=False) for mark in (START, END)]
         backend.add_special_tokens(marks)
@@ -82,9 +92,7 @@ def build_tokenizer(
 
 def _characters(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
     """In the order of their code points, after `<unk>`."""
-    counts: Counter[str] = Counter()
-    for text in texts:
-        counts.update(text)
+    counts = count_characters(texts)
     chosen = sorted(_frequent(counts, config))
     backend = Tokenizer(models.WordLevel(vocab=_numbered(UNKNOWN, chosen), unk_token=UNKNOWN))
     # "." would skip newlines; [\s\S] is every code point.
@@ -94,7 +102,9 @@ def _characters(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
     return backend
 
 
-def _words(config: TokenizerConfig, texts: Iterable[str], marks: Sequence[str]) -> Tokenizer:
+def _words(
+    config: TokenizerConfig, texts: Iterable[str], marks: Sequence[str], waiting: Waiting
+) -> Tokenizer:
     """In the order of their frequency: that is what an adaptive softmax needs.
 
     The marks of items come first, for every item has them.
@@ -116,6 +126,7 @@ def _words(config: TokenizerConfig, texts: Iterable[str], marks: Sequence[str]) 
                 yield word
 
     counts = Counter(words())
+    _say_if_they_are_none(counts, waiting)
     unknown = counts.pop(UNKNOWN_WORD, 0)
     chosen = _frequent(counts, config)
     unknown += counts.total() - sum(counts[word] for word in chosen)
@@ -129,6 +140,19 @@ def _words(config: TokenizerConfig, texts: Iterable[str], marks: Sequence[str]) 
     return backend
 
 
+def _say_if_they_are_none(words: Counter[str], waiting: Waiting) -> None:
+    """A text without spaces is one word, which comes once and is never seen again."""
+    lengths = {word: len(word) * count for word, count in words.items()}
+    in_long = sum(length for word, length in lengths.items() if len(word) > LONGEST_WORD)
+    share = in_long / max(sum(lengths.values()), 1)
+    if share >= _MUCH:
+        waiting.say(
+            f"words: {share:.0%} of the text stands in words of more than {LONGEST_WORD} "
+            'characters, which are hardly ever seen again: has it no spaces? kind = "bpe" or '
+            '"character" in [tokenizer] goes with such a text'
+        )
+
+
 def _bytes() -> Tokenizer:
     """All 256, written as the characters that byte-level tokenizers write for them."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -137,20 +161,6 @@ def _bytes() -> Tokenizer:
     )
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     backend.decoder = decoders.ByteLevel()
-    return backend
-
-
-def _byte_pairs(config: TokenizerConfig, texts: Iterable[str]) -> Tokenizer:
-    """Trained on the texts; never across the boundary of a word."""
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=config.vocabulary_size,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator(texts, trainer)
     return backend
 
 
