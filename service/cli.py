@@ -1,4 +1,4 @@
-"""lstm-serve: serve | models | healthcheck | capsule."""
+"""lstm-serve: serve | models | healthcheck | capsule | replay."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from service import __version__
 from service.inspection import Capsule, inspect
 from service.observability import logs, streams
 from service.observability.streams import CannotSay, complain, say
+from service.replay import Replay, replay
 from service.server.healthcheck import healthcheck, reachable
 from service.settings import (
     ENV_PREFIX,
@@ -79,6 +80,7 @@ class _CommandLine(BaseSettings):
     models: CliSubCommand[Models] = Field(description="List the store.")
     healthcheck: CliSubCommand[Healthcheck] = Field(description="Ask a server whether it is ready.")
     capsule: CliSubCommand[Capsule] = Field(description="Look at a capsule.")
+    replay: CliSubCommand[Replay] = Field(description="Write a text again from its receipt.")
 
     @classmethod
     def settings_customise_sources(
@@ -120,6 +122,8 @@ def _run(words: list[str]) -> int:
                 return healthcheck(host, port)
             case Capsule(inspect=asked) if asked is not None:
                 return inspect(asked)
+            case Replay() as wanted:
+                return replay(wanted)
             case _:
                 source.root_parser.print_help(sys.stderr)
                 return 2

@@ -20,6 +20,7 @@ class Delta:
         num_tokens: Tokens that were written since the last delta.
         figures: Of the tokens whose text is now complete, if log-probabilities were asked for.
         capsule: The past of the text that goes on from here, of the last one if asked for.
+        receipt: What the text follows from, as JSON; likewise.
     """
 
     text: str
@@ -28,3 +29,4 @@ class Delta:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     capsule: str | None = None
+    receipt: str | None = None

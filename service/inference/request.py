@@ -36,6 +36,7 @@ class TextRequest:
         model: `name` or `name@version`.
         capsule: Past to go on from, as text; instead of a session.
         return_capsule: The last delta brings the past at the end, as text.
+        receipt: The last delta brings what the text follows from.
         is_streamed: Deltas are sent as they come.
         again: Write the session's last turn again: its prompt, and, where nothing else is asked
             for, its options.
@@ -57,9 +58,30 @@ class TextRequest:
     model: str | None = None
     capsule: str | None = None
     return_capsule: bool = False
+    receipt: bool = False
     is_streamed: bool = False
     again: bool = False
     identity: Identity = ANYBODY
+
+    @property
+    def wants_end(self) -> bool:
+        """Whether the row at the end is asked for, whole or by its digest."""
+        return self.return_capsule or self.receipt
+
+    def require_recordable(self, *, keeps_texts: bool) -> None:
+        """Raise InvalidOption if its answer cannot be kept for who asks again."""
+        if self.session is None:
+            raise InvalidOption("Idempotency-Key", "Idempotency-Key is for turns of a session")
+        unrecorded = {
+            "return_capsule": ("capsules", self.return_capsule),
+            "receipt": ("receipts", self.receipt),
+            "logprobs": ("logprobs", self.logprobs is not None),
+        }
+        for name, (things, is_asked_for) in unrecorded.items():
+            if is_asked_for:
+                raise InvalidOption(name, f"{things} are not recorded with an Idempotency-Key")
+        if not keeps_texts:
+            raise InvalidOption("Idempotency-Key", "this server keeps no texts of sessions")
 
     def num_result_bytes(self, max_tokens: int) -> int:
         """Memory that its result may take, if nobody takes any of it before its end."""

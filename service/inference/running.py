@@ -15,6 +15,7 @@ from service.inference.accounts import Ticket
 from service.inference.delta import Delta, FinishReason
 from service.inference.figures import TokenFigures
 from service.inference.reading import Unknown, read_row
+from service.inference.receipts import ReceiptWriter
 from service.inference.text import Piece, TextAssembler
 from service.inference.trail import Trail
 from service.inference.turn import Outcome, Turn, counted_as_generated
@@ -56,6 +57,7 @@ class RunningText:
         ticket: Ticket,
         turnstile: Turnstile,
         seal: Callable[[Row], Awaitable[str]] | None = None,
+        receipt: ReceiptWriter | None = None,
     ) -> None:
         self.id = "g_" + token_hex(12)
         self.model = model
@@ -69,6 +71,7 @@ class RunningText:
         self._ticket = ticket
         self._turnstile = turnstile
         self._seal = seal
+        self._receipt = receipt
         self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
         self._ids: list[int] = []  # all that were taken, of a text that will go on
         self._num_reported = 0
@@ -163,10 +166,7 @@ class RunningText:
                 yield self._delta(piece)
 
     def park(self) -> asyncio.Task[Delta] | None:
-        """End after what was shown, to go on another time; what does so, if that can be.
-
-        It waits for no reader: one that is slow gets the rest, and its last piece, when it reads.
-        """
+        """End after what was shown, to go on another time, without waiting for a slow reader."""
         if self._is_ending or (self.turn is None and self._seal is None):
             return None
         self._stream.park()
@@ -202,7 +202,9 @@ class RunningText:
         ids = ids[: self._assembler.num_tokens - num_before]
         if self.turn and not piece.stopped:
             self.turn.wrote(piece.text)
-        if self.turn or self._seal:
+        if self._receipt and not piece.stopped:
+            self._receipt.wrote(piece.text)
+        if self._request.return_row:
             self._ids.extend(ids.tolist())
             self._trail.shown(self._num_shown)
         if logprobs is not None and self._figures is not None and self._num_top is not None:
@@ -217,20 +219,23 @@ class RunningText:
         return await self._finish(piece, reason, row)
 
     async def _finish(self, piece: Piece, reason: FinishReason, row: Row | None) -> Delta:
-        self._is_ending, capsule = True, None
-        if self.turn or self._seal:
+        self._is_ending, capsule, receipt = True, None, None
+        if self._request.return_row:
             shown_T = np.array(self._ids, np.int64) if row else self._shown()
             row = row or await self._row_after(shown_T)
             self._num_parked = len(shown_T) if reason == "parked" else None
             if self._seal:  # before the commit: what fails leaves all as it was
                 capsule = await self._seal(row)
+            if self._receipt and reason != "parked":  # that follows from more than its request
+                self._receipt.wrote(piece.text)
+                receipt = await self._receipt.at(row, shown_T, reason)
             if self.turn:
                 self.turn.wrote(piece.text)
                 await self._commit(self.turn, reason, row, shown_T)
         self._stream.close()
         self._ticket.finish()
         self.finish_reason = reason
-        return replace(self._delta(piece), capsule=capsule)
+        return replace(self._delta(piece), capsule=capsule, receipt=receipt)
 
     def _delta(self, piece: Piece) -> Delta:
         num_tokens = self._assembler.num_tokens - self._num_reported

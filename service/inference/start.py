@@ -14,6 +14,7 @@ from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
 from service.inference.reading import PromptEncoder, Unknown, read_row
+from service.inference.receipts import ReceiptWriter
 from service.inference.recorded import RecordedText
 from service.inference.request import SEED_BITS, RequestLimits, TextRequest
 from service.inference.running import RunningText
@@ -85,7 +86,7 @@ class Inference:
                 Nothing has changed.
         """
         if asked.idempotency is not None:
-            self._require_recordable(asked)
+            asked.require_recordable(keeps_texts=self._limits.keep_session_texts)
         if asked.return_capsule:
             self.capsules.require()
         deadline = Deadline.after(self._limits.timeout_s(asked.timeout_s))
@@ -109,7 +110,7 @@ class Inference:
                 sampling=_sampling(asked, model, origin.seed),
                 timeout_s=deadline.time_left_s,
                 past=origin.past,
-                return_row=turn is not None or asked.return_capsule,
+                return_row=turn is not None or asked.wants_end,
                 rows_every=self._rows_every(asked, is_turn=turn is not None),
                 client=asked.identity.client,
                 cache_salt=asked.identity.owner,
@@ -132,6 +133,7 @@ class Inference:
             ticket=ticket,
             turnstile=self.turnstile,
             seal=self._seal(origin, request) if asked.return_capsule else None,
+            receipt=ReceiptWriter(model, request, stop, self.turnstile) if asked.receipt else None,
         )
         self.running.add(running)
         return running
@@ -254,21 +256,9 @@ class Inference:
 
     def _rows_every(self, asked: TextRequest, *, is_turn: bool) -> int:
         """Tokens between rows of a text that will go on: a stop string is gone back to at once."""
-        if asked.stop and (is_turn or asked.return_capsule):
+        if asked.stop and (is_turn or asked.wants_end):
             return _ROWS_EVERY_WITH_STOPS
         return self._limits.checkpoint_every if is_turn else 0
-
-    def _require_recordable(self, asked: TextRequest) -> None:
-        if asked.session is None:
-            raise InvalidOption("Idempotency-Key", "Idempotency-Key is for turns of a session")
-        if asked.return_capsule:
-            raise InvalidOption(
-                "return_capsule", "capsules are not recorded with an Idempotency-Key"
-            )
-        if asked.logprobs is not None:
-            raise InvalidOption("logprobs", "logprobs are not recorded with an Idempotency-Key")
-        if not self._limits.keep_session_texts:
-            raise InvalidOption("Idempotency-Key", "this server keeps no texts of sessions")
 
     def _model_of(self, name: str | None, session: Session) -> ServedModel:
         model = self.models.resolve(session.model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, replace
 from functools import partial
@@ -166,6 +167,7 @@ def _completed(asked: TextRequest, body: WritingRequest, request: Request) -> Te
         stream_every=body.stream_every,
         timeout_s=body.timeout_s,
         return_capsule=bool(body.return_capsule),
+        receipt=bool(body.receipt),
         is_streamed=body.stream,
         identity=identity_of(request),
     )
@@ -192,6 +194,8 @@ async def _answer(
     }
     if whole.capsule is not None:
         fields["capsule"] = whole.capsule
+    if whole.receipt is not None:
+        fields["receipt"] = json.loads(whole.receipt)
     tokenizer = running.model.tokenizer
     if whole.figures is not None and len(whole.figures) > PIECE:
         return JsonInPieces(
@@ -218,6 +222,8 @@ def _event(running: _Text, delta: Delta) -> dict[str, Any]:
         }
     if delta.capsule is not None:
         fields["capsule"] = delta.capsule
+    if delta.receipt is not None:
+        fields["receipt"] = json.loads(delta.receipt)
     return fields
 
 

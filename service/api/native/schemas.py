@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from service.api.errors import field_error
+from service.inference.receipts import Receipt
 from service.runtime.sampling import SamplingOptions
 
 
@@ -153,6 +154,7 @@ class WritingRequest(SamplingOptions, _Writing):
     return_capsule: bool | None = Field(
         False, description="Give the past at the end of the text as a capsule."
     )
+    receipt: bool | None = Field(False, description="Give what the text follows from as a receipt.")
 
     @model_validator(mode="after")
     def _options_agree(self) -> Self:
@@ -249,6 +251,7 @@ class GenerateResponse(Body):
     usage: Usage
     logprobs: list[TokenLogprob] | None = None
     capsule: str | None = None
+    receipt: Receipt | None = None
 
 
 class GenerateEvent(Body):
@@ -264,3 +267,4 @@ class GenerateEvent(Body):
     seed: int | None = None
     usage: Usage | None = None
     capsule: str | None = None
+    receipt: Receipt | None = None
