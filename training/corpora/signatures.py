@@ -161,7 +161,7 @@ def _in_zip(path: Path | None) -> Foreign:
             with zipfile.ZipFile(path) as archive:
                 names = archive.namelist()
         except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
-            names = []  # cut off or damaged: then it is a zip, and unzip says what is wrong
+            names = []  # damaged, or newer than zipfile: it is a zip, and unzip says what is wrong
     for beginning, kind in _IN_ZIP.items():
         if any(name.startswith(beginning) for name in names):
             return kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import shlex
 import zipfile
 import zlib
@@ -84,7 +85,10 @@ def _only_member(path: Path) -> Iterator[BinaryIO]:
                 if (kind := _foreign(head, None)) is not None:
                     raise CorpusError(f"{path} is a zip; what it holds {kind.what}: {kind.advice}")
                 yield cast("BinaryIO", content)
-    except (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError) as error:
+    except NotImplementedError as error:  # zipfile's word for what it cannot unpack
+        unzip = f"unzip {quoted(path)}"
+        raise CorpusError(f"{path} is packed in a way that is not known here: {unzip}") from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
         raise CorpusError(f"cannot read vectors {path}: damaged or cut off ({error})") from error
     except OSError as error:
         raise CorpusError(f"cannot read vectors {path}: {error.strerror or error}") from error

@@ -38,6 +38,14 @@ def load(path: Path, layout: str = "glove") -> tuple[Vectors, dict[str, list[flo
     return vectors, {str(tokenizer.backend.id_to_token(n)): row.tolist() for n, row in by_id}
 
 
+def of_another_method(content: bytes) -> bytes:
+    """A zip that says Deflate64 (9) in place of Deflate (8), in both of its heads."""
+    for magic, place in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+        start = content.index(magic) + place
+        content = content[:start] + b"\x09\x00" + content[start + 2 :]
+    return content
+
+
 def zipped(members: dict[str, bytes]) -> bytes:
     """A zip."""
     file = io.BytesIO()
@@ -154,6 +162,7 @@ def test_packed_files_are_read_as_they_are(tmp_path: Path, packing: str, layout:
         ("glove", zipped({}), "is an empty zip"),
         ("glove", zipped({"v.gz": gzip.compress(GOOD)}), "is packed with gzip again"),
         ("glove", zipped({"v.txt": MANY})[:400], "damaged or cut off"),
+        ("glove", of_another_method(zipped({"v.txt": MANY})), "a way that is not known here"),
         ("glove", gzip.compress(MANY)[:400], "damaged or cut off"),
         ("glove", b"nobody 1 2 3\n", "know none of the"),
     ],
