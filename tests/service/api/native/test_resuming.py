@@ -80,7 +80,8 @@ def test_a_turn_goes_on_by_its_name(client: TestClient):
 
     text = [data["text"] for _, data in whole]
     assert "".join(text[4:]) == "".join(data["text"] for _, data in rest)
-    assert text == [data["text"] for _, data in fresh]
+    # In which pieces it comes is up to the bursts.
+    assert "".join(text) == "".join(data["text"] for _, data in fresh)
     assert 1 == client.get(f"/sessions/{session['id']}").json()["version"]
     for answer in (nameless, refused):
         error = answer.json()["error"]
