@@ -1,0 +1,31 @@
+"""Everything that can be set."""
+
+from __future__ import annotations
+
+from service.settings.address import AddressSettings
+from service.settings.capsules import CapsuleSettings
+from service.settings.connections import ConnectionSettings
+from service.settings.engine import EngineSettings
+from service.settings.lifetime import LifetimeSettings
+from service.settings.models import ModelSettings
+from service.settings.requests import RequestSettings
+from service.settings.sessions import SessionSettings
+
+
+# In the order of `--help`, last base first.
+class Settings(
+    LifetimeSettings,
+    ConnectionSettings,
+    SessionSettings,
+    RequestSettings,
+    EngineSettings,
+    CapsuleSettings,
+    ModelSettings,
+    AddressSettings,
+):
+    """Everything that can be set, with its default.
+
+    Raises:
+        pydantic.ValidationError: A value is not what the setting takes.
+        UnknownSetting: An environment variable with our prefix is none of these.
+    """
