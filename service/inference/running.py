@@ -128,27 +128,23 @@ class RunningText:
             SessionGone: The session was deleted meanwhile.
         """
         try:
-            async for delta in self._deltas():
-                yield delta
+            while self._parking is None and not self._is_ending:
+                match await self._stream.next():
+                    case Chunk() as chunk:
+                        async for delta in self._deltas_of(chunk):
+                            yield delta
+                    case Finished("parked", _):
+                        break
+                    case Finished(reason, row):
+                        yield await self._finish_rest(reason, row)
+                    case Failed(error):  # they come in crowds
+                        await self._turnstile.enter(_FAILURE_S, self._request.client)
+                        raise error
+            if self._parking is not None:
+                yield await self._parking
         except Exception:
             self._has_failed = True
             raise
-
-    async def _deltas(self) -> AsyncIterator[Delta]:
-        while self._parking is None and not self._is_ending:
-            match await self._stream.next():
-                case Chunk() as chunk:
-                    async for delta in self._deltas_of(chunk):
-                        yield delta
-                case Finished("parked", _):
-                    break
-                case Finished(reason, row):
-                    yield await self._finish_rest(reason, row)
-                case Failed(error):  # they come in crowds
-                    await self._turnstile.enter(_FAILURE_S, self._request.client)
-                    raise error
-        if self._parking is not None:
-            yield await self._parking
 
     async def _deltas_of(self, chunk: Chunk) -> AsyncIterator[Delta]:
         if chunk.row_before is not None:

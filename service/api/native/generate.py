@@ -18,14 +18,7 @@ from service.api.media import JsonRoute
 from service.api.native.etags import version_wanted
 from service.api.native.idempotency import idempotency_of
 from service.api.native.logprobs import PIECE, in_pieces, token_logprobs
-from service.api.native.resuming import (
-    Mark,
-    digest_of,
-    going_on,
-    mark_of,
-    marked,
-    start_of,
-)
+from service.api.native.resuming import Progress, digest_of, going_on, mark_of
 from service.api.native.schemas import (
     GenerateEvent,
     GenerateRequest,
@@ -118,12 +111,12 @@ async def write(asked: TextRequest, body: WritingRequest, request: Request, stat
     close = partial(_close, running, request)
     if body.stream:
         try:
-            start = start_of(running, digest_of(request, body, running), mark)
+            progress = Progress(running.seed, digest_of(request, body, running), mark)
         except InvalidOption:
             await close()
             raise
         return EventStream(
-            _events(running, start, mark),
+            _events(running, progress),
             close=close,
             about=partial(_about, running),
             keep_alive_s=state.stream_keep_alive_s,
@@ -136,11 +129,11 @@ async def write(asked: TextRequest, body: WritingRequest, request: Request, stat
     return await _answer(running, whole, state.inference.turnstile, close)
 
 
-async def _events(
-    running: _Text, start: Mark, mark: Mark | None
-) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    async for place, delta in marked(running.deltas(), start, mark):
-        yield place.id, _event(running, delta)
+async def _events(running: _Text, progress: Progress) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    async for delta in running.deltas():
+        unseen = progress.unseen(delta)
+        if unseen is not None:
+            yield progress.id, _event(running, unseen)
 
 
 async def _close(running: _Text, request: Request) -> None:

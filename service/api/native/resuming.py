@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from fastapi import Request
@@ -26,7 +25,7 @@ _HOW_IT_IS_SENT = {"seed", "stream", "stream_every", "timeout_s"}
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How far a stream is: what a client has of its text.
+    """How far a stream was: what a client has of its text.
 
     Attributes:
         seed: What the text is drawn with.
@@ -41,21 +40,6 @@ class Mark:
     num_tokens: int
     num_figures: int
     digest: str
-
-    @property
-    def id(self) -> str:
-        """As events carry it: opaque to clients."""
-        numbers = (self.seed, self.num_characters, self.num_tokens, self.num_figures)
-        return "-".join([*map(str, numbers), self.digest])
-
-    def after(self, delta: Delta) -> Mark:
-        """Behind one more delta."""
-        return replace(
-            self,
-            num_characters=self.num_characters + len(delta.text),
-            num_tokens=self.num_tokens + delta.num_tokens,
-            num_figures=self.num_figures + (len(delta.figures) if delta.figures else 0),
-        )
 
 
 def mark_of(request: Request, body: WritingRequest) -> Mark | None:
@@ -100,43 +84,56 @@ def digest_of(request: Request, body: WritingRequest, running: RunningText | Rec
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def start_of(running: RunningText | RecordedText, digest: str, mark: Mark | None) -> Mark:
-    """Where a stream begins.
+class Progress:
+    """How far a stream is: makes the ids of its events.
+
+    Args:
+        seed: What the text is drawn with.
+        digest: Of what was asked for, and of the model that writes it.
+        mark: What the client has had of the text before this stream.
 
     Raises:
         InvalidOption: The client's mark is of another request, or of another model.
     """
-    if mark is not None and mark.digest != digest:
-        raise InvalidOption(
-            "Last-Event-ID",
-            "Last-Event-ID is of another request, or the model that wrote the text was replaced",
+
+    def __init__(self, seed: int, digest: str, mark: Mark | None) -> None:
+        if mark is not None and mark.digest != digest:
+            raise InvalidOption(
+                "Last-Event-ID",
+                "Last-Event-ID is of another request, or the model that wrote the text was "
+                "replaced",
+            )
+        self._seed = seed
+        self._digest = digest
+        self._mark = mark
+        self._num_characters = 0
+        self._num_tokens = 0
+        self._num_figures = 0
+
+    @property
+    def id(self) -> str:
+        """Of the event that ends here: opaque to clients."""
+        return (
+            f"{self._seed}-{self._num_characters}-{self._num_tokens}-{self._num_figures}"
+            f"-{self._digest}"
         )
-    return Mark(running.seed, 0, 0, 0, digest)
 
+    def unseen(self, delta: Delta) -> Delta | None:
+        """Go on behind a delta; returns what the client does not have of it, None if nothing."""
+        rest = delta if self._mark is None else self._rest(delta, self._mark)
+        self._num_characters += len(delta.text)
+        self._num_tokens += delta.num_tokens
+        if delta.figures is not None:
+            self._num_figures += len(delta.figures)
+        return rest
 
-async def marked(
-    deltas: AsyncIterator[Delta], start: Mark, mark: Mark | None
-) -> AsyncIterator[tuple[Mark, Delta]]:
-    """Deltas, each with where the stream is after it; without what was sent before `mark`."""
-    now = start
-    async for delta in deltas:
-        before, now = now, now.after(delta)
-        if mark is not None:
-            rest = _rest(delta, before, mark)
-            if rest is None:
-                continue
-            delta = rest
-        yield now, delta
-
-
-def _rest(delta: Delta, before: Mark, mark: Mark) -> Delta | None:
-    """What a client does not have of a delta; None if that is nothing."""
-    text = delta.text[max(0, mark.num_characters - before.num_characters) :]
-    num_tokens = delta.num_tokens - max(0, mark.num_tokens - before.num_tokens)
-    figures = delta.figures
-    if figures is not None:
-        figures = figures.cut(max(0, mark.num_figures - before.num_figures))
-    is_new = text or num_tokens > 0 or figures or delta.finish_reason
-    if not is_new:
-        return None
-    return replace(delta, text=text, num_tokens=max(0, num_tokens), figures=figures)
+    def _rest(self, delta: Delta, mark: Mark) -> Delta | None:
+        text = delta.text[max(0, mark.num_characters - self._num_characters) :]
+        num_tokens = delta.num_tokens - max(0, mark.num_tokens - self._num_tokens)
+        figures = delta.figures
+        if figures is not None:
+            figures = figures.cut(max(0, mark.num_figures - self._num_figures))
+        is_new = text or num_tokens > 0 or figures or delta.finish_reason
+        if not is_new:
+            return None
+        return replace(delta, text=text, num_tokens=max(0, num_tokens), figures=figures)
