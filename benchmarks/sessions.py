@@ -13,20 +13,24 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import resource
+import shutil
+import socket
 import statistics
+import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 
 from benchmarks.contestants import Server
 from benchmarks.machine import describe_machine, headline
+from benchmarks.ratios import print_ratios
 from service.rows.codec import encode_row
 from service.rows.row import Row, RowShape
 from service.sessions.policy import SessionLimits
@@ -135,32 +139,49 @@ async def by_number(folder: Path, many: int, rounds: int) -> dict[str, Any]:
 
 
 async def turns_per_s(port: int, duration_s: float) -> float:
-    """Turns of 64 sessions at a time, from a running server."""
-    limits = httpx.Limits(max_connections=_CLIENTS)
-    url = f"http://127.0.0.1:{port}"
-    async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as client:
-        answers = await asyncio.gather(
-            *(client.post("/sessions", json={"prompt": "ROMEO:"}) for _ in range(_CLIENTS))
-        )
-        num_turns = 0
-        end_s = time.perf_counter() + duration_s
+    """Turns of 64 sessions at a time, from a running server.
 
-        async def talk(session: str) -> None:
-            nonlocal num_turns
-            body = {"session": session, "prompt": "\n", "max_tokens": _TURN_TOKENS}
-            while time.perf_counter() < end_s:
-                (await client.post("/generate", json=body)).raise_for_status()
-                num_turns += 1
+    By bare sockets: an HTTP library takes longer for a turn than the server.
+    """
+    num_turns = 0
 
-        await asyncio.gather(*(talk(answer.json()["id"]) for answer in answers))
-        return num_turns / duration_s
+    async def talk() -> None:
+        nonlocal num_turns
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        session = (await _post(reader, writer, "/sessions", {"prompt": "ROMEO:"}))["id"]
+        body = {"session": session, "prompt": "\n", "max_tokens": _TURN_TOKENS}
+        while time.perf_counter() < end_s:
+            await _post(reader, writer, "/generate", body)
+            num_turns += 1
+        writer.close()
+
+    end_s = time.perf_counter() + duration_s
+    await asyncio.gather(*(talk() for _ in range(_CLIENTS)))
+    return num_turns / duration_s
 
 
-def by_store(folder: Path, rounds: int) -> dict[str, float]:
+async def _post(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: dict[str, Any]
+) -> Any:
+    content = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    writer.write(head.encode() + b"content-length: %d\r\n\r\n" % len(content) + content)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", answer)
+    if length is None or b" 20" not in answer[:13]:
+        raise RuntimeError(answer.decode())
+    return json.loads(await reader.readexactly(int(length[1])))
+
+
+def by_store(folder: Path, rounds: int) -> dict[str, Any]:
     """Turns a second with each kind of store, in turn; ratios to those in memory."""
     urls = {"memory": "memory://", "sqlite": f"sqlite:///{folder}/turns.sqlite3"}
-    found: dict[str, list[float]] = {name: [] for name in urls}
+    found: list[dict[str, float]] = []
     with ExitStack() as stack:
+        if shutil.which("redis-server"):
+            urls["redis"] = stack.enter_context(_redis(folder))
+        else:
+            print("no redis-server here: Redis is left out")
         servers = {}
         for name, url in urls.items():
             command = ["service.cli", "serve", "--models", "shakespeare", "--session-store", url]
@@ -168,15 +189,26 @@ def by_store(folder: Path, rounds: int) -> dict[str, float]:
             stack.enter_context(servers[name].running())
         for n in range(rounds):
             order = list(urls) if n % 2 else list(urls)[::-1]
-            for name in order:
-                found[name].append(asyncio.run(turns_per_s(servers[name].port, _TURN_S)))
-    medians = {name: statistics.median(values) for name, values in found.items()}
-    ratio = statistics.median(
-        each / other for each, other in zip(found["sqlite"], found["memory"], strict=True)
-    )
-    kept, forgotten = medians["sqlite"], medians["memory"]
-    print(f"turns/s: {forgotten:.0f} in memory, {kept:.0f} in a file: {ratio:.2f}")
-    return {**medians, "ratio": ratio}
+            speeds = {name: asyncio.run(turns_per_s(servers[name].port, _TURN_S)) for name in order}
+            found.append({name: speeds[name] for name in urls})
+    print("turns/s, and ratio to memory")
+    return print_ratios(found)
+
+
+@contextmanager
+def _redis(folder: Path) -> Iterator[str]:
+    """A Redis as docs/sessions.md wants it; its URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    command += ["--save", "", "--appendonly", "yes"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -26,7 +26,7 @@ from service.models.loader import EngineSizes, load_models
 from service.models.registry import ModelRegistry
 from service.sessions.capsules.keys import KeysUnreadable, parse_keys
 from service.sessions.errors import StoreTooNew
-from service.sessions.places import open_store
+from service.sessions.places import open_store, shown
 from service.sessions.policy import SessionLimits
 from service.sessions.store import SessionStore
 from service.settings import Settings
@@ -114,7 +114,7 @@ def _sessions(settings: Settings) -> SessionStore:
         return open_store(settings.session_store, session_limits(settings))
     except StoreTooNew as error:
         raise CannotServe(
-            f"sessions cannot be kept in {settings.session_store}: {error}"
+            f"sessions cannot be kept in {shown(settings.session_store)}: {error}"
         ) from error
 
 

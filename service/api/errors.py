@@ -75,6 +75,7 @@ class _Kind:
     status: int
     code: str
     param: str | None = None
+    retry_after_s: int | None = None
 
 
 KINDS: dict[type[Exception], _Kind] = {
@@ -83,7 +84,7 @@ KINDS: dict[type[Exception], _Kind] = {
     ModelBroken: _Kind(503, "model_broken"),
     SessionUnknown: _Kind(404, "session_not_found", "session"),
     SessionGone: _Kind(410, "session_gone", "session"),
-    SessionBusy: _Kind(409, "session_busy", "session"),
+    SessionBusy: _Kind(409, "session_busy", "session", retry_after_s=1),
     SessionChanged: _Kind(412, "session_changed", "If-Match"),
     KeyTaken: _Kind(422, "idempotency_key_taken", "Idempotency-Key"),
     PlaceGone: _Kind(410, "place_gone"),
@@ -93,9 +94,9 @@ KINDS: dict[type[Exception], _Kind] = {
     CapsuleExpired: _Kind(410, "capsule_expired", "capsule"),
     CapsuleUnusable: _Kind(409, "capsule_unusable", "capsule"),
     CapsulesOff: _Kind(501, "capsules_off"),
-    StoreUnavailable: _Kind(503, "sessions_unavailable"),
+    StoreUnavailable: _Kind(503, "sessions_unavailable", retry_after_s=5),
     Overloaded: _Kind(429, "overloaded"),
-    Draining: _Kind(503, "shutting_down"),
+    Draining: _Kind(503, "shutting_down", retry_after_s=5),
     TimedOut: _Kind(504, "timeout", "timeout_s"),
     NotFinite: _Kind(500, "model_not_finite"),
     EngineFailed: _Kind(500, "engine_failed"),
@@ -186,10 +187,10 @@ def error_response(error: Exception) -> Json:
         # With jitter: clients that were refused together should not come back together.
         seconds = min(error.retry_after_s, _MAX_RETRY_AFTER_S / 1.5) * random.uniform(1, 1.5)
         headers["Retry-After"] = str(max(1, math.ceil(seconds)))
-    if isinstance(error, StoreUnavailable):
-        headers = {"Retry-After": "5"}
     if isinstance(error, Draining):
-        headers = {"Retry-After": "5", "Connection": "close"}
+        headers["Connection"] = "close"
+    if kind is not None and kind.retry_after_s is not None:
+        headers["Retry-After"] = str(kind.retry_after_s)
     status = kind.status if kind else 500
     return Json(error_body(error).model_dump(), status, headers)
 

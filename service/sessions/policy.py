@@ -38,10 +38,20 @@ class SessionLimits:
     def why_over(self, created_s: float, used_s: float, now_s: float) -> str | None:
         """Why a session's time is over; None if it is not. It never is under a running turn."""
         if used_s + self.idle_ttl_s <= now_s:
-            return f"it was not used for {self.idle_ttl_s:g} s"
+            return self.why_idle
         if created_s + self.max_age_s <= now_s:
-            return f"it was older than {self.max_age_s:g} s"
+            return self.why_old
         return None
+
+    @property
+    def why_idle(self) -> str:
+        """Why a session is over that nobody has used."""
+        return f"it was not used for {self.idle_ttl_s:g} s"
+
+    @property
+    def why_old(self) -> str:
+        """Why a session is over that has its age."""
+        return f"it was older than {self.max_age_s:g} s"
 
 
 def kept_checkpoints(places: Iterable[int], end: int, every: int) -> list[int]:
@@ -99,4 +109,9 @@ def may_use(asker: str, owner: str) -> bool:
 
     Without a key, its unguessable id is all that protects a session: addresses change.
     """
-    return asker == owner or not owner.startswith("key:")
+    return protected(owner) in ("", asker)
+
+
+def protected(owner: str) -> str:
+    """Whom alone a session is there for; empty: for everybody who knows its id."""
+    return owner if owner.startswith("key:") else ""

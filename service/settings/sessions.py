@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.settings.names import ENV_PREFIX, Positive, Seconds
 
-_STORE = re.compile(r"memory://|sqlite://(?:/.+)?")
+_STORE = re.compile(r"memory://|sqlite://(?:/.+)?|rediss?://[^/]+(?:/\d*)?(?:\?.*)?|unix://.+")
 
 
 class SessionSettings(BaseSettings):
@@ -20,7 +20,8 @@ class SessionSettings(BaseSettings):
     session_store: str = Field(
         "sqlite://",
         description="Where sessions are kept: `sqlite:///PATH`, a file; `sqlite://`, one in the "
-        "platform's data folder; `memory://`, gone with the server.",
+        "platform's data folder; `memory://`, gone with the server; `redis://HOST:PORT/0` (or "
+        "`rediss://`), shared by any number of servers.",
     )
     keep_session_texts: bool = Field(
         True, description="Keep what sessions read and write, for their log."
@@ -57,5 +58,7 @@ class SessionSettings(BaseSettings):
     @classmethod
     def _is_a_place(cls, url: str) -> str:
         if not _STORE.fullmatch(url):
-            raise ValueError("is none of sqlite:///PATH, sqlite:// and memory://")
+            raise ValueError(
+                "is none of sqlite:///PATH, sqlite://, memory:// and redis://HOST:PORT/0"
+            )
         return url

@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
+from service.sessions.redis.store import RedisSessionStore
 from service.sessions.sqlite.store import SqliteSessionStore
+from service.sessions.store import SessionStore
 from tests.service.limits import session_limits
+from tests.service.sessions.redis_server import running_redis
 
 
 class Clock:
@@ -25,12 +28,31 @@ def clock():
     return Clock()
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    """A Redis for all of these tests."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server):
+    """Of an empty Redis."""
+    with redis_server.client() as client:
+        client.flushall()
+    return redis_server.url
+
+
+@pytest.fixture(params=["memory", "file", "redis"])
 async def make(request, tmp_path, clock):
-    """Makes stores; the same place each time, if it is a file."""
-    made = []
+    """Makes stores; the same place each time, but for memory."""
+    made: list[SessionStore] = []
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else None
 
     async def make_one(**limits):
+        if url is not None:
+            made.append(RedisSessionStore(url, session_limits(**limits), clock))
+            return made[-1]
         path = tmp_path / "sessions.sqlite3" if request.param == "file" else None
         opening = asyncio.to_thread(SqliteSessionStore, path, session_limits(**limits), clock)
         made.append(await opening)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.sessions.places import path_of
+from service.sessions.places import is_redis, path_of, shown
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,12 @@ def test_what_is_no_place_is_refused(url):
     """By what there is."""
     with pytest.raises(ValueError, match="none of memory://"):
         path_of(url)
+
+
+def test_a_redis_is_named_by_a_url():
+    """In the clear or not; its password is shown to nobody."""
+    for url in ("redis://localhost:6379/0", "rediss://host", "unix:///run/redis.sock"):
+        assert is_redis(url)
+        assert url == shown(url)
+    assert not is_redis("sqlite:///redis")
+    assert "redis://***@host:6379/1" == shown("redis://me:se%40cret@host:6379/1")

@@ -175,6 +175,22 @@ async def test_a_damaged_file_is_left_as_it_is(path, content, caplog):
     await store.close()
 
 
+async def test_nothing_is_kept_of_owners_without_sessions(path):
+    """There may be very many of them."""
+    store = await open_file(path)
+    for n in range(5):
+        session = await create(store, ROW, owner=str(n))
+        await store.delete(SessionKey(str(n), session.id))
+
+    [(holdings, total)] = await store._database.run(
+        lambda connection: connection.execute(
+            "SELECT (SELECT count(*) FROM holdings), num_sessions + num_bytes FROM total"
+        ).fetchall()
+    )
+    assert (0, 0) == (holdings, total)
+    await store.close()
+
+
 async def test_another_programs_database_is_left_alone(path):
     """Its tables are not ours."""
     path.parent.mkdir()

@@ -184,21 +184,6 @@ async def test_an_owner_has_a_limit_too(make, clock):
         await store.get(key(first))
 
 
-async def test_nothing_is_kept_of_owners_without_sessions(make, clock):
-    """There may be very many of them."""
-    store = await make()
-    for n in range(5):
-        session = await create(store, ROW, owner=str(n))
-        await store.delete(key(session))
-
-    [(holdings, total)] = await store._database.run(
-        lambda connection: connection.execute(
-            "SELECT (SELECT count(*) FROM holdings), num_sessions + num_bytes FROM total"
-        ).fetchall()
-    )
-    assert (0, 0) == (holdings, total)
-
-
 async def test_names_that_somebody_invents_take_room_of_one_account(make):
     """However many owners there are: who has few sessions keeps them."""
     store = await make(max_sessions=6)

@@ -1,0 +1,1 @@
+"""Sessions in Redis, which several servers on several machines share."""
