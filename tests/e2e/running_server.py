@@ -84,19 +84,22 @@ class RunningServer:
 
 @contextmanager
 def running_server(
-    store: Path, folder: Path, *, environment: Mapping[str, str] | None = None, **settings: object
+    store: Path,
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    port: int | None = None,
+    **settings: object,
 ) -> Iterator[RunningServer]:
     """Start a server with `LSTM_SERVE_<SETTING>`s, wait until it is ready; stop it in the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or free_port()
     variables = os.environ | OTHERS_SETTINGS | dict(environment or {})
     variables |= {
         f"LSTM_SERVE_{name.upper()}": str(value)
         for name, value in {"model_store": store, "port": port, **settings}.items()
     }
     log = folder / f"server-{port}.log"
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", "serve"],
             cwd=REPOSITORY,
@@ -111,6 +114,13 @@ def running_server(
     finally:
         process.kill()
         process.wait()
+
+
+def free_port() -> int:
+    """One on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def read_stream(client: httpx.Client, body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ _MOST_AT_ONCE = 256
 _BUSY_S = 5.0
 _CACHE_KB = 8192
 _MOST_LOG_BYTES = 16 << 20
+_NO_FILES: tuple[tuple[int, int] | None, ...] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,10 @@ class Database:
 
     def __init__(self, path: Path | None) -> None:
         self.fault: str | None = None
+        self._is_closed = False
         self._path = path
+        self._log_path = Path(f"{path}-wal")
+        self._files = _NO_FILES  # that are open: the database and its log
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
         self._owed: list[_Job] = []  # posted, and to be tried again with what comes next
@@ -69,6 +73,8 @@ class Database:
             Exception: What `work` raised, which has changed nothing.
             StoreUnavailable: The database cannot be read or written now; nothing was changed.
         """
+        if self._is_closed:  # nobody would answer
+            raise StoreUnavailable("sessions cannot be read or written any more: the server ends")
         answer: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
         self._jobs.put(_Job(work, answer))
         return await answer
@@ -81,6 +87,7 @@ class Database:
 
     async def close(self) -> None:
         """Do what was asked for, and end the thread."""
+        self._is_closed = True
         self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -120,12 +127,16 @@ class Database:
                 job.answer.get_loop().call_soon_threadsafe(_settle, job.answer, result, failed)
 
     def _transact(self, jobs: list[_Job]) -> list[tuple[Any, BaseException | None]]:
+        if self._connection is not None and self._files[0] not in (None, _identity(self._path)):
+            self._let_go(self._connection)
         if self._connection is None:
             self._connection = self._connect()
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         outcomes = [self._do(connection, job) for job in jobs]
         connection.execute("COMMIT")
+        if self._files == _NO_FILES:
+            self._files = _identity(self._path), _identity(self._log_path)
         return outcomes
 
     @staticmethod
@@ -156,7 +167,17 @@ class Database:
                 self._connection.close()
             self._connection = None
 
+    def _let_go(self, connection: sqlite3.Connection) -> None:
+        """The file was replaced, or is gone: what is open belongs to nothing any more."""
+        _log.warning("the file of the sessions was replaced: it is opened anew")
+        connection.close()
+        self._connection = None
+        # SQLite leaves the log of a file that it does not find, and would apply it to the new one.
+        if _identity(self._log_path) == self._files[1] is not None:
+            self._log_path.unlink()
+
     def _connect(self) -> sqlite3.Connection:
+        self._files = _NO_FILES
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # What people write is nobody else's; SQLite's other files take these permissions over.
@@ -178,6 +199,16 @@ class Database:
             connection.close()
             raise
         return connection
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Device and number of the file that a path names now; None if there is none."""
+    if path is None:
+        return None
+    with suppress(FileNotFoundError):
+        there = path.stat()
+        return there.st_dev, there.st_ino
+    return None
 
 
 def _settle(answer: asyncio.Future[Any], result: object, failure: BaseException | None) -> None:

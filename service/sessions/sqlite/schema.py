@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 
 from service.sessions.errors import StoreTooNew
 
@@ -166,6 +167,22 @@ def migrate(connection: sqlite3.Connection) -> None:
         StoreTooNew: It is of a newer program.
         sqlite3.DatabaseError: It is another program's, or damaged.
     """
+    connection.execute("BEGIN")
+    version = _version_of(connection)
+    connection.execute("COMMIT")
+    while version < VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        version = _version_of(connection)  # another server may have been quicker
+        if version < VERSION:
+            for statement in _statements(_STEPS[version]):
+                connection.execute(statement)
+            version += 1
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("COMMIT")
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
     [(version,)] = connection.execute("PRAGMA user_version")
     [(application,)] = connection.execute("PRAGMA application_id")
     [(num_tables,)] = connection.execute("SELECT count(*) FROM sqlite_schema")
@@ -175,8 +192,14 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise StoreTooNew(
             f"it has schema {version}, of a newer program; this one knows up to {VERSION}"
         )
-    for step in range(version, VERSION):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {_STEPS[step]}; PRAGMA application_id = {APPLICATION_ID};"
-            f"PRAGMA user_version = {step + 1}; COMMIT;"
-        )
+    return int(version)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Its statements: `executescript` would end the transaction."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

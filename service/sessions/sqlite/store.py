@@ -75,30 +75,30 @@ class SqliteSessionStore:
         record: TurnRecord | None = None,
     ) -> Session:
         """Keep a new session; may evict one of the account that has the most."""
-        now_s = self._new_moment()
-        session = Session(
-            id=new_session_id(),
-            owner=owner,
-            parent=None,
-            model=model,
-            seed=seed,
-            version=0,
-            num_tokens=row.num_tokens if row else 0,
-            num_bytes=(len(row.content) if row else 0) + (record.num_bytes if record else 0),
-            created_s=now_s,
-            used_s=now_s,
-        )
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: sqlite3.Connection) -> Session:
+            now_s = self._new_moment()
+            session = Session(
+                id=new_session_id(),
+                owner=owner,
+                parent=None,
+                model=model,
+                seed=seed,
+                version=0,
+                num_tokens=row.num_tokens if row else 0,
+                num_bytes=(len(row.content) if row else 0) + (record.num_bytes if record else 0),
+                created_s=now_s,
+                used_s=now_s,
+            )
             sweep(connection, self._limits, self._clock())
             number = insert(connection, session, account)
             set_row(connection, number, row)
             if record is not None:
                 remember(connection, number, 0, now_s, session.num_tokens, record)
             make_room(connection, self._limits, self._clock(), [number])
+            return session
 
-        await self._database.run(work)
-        return session
+        return await self._database.run(work)
 
     async def get(self, key: SessionKey) -> Session:
         """Look at a session; does not count as use."""

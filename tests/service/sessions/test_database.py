@@ -9,7 +9,7 @@ import pytest
 from service.sessions.errors import SessionBusy, StoreUnavailable
 from service.sessions.session import SessionKey
 from service.sessions.sqlite.schema import APPLICATION_ID
-from tests.service.sessions.keeping import ROW, TURN, alter, create, open_file
+from tests.service.sessions.keeping import ROW, TURN, alter, create, ids, open_file
 
 
 async def test_what_waits_is_one_transaction(path):
@@ -100,3 +100,51 @@ async def test_a_lease_that_could_not_be_given_back_is_when_it_can(path):
 
     await store.release(await store.begin(mine, lease_s=9))
     await store.close()
+
+
+@pytest.mark.parametrize("is_replaced", [True, False])
+async def test_a_file_that_was_taken_away_is_not_written_to(path, is_replaced, caplog):
+    """What is in its place now is; so a backup can be put there while a server runs."""
+    store = await open_file(path)
+    old = await create(store)
+    backup = path.with_name("backup")
+    with sqlite3.connect(backup) as copy, sqlite3.connect(path) as origin:
+        origin.backup(copy)
+    copy.close()
+    origin.close()
+    late = await create(store)
+    if is_replaced:
+        backup.replace(path)
+    else:
+        path.unlink()
+
+    fresh = await create(store)
+
+    assert ([old.id, fresh.id] if is_replaced else [fresh.id]) == await ids(store)
+    assert late.id not in await ids(store)
+    assert "was replaced" in caplog.text
+    await store.close()
+    with sqlite3.connect(path) as connection:
+        assert [("ok",)] == connection.execute("PRAGMA integrity_check").fetchall()
+    connection.close()
+
+
+async def test_servers_that_start_at_once_make_the_file_once(tmp_path):
+    """Each of them finds it whole."""
+    for n in range(10):
+        path = tmp_path / str(n) / "sessions.sqlite3"
+        stores = await asyncio.gather(*(open_file(path) for _ in range(4)))
+        assert [None] * 4 == [store.fault for store in stores]
+        made = [await create(store) for store in stores]
+        assert [session.id for session in made] == await ids(stores[0])
+        for store in stores:
+            await store.close()
+
+
+async def test_who_asks_after_the_end_is_refused(path):
+    """And does not wait for ever."""
+    store = await open_file(path)
+    await store.close()
+
+    with pytest.raises(StoreUnavailable, match="the server ends"):
+        await create(store)
