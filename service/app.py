@@ -172,6 +172,7 @@ def request_limits(settings: Settings) -> RequestLimits:
     return RequestLimits(
         default_max_tokens=settings.default_max_tokens,
         max_tokens=settings.max_tokens,
+        max_texts=settings.max_texts,
         max_prompt_tokens=settings.max_prompt_tokens,
         max_waiting_characters=settings.max_waiting_characters,
         max_result_bytes=settings.max_result_bytes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic_core import to_json
@@ -35,15 +35,31 @@ class Json(Response):
         return json_bytes(content)
 
 
-class JsonInPieces(Response):
-    """An object whose last field is a long list, made and sent piece by piece.
-
-    Neither is the whole list in memory, nor does making it hold up the event loop.
+def list_in_pieces(
+    fields: dict[str, Any], name: str, pieces: Iterable[list[Any]]
+) -> Iterator[bytes]:
+    """An object whose last field is a long list, made piece by piece.
 
     Args:
         fields: The other fields, at least one.
         name: Of the list.
         pieces: Its elements, some at a time.
+    """
+    start = json_bytes(fields)[:-1] + b"," + json_bytes(name) + b":["
+    comma = b""
+    for piece in pieces:
+        yield start + comma + json_bytes(piece)[1:-1]
+        start, comma = b"", b","
+    yield start + b"]}"
+
+
+class JsonPieces(Response):
+    """JSON that is made and sent piece by piece.
+
+    Neither is the whole of it in memory, nor does making it hold up the event loop.
+
+    Args:
+        pieces: Of the text.
         turnstile: For each piece.
         close: Called when all is sent, or the client has left.
     """
@@ -52,14 +68,10 @@ class JsonInPieces(Response):
 
     def __init__(
         self,
-        fields: dict[str, Any],
-        name: str,
-        pieces: Iterable[list[Any]],
+        pieces: Iterable[bytes],
         turnstile: Turnstile,
         close: Callable[[], Awaitable[None]],
     ) -> None:
-        self._fields = fields
-        self._name = name
         self._pieces = iter(pieces)
         self._turnstile = turnstile
         self._close = close
@@ -78,15 +90,24 @@ class JsonInPieces(Response):
         await send(
             {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         )
-        start = json_bytes(self._fields)[:-1] + b"," + json_bytes(self._name) + b":["
-        comma = b""
         while (piece := await self._next_piece(client)) is not None:
-            body = start + comma + piece
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-            start, comma = b"", b","
-        await send({"type": "http.response.body", "body": start + b"]}", "more_body": False})
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _next_piece(self, client: str) -> bytes | None:
         await self._turnstile.enter(_PIECE_S, client)
-        piece = next(self._pieces, None)
-        return None if piece is None else json_bytes(piece)[1:-1]
+        return next(self._pieces, None)
+
+
+class JsonInPieces(JsonPieces):
+    """An object whose last field is a long list; see `list_in_pieces`."""
+
+    def __init__(
+        self,
+        fields: dict[str, Any],
+        name: str,
+        pieces: Iterable[list[Any]],
+        turnstile: Turnstile,
+        close: Callable[[], Awaitable[None]],
+    ) -> None:
+        super().__init__(list_in_pieces(fields, name, pieces), turnstile, close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
@@ -24,6 +25,14 @@ _HEADERS = {
 _KEEP_ALIVE = b": waiting\n\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What failed of a stream that goes on, and what its `error` event says beside the error."""
+
+    error: Exception
+    about: dict[str, Any]
+
+
 class EventStream(Response):
     """Sends events as they are made.
 
@@ -31,7 +40,7 @@ class EventStream(Response):
     it is an `error` event. While there are no events, comments keep the connection alive.
 
     Args:
-        events: What to send: an id and data each.
+        events: What to send: an id and data each, or what failed of it.
         close: Called once in any case: after the last event or a failure, or when the client
             leaves. (The iterator's own `finally` would not do: it never runs if the client leaves
             before the first event.)
@@ -43,7 +52,7 @@ class EventStream(Response):
 
     def __init__(
         self,
-        events: AsyncIterator[tuple[str, dict[str, Any]]],
+        events: AsyncIterator[tuple[str, dict[str, Any]] | Failure],
         *,
         close: Callable[[], Awaitable[None]],
         about: Callable[[], dict[str, Any]],
@@ -77,15 +86,16 @@ class EventStream(Response):
 
     async def _write(self, send: Send) -> None:
         try:
-            async for event_id, data in self._events:
-                await self._send(send, _encode(data, event_id=event_id))
+            async for event in self._events:
+                if isinstance(event, Failure):
+                    await self._send(send, _encode_failure(event))
+                else:
+                    event_id, data = event
+                    await self._send(send, _encode(data, event_id=event_id))
         except Exception as error:
             if not self._has_started:
                 raise
-            body = error_body(error)
-            if body.error.code == "internal_error":
-                _log.exception("a stream failed")
-            await self._send(send, _encode(body.model_dump() | self._about(), event="error"))
+            await self._send(send, _encode_failure(Failure(error, self._about())))
         await self._send(send, b"", more_body=False)
 
     async def _send(self, send: Send, body: bytes, *, more_body: bool = True) -> None:
@@ -109,6 +119,13 @@ class EventStream(Response):
                 await self._send(send, _KEEP_ALIVE)
             num_sent = self._num_sent
             await asyncio.sleep(self._keep_alive_s)
+
+
+def _encode_failure(failure: Failure) -> bytes:
+    body = error_body(failure.error)
+    if body.error.code == "internal_error":
+        _log.error("a stream failed", exc_info=failure.error)
+    return _encode(body.model_dump() | failure.about, event="error")
 
 
 def _encode(

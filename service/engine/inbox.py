@@ -11,16 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.engine.errors import EngineError, Overloaded
+from service.engine.group import Group
 from service.engine.request import Request
 from service.engine.stream import TokenStream
 
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A new request."""
+    """A new request, alone or of a group."""
 
     request: Request
     stream: TokenStream
+    group: Group | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +86,32 @@ class Inbox:
         """Commands that the engine has not taken."""
         return len(self._commands)
 
-    def offer(self, submit: Submit, *, tokens_per_s: float) -> None:
-        """Hand in a request.
+    def offer(self, *submits: Submit, tokens_per_s: float) -> None:
+        """Hand in a request, or the requests of a group: all of them, or none.
+
+        Each counts with its prompt, which any of them may have to read.
 
         Raises:
-            Overloaded: It does not fit.
+            Overloaded: They do not fit.
             EngineError: The engine takes nothing any more.
         """
-        num_steps = submit.request.num_steps
+        num_steps = sum(submit.request.num_steps for submit in submits)
         with self._lock:
             if self._closed_by is not None:
                 raise self._closed_by()
-            # An empty inbox takes any single request: its size was judged at the door.
-            fits = self._num_tokens + num_steps <= self._max_tokens or self._num_requests == 0
-            if self._num_requests >= self._max_requests or not fits:
+            # An empty inbox takes any single request or group: its size was judged at the door.
+            fits = (
+                self._num_requests + len(submits) <= self._max_requests
+                and self._num_tokens + num_steps <= self._max_tokens
+            )
+            if self._num_requests and not fits:
                 raise Overloaded(
                     f"{self._num_requests} requests with {self._num_tokens} tokens wait already",
                     retry_after_s=self._num_tokens / max(tokens_per_s, 1.0),
                 )
-            self._num_requests += 1
+            self._num_requests += len(submits)
             self._num_tokens += num_steps
-            self._commands.append(submit)
+            self._commands.extend(submits)
             self._wake_one()
 
     def post(self, command: Cancel | Resume | GoBack) -> bool:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from service.engine.errors import Draining, EngineError, EngineFailed
+from service.engine.group import Group
 from service.engine.inbox import Cancel, GoBack, Inbox, Resume, Submit
 from service.engine.limits import EngineLimits, EngineStatus
 from service.engine.request import Chunk, Event, Failed, Finished, Request
@@ -31,11 +32,11 @@ class Engine:
 
     Each gets exactly one terminal event, whatever dies, unless its reader has closed the stream.
 
-    `submit`, `drain`, `stop` and `status` are called on the event loop that called `start`;
-    everything else runs in the engine's own threads. Each of them has a lane: it runs the bursts of
-    one decoder, at the same time as the others run theirs. Between bursts one is let in at a time,
-    to place requests, plan and settle: so bounds, shares and prompts are of the model, and a row
-    may go on in any lane.
+    `submit`, `submit_all`, `drain`, `stop` and `status` are called on the event loop that called
+    `start`; everything else runs in the engine's own threads. Each of them has a lane: it runs the
+    bursts of one decoder, at the same time as the others run theirs. Between bursts one is let in
+    at a time, to place requests, plan and settle: so bounds, shares and prompts are of the model,
+    and a row may go on in any lane.
 
     Args:
         name: For logs and the threads' names.
@@ -90,15 +91,25 @@ class Engine:
             EngineFailed: The engine is dead.
             ValueError: The row to go on from is of another model.
         """
-        past = request.past
+        [stream] = self.submit_all([request])
+        return stream
+
+    def submit_all(self, requests: Sequence[Request]) -> list[TokenStream]:
+        """Hand in requests with one past and one prompt, which is read once: all, or none.
+
+        Raises:
+            EngineError, ValueError: As above, or they do not begin alike.
+        """
+        group, past = Group.of(requests), requests[0].past
         if past is not None and past.shape != self._rows.row_shape:
             raise ValueError(f"a row of {past.shape} cannot go on in {self._rows.row_shape}")
         if self._loop is None:
             raise RuntimeError("the engine was not started")
-        stream = self._stream(next(self._request_ids))
-        self._inbox.offer(Submit(request, stream), tokens_per_s=self._rows.tokens_per_s)
-        stream.time_out_after(request.timeout_s, self._loop)
-        return stream
+        submits = [Submit(each, self._stream(next(self._request_ids)), group) for each in requests]
+        self._inbox.offer(*submits, tokens_per_s=self._rows.tokens_per_s)
+        for submit in submits:
+            submit.stream.time_out_after(submit.request.timeout_s, self._loop)
+        return [submit.stream for submit in submits]
 
     def _stream(self, request_id: int) -> TokenStream:
         return TokenStream(
@@ -201,8 +212,8 @@ class Engine:
         while (command := self._inbox.take()) is not None:
             has_news = True
             match command:
-                case Submit(request, stream):
-                    self._rows.add(stream.request_id, Job.of(request, stream))
+                case Submit(request, stream, group):
+                    self._rows.add(stream.request_id, Job.of(request, stream, group))
                 case GoBack(request, stream):
                     job = Job.of(request, stream, waiting=False)
                     self._rows.go_back(stream.request_id, job)

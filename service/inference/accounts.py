@@ -8,13 +8,13 @@ _RETRY_AFTER_S = 5.0
 
 
 class Accounts:
-    """Counts requests that are not complete, and the memory that their results may take.
+    """Counts texts that are not complete, and the memory that their results may take.
 
     Args:
         max_result_bytes: Of all results together.
 
     Attributes:
-        num_unfinished: Requests that were accepted and are not complete.
+        num_unfinished: Texts that were accepted and are not complete.
     """
 
     def __init__(self, max_result_bytes: int) -> None:
@@ -23,33 +23,42 @@ class Accounts:
         self._num_result_bytes = 0
 
     def accept(self, num_result_bytes: int) -> Ticket:
-        """A place for one more request; `Ticket.close` must follow.
+        """A place for one more text; `Ticket.close` must follow.
 
         Raises:
             Overloaded: Results of so many bytes do not fit.
         """
-        total = self._num_result_bytes + num_result_bytes
+        [ticket] = self.accept_all(num_result_bytes, 1)
+        return ticket
+
+    def accept_all(self, num_result_bytes: int, num_texts: int) -> list[Ticket]:
+        """Places for all texts of one request, with a result of so many bytes each, or for none.
+
+        Raises:
+            Overloaded: As above.
+        """
+        total = self._num_result_bytes + num_texts * num_result_bytes
         # Any single request is taken: what it may ask for was judged at the door.
         if num_result_bytes and self._num_result_bytes and total > self._max_result_bytes:
             raise Overloaded(
                 f"results of up to {self._num_result_bytes} bytes are on their way already",
                 _RETRY_AFTER_S,
             )
-        self.num_unfinished += 1
+        self.num_unfinished += num_texts
         self._num_result_bytes = total
-        return Ticket(self, num_result_bytes)
+        return [Ticket(self, num_result_bytes) for _ in range(num_texts)]
 
     def finished(self) -> None:
-        """A request is complete, or given up."""
+        """A text is complete, or given up."""
         self.num_unfinished -= 1
 
     def released(self, num_result_bytes: int) -> None:
-        """The result of a request is sent, or dropped."""
+        """The result of a text is sent, or dropped."""
         self._num_result_bytes -= num_result_bytes
 
 
 class Ticket:
-    """One request's place in the accounts."""
+    """One text's place in the accounts."""
 
     def __init__(self, accounts: Accounts, num_result_bytes: int) -> None:
         self._accounts = accounts
@@ -58,13 +67,13 @@ class Ticket:
         self._is_closed = False
 
     def finish(self) -> None:
-        """The request is complete; its result is still there."""
+        """The text is complete; its result is still there."""
         if not self._is_finished:
             self._is_finished = True
             self._accounts.finished()
 
     def close(self) -> None:
-        """Nothing of the request is left; harmless when called again."""
+        """Nothing of the text is left; harmless when called again."""
         self.finish()
         if not self._is_closed:
             self._is_closed = True

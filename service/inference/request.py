@@ -96,6 +96,7 @@ class RequestLimits:
     """What one request may ask of this server; times in seconds.
 
     `checkpoint_every` is the tokens from one row that a session's turn keeps to the next; 0: none.
+    `max_texts` is how many texts one request may have written.
     """
 
     default_max_tokens: int
@@ -106,6 +107,7 @@ class RequestLimits:
     max_timeout_s: float
     keep_session_texts: bool = True
     checkpoint_every: int = 256
+    max_texts: int = 16
 
     def num_tokens(self, asked: int | None) -> int:
         """How many tokens a request may write.
@@ -118,6 +120,21 @@ class RequestLimits:
         if asked > self.max_tokens:
             raise InvalidOption("max_tokens", f"max_tokens must be at most {self.max_tokens} here")
         return asked
+
+    def num_texts(self, n: int, best_of: int | None) -> int:
+        """How many texts are written for a request that wants the `n` best of `best_of`.
+
+        Raises:
+            InvalidOption: There are more than there may be, or fewer than are wanted.
+        """
+        for name, number in (("n", n), ("best_of", best_of)):
+            if number is not None and number > self.max_texts:
+                raise InvalidOption(name, f"{name} must be at most {self.max_texts} here")
+        if best_of is None:
+            return n
+        if best_of < n:
+            raise InvalidOption("best_of", f"best_of must be at least n, which is {n}")
+        return best_of
 
     def timeout_s(self, asked_s: float | None) -> float:
         """How much time a request has.

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from weakref import WeakSet
 
 from service.engine.request import Request
 from service.entropy import randbits, token_hex
-from service.inference.accounts import Accounts
+from service.inference.accounts import Accounts, Ticket
 from service.inference.capsules import Capsules
 from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
+from service.inference.origin import Origin, cleaned_stops, sampling_of
 from service.inference.reading import PromptEncoder, Unknown, read_row
 from service.inference.receipts import ReceiptWriter
 from service.inference.recorded import RecordedText
 from service.inference.request import SEED_BITS, RequestLimits, TextRequest
 from service.inference.running import RunningText
+from service.inference.seeds import seed_of
 from service.inference.session_work import COMMIT_S, SessionWork
+from service.inference.several import SeveralTexts, require_apart
 from service.inference.turn import Turn
 from service.inference.turnstile import Turnstile
 from service.models.registry import ModelRegistry, ServedModel
@@ -31,27 +34,6 @@ from service.sessions.store import SessionStore
 
 _ROWS_EVERY_WITH_STOPS = 32
 """Tokens: more would be read again to go back to a stop string, or held unread."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """What a text goes on from.
-
-    Attributes:
-        asked: For the text.
-        model: That writes it.
-        past: Its row; None: the start.
-        seed: What it draws with if the request says nothing.
-        turn: Of the session, if it is one.
-        prompt_T: What it reads, if that is not the request's prompt.
-    """
-
-    asked: TextRequest
-    model: ServedModel
-    past: Row | None
-    seed: int
-    turn: Turn | None = None
-    prompt_T: Int64 | None = None
 
 
 class Inference:
@@ -85,29 +67,54 @@ class Inference:
             InvalidOption, ModelUnknown, ModelBroken, SessionError, CapsuleError, EngineError:
                 Nothing has changed.
         """
+        [text] = await self._start(asked, 1)
+        return text
+
+    async def start_several(
+        self, asked: TextRequest, *, n: int, best_of: int | None = None
+    ) -> SeveralTexts:
+        """Start `best_of` texts with one prompt, which is read once; the `n` best are wanted.
+
+        Text `i` is drawn with `seed_of(seed, i)`. `close` must follow.
+
+        Raises:
+            InvalidOption and others: As above; no text was started.
+        """
+        num_texts = self._limits.num_texts(n, best_of)
+        if num_texts > 1:
+            require_apart(asked, n, num_texts)
+        chooses = num_texts > n
+        with_figures = replace(asked, logprobs=0) if chooses and asked.logprobs is None else asked
+        texts = await self._start(with_figures, num_texts)
+        return SeveralTexts(texts, n, shows_figures=asked.logprobs is not None)
+
+    async def _start(
+        self, asked: TextRequest, num_texts: int
+    ) -> Sequence[RunningText | RecordedText]:
+        """Start so many texts that differ by their seeds, or none of them."""
         if asked.idempotency is not None:
             asked.require_recordable(keeps_texts=self._limits.keep_session_texts)
         if asked.return_capsule:
             self.capsules.require()
         deadline = Deadline.after(self._limits.timeout_s(asked.timeout_s))
         most_tokens = self._limits.num_tokens(asked.max_tokens)
-        ticket = self.accounts.accept(asked.num_result_bytes(most_tokens))
+        tickets = self.accounts.accept_all(asked.num_result_bytes(most_tokens), num_texts)
         turn = None
         try:
             async with deadline.bounding():
                 origin = await self._origin(asked, deadline)
                 if isinstance(origin, RecordedText):
-                    ticket.close()
-                    return origin
+                    _close(tickets)
+                    return [origin]
                 asked, model, turn = origin.asked, origin.model, origin.turn
-                stop = _cleaned(asked.stop or (), model)
+                stop = cleaned_stops(asked.stop or (), model)
                 if turn:
                     turn.asks_for(asked.prompt, stop)
                 prompt_T, unknown = await self._prompt(origin)
             request = Request(
                 prompt_T=prompt_T,
                 max_tokens=self._limits.num_tokens(asked.max_tokens),
-                sampling=_sampling(asked, model, origin.seed),
+                sampling=sampling_of(asked, model, origin.seed),
                 timeout_s=deadline.time_left_s,
                 past=origin.past,
                 return_row=turn is not None or asked.wants_end,
@@ -115,44 +122,48 @@ class Inference:
                 client=asked.identity.client,
                 cache_salt=asked.identity.owner,
             )
-            stream = model.engine.submit(request)
+            requests = [_with_seed_of_text(request, index) for index in range(num_texts)]
+            streams = model.engine.submit_all(requests)
         except BaseException:
-            ticket.close()
+            _close(tickets)
             if turn:
                 await turn.abandon()
             raise
-        running = RunningText(
-            model=model,
-            request=request,
-            stream=stream,
-            unknown=unknown,
-            stop=stop,
-            stream_every=asked.stream_every,
-            turn=turn,
-            checkpoint_every=self._limits.checkpoint_every,
-            ticket=ticket,
-            turnstile=self.turnstile,
-            seal=self._seal(origin, request) if asked.return_capsule else None,
-            receipt=ReceiptWriter(model, request, stop, self.turnstile) if asked.receipt else None,
-        )
-        self.running.add(running)
-        return running
+        texts = [
+            RunningText(
+                model=model,
+                request=request,
+                stream=stream,
+                unknown=unknown,
+                stop=stop,
+                stream_every=asked.stream_every,
+                turn=turn,
+                checkpoint_every=self._limits.checkpoint_every,
+                ticket=ticket,
+                turnstile=self.turnstile,
+                seal=self._seal(origin, request) if asked.return_capsule else None,
+                receipt=self._receipt(model, request, stop) if asked.receipt else None,
+            )
+            for request, stream, ticket in zip(requests, streams, tickets, strict=True)
+        ]
+        self.running.update(texts)
+        return texts
 
-    async def _origin(self, asked: TextRequest, deadline: Deadline) -> _Origin | RecordedText:
+    async def _origin(self, asked: TextRequest, deadline: Deadline) -> Origin | RecordedText:
         """What a text goes on from: a session, a capsule, or nothing."""
         if asked.session is not None:
             return await self._turn(asked, asked.session, deadline)
         if asked.capsule is None:
-            return _Origin(asked, self.models.resolve(asked.model), None, randbits(SEED_BITS))
+            return Origin(asked, self.models.resolve(asked.model), None, randbits(SEED_BITS))
         client = asked.identity.client
         model, past, seed = await self.capsules.open(asked.capsule, self.models, client)
         if asked.model is not None and self.models.resolve(asked.model) is not model:
             raise InvalidOption("model", f"the capsule belongs to {model.ref}")
-        return _Origin(asked, model, past, seed)
+        return Origin(asked, model, past, seed)
 
     async def _turn(
         self, asked: TextRequest, session_id: str, deadline: Deadline
-    ) -> _Origin | RecordedText:
+    ) -> Origin | RecordedText:
         """A turn of a session, reserved for it; or one that has been, by its idempotency key."""
         begun = await self.sessions.begin(
             SessionKey(asked.identity.owner, session_id),
@@ -166,15 +177,15 @@ class Inference:
         try:
             model, seed = self._model_of(asked.model, begun.session), begun.session.seed
             if not asked.again:
-                return _Origin(asked, model, model.row_of(begun), seed, turn)
+                return Origin(asked, model, model.row_of(begun), seed, turn)
             again = await self.session_work.again(begun.session, asked.identity, deadline)
             turn.goes_on_from(again.back)
-            return _Origin(again.asked(asked), model, again.row, seed, turn, again.prompt_T)
+            return Origin(again.asked(asked), model, again.row, seed, turn, again.prompt_T)
         except BaseException:
             await turn.abandon()
             raise
 
-    async def _prompt(self, origin: _Origin) -> tuple[Int64, Unknown]:
+    async def _prompt(self, origin: Origin) -> tuple[Int64, Unknown]:
         """What is to be read, and what of it the model has never seen."""
         if origin.prompt_T is not None:
             return origin.prompt_T, Unknown()
@@ -187,7 +198,10 @@ class Inference:
             report_unknown=asked.report_unknown,
         )
 
-    def _seal(self, origin: _Origin, request: Request) -> Callable[[Row], Awaitable[str]]:
+    def _receipt(self, model: ServedModel, request: Request, stop: Sequence[str]) -> ReceiptWriter:
+        return ReceiptWriter(model, request, stop, self.turnstile)
+
+    def _seal(self, origin: Origin, request: Request) -> Callable[[Row], Awaitable[str]]:
         """Makes a capsule of the text's end, with the seed that its past came with."""
         begins = origin.turn is None and origin.asked.capsule is None
         seed = request.sampling.seed if begins else origin.seed
@@ -267,21 +281,11 @@ class Inference:
         return model
 
 
-def _cleaned(stops: tuple[str, ...], model: ServedModel) -> tuple[str, ...]:
-    """Stop strings as the model would write them."""
-    cleaned = tuple(map(model.tokenizer.clean, stops))
-    if not all(cleaned):
-        raise InvalidOption(
-            "stop", f"stop: nothing is left of a string once it is cleaned as for {model.ref}"
-        )
-    return cleaned
+def _close(tickets: Sequence[Ticket]) -> None:
+    for ticket in tickets:
+        ticket.close()
 
 
-def _sampling(asked: TextRequest, model: ServedModel, kept_seed: int) -> Sampling:
-    """The request's own options before the model's, and its seed before the one of its past."""
-    seed = kept_seed if asked.seed is None else asked.seed
-    num_logprobs = asked.logprobs
-    if num_logprobs is not None:
-        num_logprobs = min(num_logprobs, model.manifest.vocabulary_size)
-    options = asked.options.merged(model.manifest.defaults)
-    return Sampling(seed=seed, num_logprobs=num_logprobs, **dict(options))
+def _with_seed_of_text(request: Request, index: int) -> Request:
+    seed = seed_of(request.sampling.seed, index)
+    return replace(request, sampling=request.sampling.model_copy(update={"seed": seed}))

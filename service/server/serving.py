@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 _POLL_S = 0.05
 _WATCH_S = 1.0
 _FLUSH_S = 5
-_PARK_S = 2.0
+_PARK_S = 5.0
 
 
 class Server(uvicorn.Server):
@@ -113,6 +113,6 @@ class Server(uvicorn.Server):
             _log.warning("the grace period is over: sessions are parked, other texts are ended")
             parking = [ending for text in running if (ending := text.park())]
             if parking:
-                await asyncio.wait(parking, timeout=min(_PARK_S, self._grace_period_s))
+                await asyncio.wait(parking, timeout=_PARK_S)
         await asyncio.gather(*(model.engine.stop() for model in self._state.inference.models))
         self.should_exit = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -12,9 +11,9 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
-from service.api.identity import identity_of
 from service.api.json_bytes import Json, JsonInPieces
 from service.api.media import JsonRoute
+from service.api.native.asking import completed, usage_fields
 from service.api.native.etags import version_wanted
 from service.api.native.idempotency import idempotency_of
 from service.api.native.logprobs import PIECE, in_pieces, token_logprobs
@@ -25,6 +24,8 @@ from service.api.native.schemas import (
     GenerateResponse,
     WritingRequest,
 )
+from service.api.native.several import write_several
+from service.api.native.several_schemas import SeveralResponse
 from service.api.sse import EventStream
 from service.api.state import State, accepts_work
 from service.inference.delta import Delta
@@ -80,14 +81,15 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 @router.post(
     "/generate",
     summary="Generate text",
-    response_model=GenerateResponse,
+    response_model=GenerateResponse | SeveralResponse,
     dependencies=[Depends(accepts_work)],
     responses=ANSWERS,
 )
 async def generate(body: GenerateRequest, request: Request, state: State) -> Any:
     """Read the prompt, write up to `max_tokens` tokens.
 
-    The same request with the same seed gives the same text, whatever else the server is doing.
+    The same request with the same seed gives the same text, whatever else the server is doing. With
+    `n`, as many texts, each with a seed of its own.
     """
     asked = TextRequest(
         prompt=body.prompt,
@@ -98,12 +100,14 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
         idempotency=idempotency_of(request, body),
         model=body.model,
     )
+    if max(body.n, body.best_of or 1) > 1:
+        return await write_several(asked, body, request, state)
     return await write(asked, body, request, state)
 
 
 async def write(asked: TextRequest, body: WritingRequest, request: Request, state: State) -> Any:
     """Write a text as `body` says, and answer with it."""
-    asked = _completed(asked, body, request)
+    asked = completed(asked, body, request)
     if mark := mark_of(request, body):
         asked = going_on(asked, mark)
     running = await unless_client_leaves(request.receive, state.inference.start(asked))
@@ -111,7 +115,7 @@ async def write(asked: TextRequest, body: WritingRequest, request: Request, stat
     close = partial(_close, running, request)
     if body.stream:
         try:
-            progress = Progress(running.seed, digest_of(request, body, running), mark)
+            progress = Progress(running.seed, digest_of(request, body, running.model), mark)
         except InvalidOption:
             await close()
             raise
@@ -149,29 +153,6 @@ async def _close(running: _Text, request: Request) -> None:
     await running.close()
 
 
-def _completed(asked: TextRequest, body: WritingRequest, request: Request) -> TextRequest:
-    return replace(
-        asked,
-        max_tokens=body.max_tokens,
-        options=body.merged(),
-        seed=body.seed,
-        stop=_stop(body.stop),
-        logprobs=body.logprobs,
-        stream_every=body.stream_every,
-        timeout_s=body.timeout_s,
-        return_capsule=bool(body.return_capsule),
-        receipt=bool(body.receipt),
-        is_streamed=body.stream,
-        identity=identity_of(request),
-    )
-
-
-def _stop(stop: str | list[str] | None) -> tuple[str, ...] | None:
-    if stop is None:
-        return None
-    return (stop,) if isinstance(stop, str) else tuple(stop)
-
-
 async def _answer(
     running: _Text, whole: Delta, turnstile: Turnstile, close: Callable[[], Awaitable[None]]
 ) -> Response:
@@ -183,7 +164,7 @@ async def _answer(
         "text": whole.text,
         "finish_reason": whole.finish_reason,
         "seed": running.seed,
-        "usage": _usage(running),
+        "usage": usage_fields(running.usage),
     }
     if whole.capsule is not None:
         fields["capsule"] = whole.capsule
@@ -222,9 +203,4 @@ def _event(running: _Text, delta: Delta) -> dict[str, Any]:
 
 def _about(running: _Text) -> dict[str, Any]:
     """What the last event says of a text, however it ended."""
-    return {"id": running.id, "usage": _usage(running)}
-
-
-def _usage(running: _Text) -> dict[str, Any]:
-    """A `Usage`: without the pieces that nobody has asked for."""
-    return {name: value for name, value in asdict(running.usage).items() if value is not None}
+    return {"id": running.id, "usage": usage_fields(running.usage)}

@@ -15,9 +15,8 @@ from fastapi import Request
 from service.api.native.schemas import WritingRequest
 from service.inference.delta import Delta
 from service.inference.errors import InvalidOption
-from service.inference.recorded import RecordedText
 from service.inference.request import TextRequest
-from service.inference.running import RunningText
+from service.models.registry import ServedModel
 
 _ID = re.compile(r"(\d{1,19})-(\d{1,18})-(\d{1,18})-(\d{1,18})-([0-9a-f]{16})")
 _HOW_IT_IS_SENT = {"seed", "stream", "stream_every", "timeout_s"}
@@ -48,18 +47,31 @@ def mark_of(request: Request, body: WritingRequest) -> Mark | None:
     Raises:
         InvalidOption: It is none of our ids, or no stream, or one that cannot be written again.
     """
+    found = event_id_of(request, body, _ID)
+    if found is None:
+        return None
+    seed, num_characters, num_tokens, num_figures = map(int, found.groups()[:4])
+    return Mark(seed, num_characters, num_tokens, num_figures, digest=found[5])
+
+
+def event_id_of(
+    request: Request, body: WritingRequest, pattern: re.Pattern[str]
+) -> re.Match[str] | None:
+    """The client's `Last-Event-ID`, whose first group is the seed; None: it has none.
+
+    Raises:
+        InvalidOption: It is not of that pattern, or no stream, or one with another seed.
+    """
     given = request.headers.get("last-event-id")
     if not given:
         return None
-    found = _ID.fullmatch(given)
+    found = pattern.fullmatch(given)
     if found is None or not body.stream:
         reason = "is for streams: set stream to true" if found else "is no id of an event of ours"
         raise InvalidOption("Last-Event-ID", f"Last-Event-ID {reason}")
-    seed, num_characters, num_tokens, num_figures = map(int, found.groups()[:4])
-    mark = Mark(seed, num_characters, num_tokens, num_figures, digest=found[5])
-    if body.seed not in (None, mark.seed):
+    if body.seed not in (None, int(found[1])):
         raise InvalidOption("Last-Event-ID", "Last-Event-ID is of a text with another seed")
-    return mark
+    return found
 
 
 def going_on(asked: TextRequest, mark: Mark) -> TextRequest:
@@ -76,12 +88,21 @@ def going_on(asked: TextRequest, mark: Mark) -> TextRequest:
     return replace(asked, seed=mark.seed)
 
 
-def digest_of(request: Request, body: WritingRequest, running: RunningText | RecordedText) -> str:
+def digest_of(request: Request, body: WritingRequest, model: ServedModel) -> str:
     """Of what was asked for, and where, and of the model."""
     asked = body.model_dump_json(exclude=_HOW_IT_IS_SENT, exclude_unset=True)
     key = request.headers.get("idempotency-key", "")
-    content = f"{request.url.path}\n{key}\n{asked}\n".encode() + running.model.manifest.fingerprint
+    content = f"{request.url.path}\n{key}\n{asked}\n".encode() + model.manifest.fingerprint
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def require_same(given: str, digest: str) -> None:
+    """Raise InvalidOption if the client's mark is of something else than is asked for now."""
+    if given != digest:
+        raise InvalidOption(
+            "Last-Event-ID",
+            "Last-Event-ID is of another request, or the model that wrote the text was replaced",
+        )
 
 
 class Progress:
@@ -97,12 +118,8 @@ class Progress:
     """
 
     def __init__(self, seed: int, digest: str, mark: Mark | None) -> None:
-        if mark is not None and mark.digest != digest:
-            raise InvalidOption(
-                "Last-Event-ID",
-                "Last-Event-ID is of another request, or the model that wrote the text was "
-                "replaced",
-            )
+        if mark is not None:
+            require_same(mark.digest, digest)
         self._seed = seed
         self._digest = digest
         self._mark = mark
@@ -113,10 +130,12 @@ class Progress:
     @property
     def id(self) -> str:
         """Of the event that ends here: opaque to clients."""
-        return (
-            f"{self._seed}-{self._num_characters}-{self._num_tokens}-{self._num_figures}"
-            f"-{self._digest}"
-        )
+        return f"{self._seed}-{self.part}-{self._digest}"
+
+    @property
+    def part(self) -> str:
+        """What the id says of how far it is."""
+        return f"{self._num_characters}-{self._num_tokens}-{self._num_figures}"
 
     def unseen(self, delta: Delta) -> Delta | None:
         """Go on behind a delta; returns what the client does not have of it, None if nothing."""

@@ -60,7 +60,9 @@ class Body(BaseModel):
         return fields
 
 
-_INTEGERS = frozenset({"max_tokens", "top_k", "logprobs", "seed", "stream_every", "n", "at", "to"})
+_INTEGERS = frozenset(
+    {"max_tokens", "top_k", "logprobs", "seed", "stream_every", "n", "best_of", "at", "to"}
+)
 _EVERY_TOKEN = 1 << 53
 # What client libraries send for "off" or "not set", and what it means here.
 _OFF: tuple[tuple[str, object, object], ...] = (
@@ -177,6 +179,14 @@ class GenerateRequest(WritingRequest, _Reading):
     )
 
     report_unknown: ReportUnknown = False
+    n: Annotated[int, Field(ge=1)] = Field(
+        1, description="How many texts to write; the prompt is read once."
+    )
+    best_of: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Write so many texts, and give the `n` of them with the highest mean "
+        "log-probability of a token; by default `n`.",
+    )
     session: Name | None = Field(None, description="Go on from this session, and commit to it.")
     capsule: Capsule | None = Field(
         None, description="Go on from this past, as `return_capsule` gave it; not with `session`."
@@ -184,6 +194,12 @@ class GenerateRequest(WritingRequest, _Reading):
     model: Name | None = Field(
         None, description="`name` or `name@version`; by default the server's default model."
     )
+
+    @model_validator(mode="after")
+    def _chooses_among_enough(self) -> Self:
+        if self.best_of is not None and self.best_of < self.n:
+            raise field_error("best_of", f"must be at least n, which is {self.n}")
+        return self
 
     @model_validator(mode="after")
     def _has_one_past(self) -> Self:
@@ -255,8 +271,12 @@ class GenerateResponse(Body):
 
 
 class GenerateEvent(Body):
-    """One server-sent event of a generation; the last one has all fields."""
+    """One server-sent event of a generation; the last one has all fields.
 
+    With `n` above 1 each has the `index` of its text.
+    """
+
+    index: int | None = None
     text: str
     num_tokens: int
     logprobs: list[TokenLogprob] | None = None

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 
 class Flights:
     """Who reads which prompt, and who waits for that. Keys and request ids only."""
 
     def __init__(self) -> None:
         # By key: the one that reads, and then those that follow it.
-        self._members: dict[bytes, list[int]] = {}
-        self._keys: dict[int, bytes] = {}
+        self._members: dict[Hashable, list[int]] = {}
+        self._keys: dict[int, Hashable] = {}
 
-    def join(self, key: bytes, request_id: int) -> bool:
+    def join(self, key: Hashable, request_id: int) -> bool:
         """Take part in reading `key`; returns whether the request must read it itself."""
         members = self._members.setdefault(key, [])
         members.append(request_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.engine.group import Group
 from service.engine.request import Request
 from service.engine.rows.progress import Progress
 from service.engine.stream import TokenStream
@@ -22,6 +23,7 @@ class Job:
         has_begun: Whether it is known what of its prompt it has to read.
         is_loaded: Whether the row is in its slot.
         row_at: Its row is handed out again after so many tokens.
+        group: Until its prompt is read, those it was handed in with.
     """
 
     request: Request
@@ -32,9 +34,17 @@ class Job:
     has_begun: bool = False
     is_loaded: bool = False
     row_at: int = 0
+    group: Group | None = None
 
     @classmethod
-    def of(cls, request: Request, stream: TokenStream, *, waiting: bool = True) -> Job:
+    def of(
+        cls,
+        request: Request,
+        stream: TokenStream,
+        group: Group | None = None,
+        *,
+        waiting: bool = True,
+    ) -> Job:
         """A request that has just come in."""
         progress = Progress(len(request.prompt_T), request.max_tokens)
         return cls(
@@ -44,7 +54,13 @@ class Job:
             row=request.past,
             waiting=waiting,
             row_at=request.rows_every,
+            group=group,
         )
+
+    def num_read_at(self, row: Row | None) -> int:
+        """Tokens of the prompt that have been read at a row; None is the start."""
+        past = self.request.past
+        return 0 if row is None else row.num_tokens - (past.num_tokens if past else 0)
 
     def next_to_read(self, num_tokens: int) -> Int64:
         """The next tokens of the prompt."""

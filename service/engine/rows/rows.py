@@ -171,7 +171,7 @@ class Rows:
         """A request has got a slot, and begins or goes on there."""
         self._listener.started(request_id)
         job = self.jobs[request_id]
-        if not job.has_begun:
+        if not job.has_begun or job.group is not None:
             if not self.prompts.begin(request_id, job):
                 self.scheduler.hold(request_id, held=True)  # until the one that it follows is done
                 return
@@ -202,7 +202,7 @@ class Rows:
     def _lead(self, request_id: int, row: Row | None) -> None:
         """The one that it has followed has left: it reads on, from `row` if that is given."""
         job = self.jobs[request_id]
-        if row is not None and row.num_tokens >= job.progress.num_prompt:
+        if row is not None and job.num_read_at(row) >= job.progress.num_prompt:
             followers = self.prompts.flights.land(request_id)
             for each in (request_id, *followers):
                 self._go_on(each, row)
@@ -213,7 +213,7 @@ class Rows:
         """A request that has followed another one goes on from where that one is."""
         job = self.jobs[request_id]
         job.has_begun = True
-        self.prompts.go_on(job, row, row.num_tokens if row else 0)
+        self.prompts.go_on(job, row)
         if not self._ends_here(request_id, job):
             self._load_at_next_turn(request_id)
 
@@ -231,14 +231,19 @@ class Rows:
         work = self.lanes[lane]
         while work.to_hand_over:
             slot, heir = work.to_hand_over.pop()
-            if heir in self.jobs:
+            # Without a slot meanwhile, it may read by itself by now.
+            if heir in self.jobs and self._waits(heir):
                 self._lead(heir, self.lanes[lane].saved_or_none(slot))
         while work.to_load:
             request_id = work.to_load.pop()
             place = self.scheduler.slot_of(request_id)
-            if place is not None and place[0] == lane and not self.jobs[request_id].is_loaded:
+            if place is not None and place[0] == lane and self._waits(request_id):
                 self.scheduler.hold(request_id, held=False)
                 self._load(request_id)
+
+    def _waits(self, request_id: int) -> bool:
+        """Whether a request is in no slot, and follows nobody who could hand it a row."""
+        return not (self.jobs[request_id].is_loaded or self.prompts.flights.follows(request_id))
 
     def _displace(self, request_id: int, lane: int, slot: int) -> None:
         """A request has lost its slot to somebody who has fewer."""

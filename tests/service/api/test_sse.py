@@ -6,7 +6,7 @@ import json
 import pytest
 
 from service.api.errors import ClientGone
-from service.api.sse import EventStream
+from service.api.sse import EventStream, Failure
 from service.engine.errors import TimedOut
 
 
@@ -59,6 +59,23 @@ async def test_a_failure_before_the_first_event_has_a_status_of_its_own():
         await connection.run(_events(fails=TimedOut("late")))
 
     assert ([], 1) == (connection.messages, connection.closed)
+
+
+async def test_a_failure_of_a_part_is_an_event_and_the_stream_goes_on():
+    """It says what it is of; what comes afterwards is sent."""
+    connection = Connection()
+
+    async def events():
+        yield "7", {"text": "a"}
+        yield Failure(TimedOut("late"), {"index": 1})
+        yield "8", {"text": "b"}
+
+    await connection.run(events())
+    sent = connection.body.split("\n\n")
+    failure = next(each for each in sent if each.startswith("event: error"))
+    data = json.loads(failure.partition("data: ")[2])
+    assert ("timeout", 1) == (data["error"]["code"], data["index"])
+    assert sent.index('data: {"text":"b"}\nid: 8') > sent.index(failure)
 
 
 async def test_who_leaves_before_the_first_event_is_noticed(monkeypatch):
