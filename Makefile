@@ -12,7 +12,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run training test lint check format bench soak abuse chaos container-test lock clean
+.PHONY: help run training test lint check format bench soak abuse chaos container-test system-packages lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +57,10 @@ chaos: .venv/complete ## 5,000 texts while everything around them goes wrong: ea
 
 container-test: .venv/complete ## build the image, compose it up, stream from it (needs Docker)
 	$(BIN)/pytest -m container --capture=no tests/container $(ARGS)
+
+system-packages: ## install what tests run where it is there: nginx, Caddy, Redis (Debian and Ubuntu, as root)
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends nginx caddy redis-server
 
 lock: ## resolve every extra anew and write constraints.txt
 	rm -rf build/lock && mkdir -p build && $(PYTHON) -m venv build/lock

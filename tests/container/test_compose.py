@@ -5,24 +5,21 @@ is none, docker-compose 1.29; builds for real, so the first run takes minutes.
 """
 
 import json
-import os
 import shutil
-import socket
 import subprocess
 import time
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
 from httpx_sse import ServerSentEvent, connect_sse
 
+from tests.container.composing import Compose, docker, wait_until_healthy
+
 pytestmark = [pytest.mark.container, pytest.mark.timeout(1200)]
 
-REPOSITORY = Path(__file__).parents[2]
 STOP_GRACE_PERIOD_S = 30  # docker-compose.yml: after it, Docker kills
 REQUEST = {"prompt": "ROMEO:", "max_tokens": 200, "seed": 7}
 
@@ -33,28 +30,7 @@ class Stack:
 
     client: httpx.Client
     container: str
-    compose: "Compose"
-
-
-class Compose:
-    """The compose command with a project name and a port of its own."""
-
-    def __init__(self, *more_files: str) -> None:
-        plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-        self._command = ["docker", "compose"] if plugin.returncode == 0 else ["docker-compose"]
-        self._project = f"lstm-serve-test-{uuid.uuid4().hex[:8]}"
-        files = ("docker-compose.yml", *more_files)
-        self._files = [part for file in files for part in ("-f", file)]
-        self.port = _free_port()
-
-    def __call__(self, *arguments: str) -> str:
-        """Run a subcommand; what it says goes to the terminal, what it answers is returned."""
-        environment = os.environ | {"LSTM_SERVE_PORT": str(self.port)}
-        command = [*self._command, *self._files, "--project-name", self._project, *arguments]
-        done = subprocess.run(
-            command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True, check=True
-        )
-        return done.stdout.strip()
+    compose: Compose
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +38,12 @@ def stack() -> Iterator[Stack]:
     """The service, built, up and healthy; taken down whatever happens."""
     if shutil.which("docker") is None:
         pytest.fail("no docker command: `make container-test` needs a Docker engine")
-    compose = Compose()
+    compose = Compose("docker-compose.yml")
     try:
         compose("build", "serve")
         compose("up", "--detach", "serve")
         container = compose("ps", "--quiet", "serve")
-        _wait_until_healthy(container)
+        wait_until_healthy(container)
         with httpx.Client(base_url=f"http://127.0.0.1:{compose.port}", timeout=60) as client:
             yield Stack(client, container, compose)
     finally:
@@ -102,15 +78,15 @@ def test_continues_a_session(stack: Stack):
 def test_the_image_has_no_torch(stack: Stack):
     """Torch is a dependency of training only."""
     code = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is not None)"
-    _docker("exec", stack.container, "python", "-c", code)
+    docker("exec", stack.container, "python", "-c", code)
 
 
 def test_runs_as_nobody_special_and_writes_nowhere(stack: Stack):
     """Not root, and both the image and the mounted store are read-only."""
-    assert _docker("exec", stack.container, "id", "-u") != "0"
+    assert docker("exec", stack.container, "id", "-u") != "0"
     for folder in ("/app", "/app/model_store"):
         with pytest.raises(subprocess.CalledProcessError) as refused:
-            _docker("exec", stack.container, "touch", f"{folder}/written")
+            docker("exec", stack.container, "touch", f"{folder}/written")
         assert "Read-only file system" in refused.value.stderr
 
 
@@ -144,54 +120,23 @@ def _stream(client: httpx.Client, request: dict[str, object]) -> list[ServerSent
         return list(source.iter_sse())
 
 
-def _wait_until_healthy(container: str) -> None:
-    deadline_s = time.monotonic() + 90
-    while (health := _health_of(container)) != "healthy":
-        if health == "unhealthy" or time.monotonic() > deadline_s:
-            log = subprocess.run(
-                ["docker", "logs", container],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            pytest.fail(f"the container is {health}; its log:\n{log.stdout}")
-        time.sleep(1)
-
-
-def _health_of(container: str) -> str:
-    return _docker("inspect", "--format", "{{.State.Health.Status}}", container)
-
-
-def _docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def test_a_dead_engine_brings_the_container_back(stack: Stack):
     """The process ends with status 1, compose starts it again by itself, and sessions are there."""
-    compose = Compose("tests/container/failing-engine.yml")
+    compose = Compose("docker-compose.yml", "tests/container/failing-engine.yml")
     try:
         compose("up", "--detach", "serve")
         container = compose("ps", "--quiet", "serve")
-        _wait_until_healthy(container)
+        wait_until_healthy(container)
         url = f"http://127.0.0.1:{compose.port}"
         session = httpx.post(f"{url}/sessions", json={}, timeout=60).json()["id"]
         turn = {"session": session, "max_tokens": 20}
         httpx.post(f"{url}/generate", json=turn, timeout=60).raise_for_status()
-        _docker("exec", container, "touch", "/tmp/die")
+        docker("exec", container, "touch", "/tmp/die")
         deadline_s = time.monotonic() + 60
-        while _docker("inspect", "--format", "{{.RestartCount}}", container) == "0":
+        while docker("inspect", "--format", "{{.RestartCount}}", container) == "0":
             assert time.monotonic() < deadline_s, "it was never started again"
             time.sleep(0.5)
-        _wait_until_healthy(container)
+        wait_until_healthy(container)
         answer = httpx.post(f"{url}/generate", json=turn, timeout=60)
         kept = httpx.get(f"{url}/sessions/{session}", timeout=60).json()
         log = subprocess.run(
