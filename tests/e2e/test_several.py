@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -80,32 +79,3 @@ def test_all_are_accepted_or_none(store: Path, tmp_path: Path):
             server.wait_until(running=1, waiting=2)
             with contextlib.closing(server.send(BODY | {"n": 2})):
                 server.wait_until(running=1, waiting=4)
-
-
-def test_texts_that_the_end_cuts_short_are_parked_in_their_capsules(store: Path, tmp_path: Path):
-    """Each goes on as if nothing had been, elsewhere."""
-    key = "one:" + "A" * 43 + "="
-    body = {"prompt": "ab", "max_tokens": 16_000, "seed": 3, "n": 3, "stream": True}
-    settings: dict[str, Any] = {"capsule_keys": key, "grace_period_s": 1, "max_burst_steps": 1}
-    with (
-        running_server(store, tmp_path, **settings) as server,
-        server.client() as client,
-        client.stream("POST", "/generate", json=body | {"return_capsule": True}) as answer,
-    ):
-        lines = answer.iter_lines()
-        first = next(line for line in lines if line.startswith("data: "))
-        server.terminate()
-        rest = [line for line in lines if line.startswith("data: ")]
-    found = [json.loads(line[6:]) for line in (first, *rest)]
-    ends = {data["index"]: data for data in found if data.get("finish_reason")}
-    with running_server(store, tmp_path, **settings) as server, server.client() as client:
-        for index in range(3):
-            text = "".join(data["text"] for data in found if data["index"] == index)
-            end = ends[index]
-            assert "parked" == end["finish_reason"]
-            more = client.post("/generate", json={"capsule": end["capsule"], "max_tokens": 20})
-            alone = client.post(
-                "/generate",
-                json={"prompt": "ab", "seed": end["seed"], "max_tokens": len(text) + 20},
-            )
-            assert alone.json()["text"] == text + more.json()["text"]

@@ -149,6 +149,31 @@ async def test_who_does_not_read_is_not_written_for_without_end(inference):
     await deltas.aclose()
 
 
+async def test_each_text_is_parked_with_its_capsule(inference):
+    """At the end of the server: each goes on from what was shown, as it would have alone."""
+    inference.capsules._keys = {"one": bytes(32)}
+    asked = replace(ASKED, max_tokens=200, return_capsule=True, is_streamed=True, stream_every=1)
+    several = await inference.start_several(asked, n=3)
+    texts, ends, is_parked = [""] * 3, {}, False
+    async for index, delta in several.deltas():
+        texts[index] += delta.text
+        if delta.finish_reason is not None:
+            ends[index] = delta
+        if not is_parked:
+            for text in several.texts:
+                text.park()
+            is_parked = True
+    await several.close()
+
+    for index, text in enumerate(several.texts):
+        assert "parked" == ends[index].finish_reason
+        rest = TextRequest(max_tokens=20, capsule=ends[index].capsule)
+        [going_on], _ = await collect(inference, rest, n=1)
+        whole = replace(ASKED, seed=text.seed, max_tokens=len(texts[index]) + 20)
+        [alone], _ = await collect(inference, whole, n=1)
+        assert alone.whole.text == texts[index] + going_on.whole.text
+
+
 class FailingText:
     """In place of one of the texts: it fails when it is read."""
 
