@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
         CannotServe: There is no model, none that is whole, or not the one that was named; or the
             sessions were written by a newer program.
     """
-    registry = _models(settings)
+    registry = load(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -131,7 +131,12 @@ def _capsules(settings: Settings) -> tuple[dict[str, bytes], float]:
     return keys, settings.capsule_ttl_s
 
 
-def _models(settings: Settings) -> ModelRegistry:
+def load(settings: Settings) -> ModelRegistry:
+    """The models that the settings name, loaded; their engines are not started.
+
+    Raises:
+        CannotServe: There is no model, none that is whole, or not the one that was named.
+    """
     sizes = EngineSizes(
         max_rows=settings.max_rows,
         num_lanes=settings.num_lanes,

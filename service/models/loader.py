@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from service.artifacts.aliases import read_aliases
 from service.artifacts.errors import ArtifactError
 from service.artifacts.reference import Reference
 from service.artifacts.store import ModelStore
@@ -57,7 +58,11 @@ def load_models(
         CannotServe: There is no model, none that is whole, or not the one that is named.
     """
     loading = _Loading(store, sizes)
-    for reference in wanted_models(store, names):
+    try:
+        aliases = read_aliases(store.root)
+    except ArtifactError as error:
+        raise CannotServe(str(error)) from error
+    for reference in wanted_models(store, names, aliases):
         loading.load(reference)
     served = list(loading.served.values())
     if not served:
@@ -65,7 +70,8 @@ def load_models(
         raise CannotServe(reasons)
     broken = {str(each): fault.below(store.root) for each, fault in loading.faults.items()}
     try:
-        registry = ModelRegistry(served, default or _default(store, names), broken)
+        named = {name: str(target) for name, target in aliases.items()}
+        registry = ModelRegistry(served, default or _default(store, names), broken, named)
     except ModelUnknown as error:
         raise CannotServe(f"default_model: {error}") from error
     if registry.default is None:

@@ -66,11 +66,13 @@ class ModelRegistry:
         default: Name of the one that is meant when none is named, or why that cannot be told.
         broken: Models that should be served and cannot be, by their references, the newest version
             of a model first; with the reason.
+        aliases: Names of the store's own for versions; they go before those of models.
 
     Attributes:
         default: The one that is meant when none is named; None if it cannot be served.
         default_fault: Why it cannot be.
         broken: As above.
+        aliases: As above, those whose version is served or broken.
 
     Raises:
         ModelUnknown: The default is neither served nor broken.
@@ -81,11 +83,14 @@ class ModelRegistry:
         models: list[ServedModel],
         default: str | ModelBroken,
         broken: Mapping[str, str],
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         self._models = {model.ref: model for model in models}
         newest = sorted(models, key=lambda model: model.manifest.version)
         self._newest = {model.manifest.name: model for model in newest}
         self.broken = dict(broken)
+        known = {**self._models, **self.broken}
+        self.aliases = {name: ref for name, ref in (aliases or {}).items() if ref in known}
         self.default: ServedModel | None = None
         self.default_fault = ""
         try:
@@ -99,7 +104,7 @@ class ModelRegistry:
         return iter(self._models.values())
 
     def resolve(self, name: str | None) -> ServedModel:
-        """The model called `name`, or `name@version`; None means the default.
+        """The model called `name`, or `name@version`, or what an alias means; None: the default.
 
         A name without a version means the newest version that is whole, never another model.
 
@@ -113,6 +118,7 @@ class ModelRegistry:
                     f"no model is named, and there is no default: {self.default_fault}"
                 )
             return self.default
+        name = self.aliases.get(name, name)
         model = self._models.get(name) or self._newest.get(name)
         if model is None:
             self._refuse(name)
@@ -122,5 +128,5 @@ class ModelRegistry:
         for reference, reason in self.broken.items():
             if name in (reference, Reference.parse(reference).name):
                 raise ModelBroken(f"model {name!r} is damaged: {reason}")
-        known = ", ".join(sorted(self._models))
+        known = ", ".join([*sorted(self._models), *self.aliases])
         raise ModelUnknown(f"no model {name!r} is served here; there are: {known}")

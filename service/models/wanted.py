@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from itertools import takewhile
 
@@ -12,22 +13,27 @@ from service.artifacts.store import ModelStore
 from service.models.errors import CannotServe, ModelBroken
 
 
-def wanted_models(store: ModelStore, names: tuple[str, ...]) -> list[Reference]:
-    """What `names` say, each once; without names every model of the store.
+def wanted_models(
+    store: ModelStore, names: tuple[str, ...], aliases: Mapping[str, Reference]
+) -> list[Reference]:
+    """What `names` say, each once; without names every model of the store, and what aliases mean.
 
     Raises:
         CannotServe: A name is none, the store holds nothing of that name, or it cannot be read.
     """
     try:
-        found = names or tuple(store.names())
+        found = names or (*store.names(), *map(str, aliases.values()))
     except ArtifactError as error:
         raise CannotServe(str(error)) from error
     wanted = []
     for name in found:
         try:
-            reference = Reference.parse(name)
+            reference = aliases.get(name) or Reference.parse(name)
         except ValueError as error:
             raise CannotServe(f"models: {error}") from error
+        if not names and reference in aliases.values():
+            wanted.append(reference)  # if it is not there, that is a fault of this one only
+            continue
         if not _may_be_there(store, reference.name):
             raise CannotServe(f"{store.root} holds no model {name!r}")
         wanted.append(reference)

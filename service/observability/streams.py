@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
@@ -31,8 +32,8 @@ def open_missing() -> None:
     sys.stderr = sys.stderr or _null()
 
 
-def say(text: str) -> None:
-    """Write to standard output, now.
+def say(text: str) -> bool:
+    """Write to standard output, now; returns whether anybody may still read it.
 
     Raises:
         CannotSay: It is full. A reader who has left is not an error: they have what they wanted.
@@ -40,11 +41,36 @@ def say(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
+        return True
     except BrokenPipeError:
         _give_up(sys.stdout)
+        return False
     except OSError as error:
         _give_up(sys.stdout)
         raise CannotSay(f"cannot write to standard output: {error.strerror}") from error
+
+
+def say_exactly(text: str) -> bool:
+    r"""Write a model's text: its bytes into a file or pipe, escaped on a terminal; else as `say`.
+
+    A control character in it could command the terminal: it is shown as `\x1b`.
+    """
+    if sys.stdout.isatty():
+        return say(visible(text))
+    # Whatever the locale says, and however its lines end.
+    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+    return say(text)
+
+
+def visible(text: str) -> str:
+    r"""A text in which control characters, which command a terminal, are written as `\x1b`."""
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs"):
+        return character
+    return character.encode("unicode_escape").decode("ascii")
 
 
 @contextmanager

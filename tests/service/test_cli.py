@@ -66,13 +66,13 @@ def test_the_first_help_shows_examples(capsys):
     page = capsys.readouterr().out
 
     assert "lstm-serve serve --models names --port 9000" in page
-    assert "List the store." in page
+    assert "List the store;" in page
 
 
 def test_without_a_command_there_is_help_and_exit_code_2(capsys):
     """On the channel of errors."""
     assert 2 == main([])
-    assert "{serve,models,healthcheck,capsule,replay}" in capsys.readouterr().err
+    assert "{serve,generate,models,doctor,healthcheck,capsule,replay}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,14 @@ class ModelSummary(BaseModel):
 
 
 class ModelList(BaseModel):
-    """All models that should be served; `broken` are those that cannot be, with the reason."""
+    """All models that should be served; `broken` are those that cannot be, with the reason.
+
+    `aliases` are names of the store's own for some of these.
+    """
 
     models: list[ModelSummary]
     broken: dict[str, str]
+    aliases: dict[str, str]
 
 
 @router.get("", summary="List the models")
@@ -45,12 +49,12 @@ async def list_models(state: State) -> ModelList:
     """Every model that is served."""
     registry = state.inference.models
     summaries = [_summary(model, default=model is registry.default) for model in registry]
-    return ModelList(models=summaries, broken=registry.broken)
+    return ModelList(models=summaries, broken=registry.broken, aliases=registry.aliases)
 
 
 @router.get("/{name}", summary="Look at a model", responses=responses(404, 503))
 async def get_model(name: str, state: State) -> Manifest:
-    """The whole manifest of `name`, or `name@version`."""
+    """The whole manifest of `name`, `name@version`, or what an alias means."""
     return state.inference.models.resolve(name).manifest
 
 

@@ -29,7 +29,7 @@ class Leases:
         self.alive_ms = int(alive_s * 1000)
         self._scripts = scripts
         self._pause_s = alive_s / _BEATS
-        self._owed: dict[str, Lease] = {}
+        self._owed: list[dict[str, str]] = []
         self._beating: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
         self._paying: set[asyncio.Task[None]] = set()
@@ -41,7 +41,14 @@ class Leases:
 
     def give_back(self, lease: Lease) -> None:
         """Do it soon, or as soon as that can be; nobody waits."""
-        self._owed[lease.session.id] = lease
+        self._owe({"id": lease.session.id, "fence": str(lease.fence)})
+
+    def give_up(self, session: str, reservation: str) -> None:
+        """The same of a lease that may have been made: whoever asked for it has had no answer."""
+        self._owe({"id": session, "reservation": reservation})
+
+    def _owe(self, asked: dict[str, str]) -> None:
+        self._owed.append(asked)
         paying = asyncio.create_task(self._pay())
         self._paying.add(paying)
         paying.add_done_callback(self._paying.discard)
@@ -69,7 +76,7 @@ class Leases:
     async def _pay(self) -> None:
         with suppress(StoreUnavailable):
             while self._owed:
-                identity, lease = next(iter(self._owed.items()))
-                await self._scripts.run("release", {"id": identity, "fence": str(lease.fence)})
-                if self._owed.get(identity) is lease:
-                    del self._owed[identity]
+                asked = self._owed[0]
+                await self._scripts.run("release", asked)
+                if asked in self._owed:  # not paid by another one meanwhile
+                    self._owed.remove(asked)

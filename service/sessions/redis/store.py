@@ -14,6 +14,7 @@ from service.sessions.errors import (
     SessionChanged,
     SessionGone,
     SessionUnknown,
+    StoreUnavailable,
 )
 from service.sessions.policy import Holding, SessionLimits
 from service.sessions.redis.changes import HeldSession, back_of, commit_of, turn_as_asked
@@ -40,8 +41,7 @@ _ALIVE_S = 10.0
 class RedisSessionStore:
     """Sessions in one database of one Redis, which any number of servers share.
 
-    Redis runs a script at a time and to its end, so that a script is a transaction. It is Redis's
-    clock that counts.
+    Redis runs a script at a time and to its end, so a script is a transaction. Its clock counts.
 
     Args:
         url: `redis://[user:password@]host[:port]/database`, `rediss://` or `unix://`.
@@ -221,7 +221,11 @@ class RedisSessionStore:
         if idempotency is not None:
             asked["name"] = idempotency.key
         digest = idempotency.digest if idempotency else b""
-        values, row, *rest = await self._run("begin", asked, digest)
+        try:
+            values, row, *rest = await self._run("begin", asked, digest)
+        except StoreUnavailable:
+            self._leases.give_up(key.id, asked["reservation"])
+            raise
         session = session_of(values)
         if not rest:
             return Recorded(session, unpack_record(row))
@@ -236,10 +240,7 @@ class RedisSessionStore:
                 self._leases.give_back(begun)
 
     async def _make_room(self, account: str, holdings: list[bytes], keep: list[str]) -> None:
-        """Evict, except the sessions `keep`, which need the room.
-
-        All others may have turns running: then there are too many for a while.
-        """
+        """Evict, but not `keep`; all others may have turns running: then there are too many."""
         while True:
             own_sessions, own_bytes, num_sessions, num_bytes = map(int, map(float, holdings))
             own, together = Holding(own_sessions, own_bytes), Holding(num_sessions, num_bytes)

@@ -126,7 +126,7 @@ def test_a_folder_that_cannot_be_read_may_hold_the_first(store, monkeypatch):
 
     monkeypatch.setattr(ModelStore, "versions", refuse)
 
-    assert ["ant", "zebra"] == [wanted.name for wanted in wanted_models(store, ())]
+    assert ["ant", "zebra"] == [wanted.name for wanted in wanted_models(store, (), {})]
     with pytest.raises(ModelBroken, match="nothing says when ant: cannot be read"):
         first_published(store)
 
@@ -140,4 +140,4 @@ def test_a_store_that_cannot_be_read_is_told(store, monkeypatch):
     monkeypatch.setattr(ModelStore, "names", refuse)
 
     with pytest.raises(CannotServe, match="Permission denied"):
-        wanted_models(store, ())
+        wanted_models(store, (), {})

@@ -133,6 +133,24 @@ async def test_who_leaves_before_the_lease_comes_holds_none(store):
     assert isinstance(lease, Lease)
 
 
+async def test_a_lease_that_nobody_heard_of_is_given_back(store, other, monkeypatch):
+    """The script was run, and no answer came however often it was asked: the session is free."""
+    session = await create(store)
+    begin_it = store._scripts._scripts["begin"]
+
+    async def run(args):
+        await begin_it(args=args)
+        raise redis.ConnectionError("the connection broke")
+
+    monkeypatch.setattr("service.sessions.redis.scripts._PAUSE_S", 0)
+    monkeypatch.setitem(store._scripts._scripts, "begin", run)
+    with pytest.raises(StoreUnavailable):
+        await begin(store, session)
+    await asyncio.wait(store._leases._paying)
+
+    assert 2 == (await begin(other, session)).fence
+
+
 async def test_nothing_is_kept_of_owners_without_sessions(store, redis_server):
     """There may be very many of them."""
     for n in range(5):

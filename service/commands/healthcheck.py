@@ -1,4 +1,4 @@
-"""Asking the server on this machine whether it is ready; imports no server."""
+"""`lstm-serve healthcheck`: asks the server on this machine; imports no server."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import ssl
 import httpx
 
 from service.observability.streams import CannotSay, complain, say
+from service.settings import AddressSettings
 
 _SHOWN = 1000
 """Characters of an answer that is no health report."""
+
+
+class Healthcheck(AddressSettings):
+    """Ask the server on this machine whether it is ready."""
 
 
 def healthcheck(host: str, port: int) -> int:

@@ -1,0 +1,45 @@
+"""What may be asked of a text, by the names that the server has for it (docs/serving.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypedDict
+
+
+class SamplingKeywords(TypedDict, total=False):
+    """How tokens are drawn; what is left out is as the model has it."""
+
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float
+    repetition_penalty: float
+    presence_penalty: float
+    frequency_penalty: float
+
+
+class WritingKeywords(SamplingKeywords, total=False):
+    """How much to write, how, and what to tell of it."""
+
+    max_tokens: int
+    stop: str | Sequence[str]
+    seed: int
+    logprobs: int
+    timeout_s: float
+    return_capsule: bool
+    receipt: bool
+
+
+class TextKeywords(WritingKeywords, total=False):
+    """For texts that belong to no session."""
+
+    model: str
+    capsule: str
+    report_unknown: bool
+
+
+class TurnKeywords(WritingKeywords, total=False):
+    """For turns of a session."""
+
+    model: str
+    report_unknown: bool
