@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import Depends, FastAPI
 
 from service import __version__
+from service.access.keys import KeysInvalid
+from service.access.source import KeySource
+from service.api.access import Authenticate, describe
 from service.api.bodies import Bodies, ReadBody
 from service.api.docs_page import SERVERS, add_docs_page
 from service.api.errors import add_error_handlers, responses
 from service.api.media import demand_json
 from service.api.middleware import HeadAsGet, RequestLog
 from service.api.native import append, capsules, generate, health, models, session_work, sessions
+from service.api.origins import Cors, HostCheck, Prefix, SafeHeaders
 from service.api.state import ServiceState
 from service.artifacts.store import ModelStore
 from service.engine.limits import EngineLimits
@@ -29,7 +33,7 @@ from service.sessions.errors import StoreTooNew
 from service.sessions.places import open_store, shown
 from service.sessions.policy import SessionLimits
 from service.sessions.store import SessionStore
-from service.settings import Settings
+from service.settings import Settings, hosts_wanted
 
 _EVENT_S = 0.0003
 """What an event costs the event loop: see `BurstLength`."""
@@ -42,13 +46,19 @@ def create_app(settings: Settings) -> FastAPI:
         CannotServe: There is no model, none that is whole, or not the one that was named; or the
             sessions were written by a newer program.
     """
+    keys = _keys(settings)
     registry = load(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         for model in registry:
             model.engine.start()
+        watching = asyncio.ensure_future(keys.watch()) if keys else None
         yield
+        if watching is not None:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
         await asyncio.gather(*(model.engine.stop() for model in registry))
         await inference.sessions.close()
 
@@ -60,8 +70,9 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[Depends(demand_json)],
         redirect_slashes=False,  # a redirect would need to know the scheme and host of the client
         # In place of FastAPI's own shape, which this server never sends.
-        responses=responses(422, 500),
+        responses=responses(421, 422, 500),
         servers=SERVERS,
+        root_path_in_servers=False,  # that one is relative
         docs_url=None,  # FastAPI's pages load their scripts from the internet
         redoc_url=None,
     )
@@ -79,19 +90,40 @@ def create_app(settings: Settings) -> FastAPI:
             settings.body_timeout_s,
             inference.turnstile,
         ),
+        keys=keys.ring if keys else None,
     )
     for resource in (generate, capsules, sessions, session_work, append, models, health):
         app.include_router(resource.router)
     add_docs_page(app)
     add_error_handlers(app)
-    _add_maxima(app, max_tokens=settings.max_tokens, timeout_s=settings.max_timeout_s)
-    app.add_middleware(HeadAsGet)
-    app.add_middleware(ReadBody, bodies=state.bodies)
-    app.add_middleware(RequestLog)
+    _describe(
+        app,
+        needs_keys=keys is not None,
+        max_tokens=settings.max_tokens,
+        timeout_s=settings.max_timeout_s,
+    )
+    _add_middleware(app, settings, state)
     return app
 
 
-def _add_maxima(app: FastAPI, **maxima: float) -> None:
+def _add_middleware(app: FastAPI, settings: Settings, state: ServiceState) -> None:
+    """What stands before the routes; the last one is the outermost."""
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(ReadBody, bodies=state.bodies)
+    if state.keys is not None:
+        app.add_middleware(Authenticate, ring=state.keys, turnstile=state.inference.turnstile)
+    hosts = hosts_wanted(settings.allowed_hosts, settings.host)
+    if hosts is None or "*" not in hosts:
+        app.add_middleware(HostCheck, hosts=hosts)
+    app.add_middleware(RequestLog)
+    app.add_middleware(SafeHeaders)
+    if settings.cors_origins:  # around the log, so that pages can read what it answers, too
+        app.add_middleware(Cors, origins=settings.cors_origins)
+    if settings.root_path:
+        app.add_middleware(Prefix, root_path=settings.root_path)
+
+
+def _describe(app: FastAPI, *, needs_keys: bool, **maxima: float) -> None:
     """Say in the documentation what this server's settings allow."""
     make = app.openapi
 
@@ -104,6 +136,8 @@ def _add_maxima(app: FastAPI, **maxima: float) -> None:
             seed = schema.get("properties", {}).get("seed", {}).get("anyOf", [{}])[0]
             if seed.pop("exclusiveMaximum", None):  # FastAPI would round it
                 seed["maximum"] = 2**63 - 1
+        if needs_keys:
+            describe(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it
@@ -116,6 +150,15 @@ def _sessions(settings: Settings) -> SessionStore:
         raise CannotServe(
             f"sessions cannot be kept in {shown(settings.session_store)}: {error}"
         ) from error
+
+
+def _keys(settings: Settings) -> KeySource | None:
+    if not settings.has_api_keys:
+        return None
+    try:
+        return KeySource(settings.api_keys_text(), settings.api_keys_file)
+    except KeysInvalid as error:
+        raise CannotServe(str(error)) from None
 
 
 def _capsules(settings: Settings) -> tuple[dict[str, bytes], float]:

@@ -1,4 +1,4 @@
-"""lstm-serve: serve | generate | models | doctor | healthcheck | capsule | replay."""
+"""lstm-serve: serve | generate | models | doctor | healthcheck | capsule | replay | key."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from service.commands.capsule import Capsule, inspect
 from service.commands.doctor import Doctor, doctor
 from service.commands.generate import Generate, as_word, generate
 from service.commands.healthcheck import Healthcheck, healthcheck
+from service.commands.key import KeyCommand, new_key
 from service.commands.models import Models, models
 from service.commands.replay import Replay, replay
 from service.commands.serve import Serve, serve
@@ -66,6 +67,7 @@ class _CommandLine(BaseSettings):
     healthcheck: CliSubCommand[Healthcheck] = Field(description="Ask a server whether it is ready.")
     capsule: CliSubCommand[Capsule] = Field(description="Look at a capsule.")
     replay: CliSubCommand[Replay] = Field(description="Write a text again from its receipt.")
+    key: CliSubCommand[KeyCommand] = Field(description="Make API keys.")
 
     @classmethod
     def settings_customise_sources(
@@ -124,12 +126,14 @@ def _done(command: object) -> int | None:
             return models(store)
         case Doctor() as examined:
             return doctor(examined)
-        case Healthcheck(host=host, port=port):
-            return healthcheck(host, port)
+        case Healthcheck(host=host, port=port, tls_cert_file=certificate):
+            return healthcheck(host, port, is_encrypted=certificate is not None)
+        case KeyCommand(new=wanted) if wanted is not None:
+            return new_key(wanted)
         case Capsule(inspect=asked) if asked is not None:
             return inspect(asked)
-        case Replay() as wanted:
-            return replay(wanted)
+        case Replay() as receipt:
+            return replay(receipt)
     return None
 
 

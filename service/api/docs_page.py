@@ -23,7 +23,10 @@ _PARAMETERS = {
     "queryConfigEnabled": False,  # nobody's link may lead the page to another document
 }
 # The browser, too, asks no other host for anything.
-_POLICY = "default-src 'self' 'unsafe-inline' data: blob:; form-action 'self'; base-uri 'none'"
+_POLICY = (
+    "default-src 'self' 'unsafe-inline' data: blob:; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 
 
 def add_docs_page(app: FastAPI) -> None:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from json import JSONDecodeError
@@ -19,6 +17,8 @@ from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
 
+from service.access.errors import KeyRefused, LimitReached, NotAllowed
+from service.api.error_headers import headers_of
 from service.api.json_bytes import Json
 from service.engine.errors import (
     Draining,
@@ -70,6 +70,14 @@ class ClientGone(Exception):
     """The client has closed its connection; nobody will see the response."""
 
 
+class HostRefused(Exception):
+    """The request is for a host that this server is not."""
+
+
+class OriginRefused(Exception):
+    """A browser asks for a page whose origin, method or headers are not let in."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     status: int
@@ -79,6 +87,11 @@ class _Kind:
 
 
 KINDS: dict[type[Exception], _Kind] = {
+    KeyRefused: _Kind(401, "unauthorized"),
+    NotAllowed: _Kind(403, "forbidden"),
+    LimitReached: _Kind(429, "rate_limited"),
+    HostRefused: _Kind(421, "host_refused", "Host"),
+    OriginRefused: _Kind(400, "origin_refused", "Origin"),
     InvalidOption: _Kind(422, "invalid_request"),
     ModelUnknown: _Kind(404, "model_not_found"),
     ModelBroken: _Kind(503, "model_broken"),
@@ -118,10 +131,11 @@ BELOW_CODES = {
     431: "head_too_large",
 }
 """Of what the server refuses before there is a request."""
-_MAX_RETRY_AFTER_S = 60
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _DESCRIPTIONS = {
     400: "The body is not JSON.",
+    401: "There is no API key, or it is none that is let in.",
+    403: "The API key is for other things.",
     404: "No such model, or no such session.",
     409: "Another turn is running on the session, or it or the capsule is of another model.",
     410: "The session or the capsule is over; the message says why.",
@@ -129,7 +143,8 @@ _DESCRIPTIONS = {
     413: "The body is too large.",
     415: "The content type is not application/json, or the body is compressed.",
     422: "A field is wrong; `param` names it.",
-    429: "Too much is waiting already; see Retry-After.",
+    421: "This server is not the host that the request names.",
+    429: "Too much is waiting already, or a limit of the API key is reached; see Retry-After.",
     500: "The model could not be run.",
     501: "The server has no key for capsules.",
     503: "The server is shutting down, the model is damaged, or sessions cannot be kept now.",
@@ -182,16 +197,10 @@ def error_response(error: Exception) -> Json:
         code = HTTP_CODES.get(error.status_code, "http_error")
         return _respond(error.status_code, code, error.detail, headers=error.headers)
     kind = _kind(error)
-    headers = {}
-    if isinstance(error, Overloaded):
-        # With jitter: clients that were refused together should not come back together.
-        seconds = min(error.retry_after_s, _MAX_RETRY_AFTER_S / 1.5) * random.uniform(1, 1.5)
-        headers["Retry-After"] = str(max(1, math.ceil(seconds)))
-    if isinstance(error, Draining):
-        headers["Connection"] = "close"
+    status = kind.status if kind else 500
+    headers = headers_of(error)
     if kind is not None and kind.retry_after_s is not None:
         headers["Retry-After"] = str(kind.retry_after_s)
-    status = kind.status if kind else 500
     return Json(error_body(error).model_dump(), status, headers)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from service.access.ring import KeyRing
 from service.api.bodies import Bodies
 from service.engine.errors import Draining
 from service.inference.start import Inference
@@ -22,6 +23,7 @@ class ServiceState:
         hang_timeout_s: An engine silent for longer hangs.
         stream_keep_alive_s: A stream in which nothing was sent for this long gets a comment.
         bodies: Of the requests that are here.
+        keys: API keys that are let in; None: they are not checked.
         draining: The server is going down; no new work.
         failure: What was found wrong with an engine, and ends the server.
     """
@@ -31,6 +33,7 @@ class ServiceState:
     hang_timeout_s: float
     stream_keep_alive_s: float
     bodies: Bodies
+    keys: KeyRing | None = None
     draining: bool = False
     failure: str | None = None
 

@@ -144,7 +144,7 @@ class CapsuleError(ApiError):
 
 
 class Overloaded(ApiError):
-    """Too much is waiting already."""
+    """Too much is waiting already, or was asked for with this key."""
 
 
 class ShuttingDown(ApiError):
@@ -166,7 +166,9 @@ CLASSES: Mapping[str, type[ApiError]] = {
     "capsule_unusable": CapsuleError,
     "capsules_off": CapsuleError,
     "engine_failed": ServerFailed,
+    "forbidden": Unauthorized,
     "head_too_large": InvalidRequest,
+    "host_refused": InvalidRequest,
     "idempotency_key_taken": IdempotencyKeyTaken,
     "internal_error": ServerFailed,
     "invalid_http": InvalidRequest,
@@ -177,8 +179,10 @@ CLASSES: Mapping[str, type[ApiError]] = {
     "model_not_finite": ServerFailed,
     "model_not_found": ModelNotFound,
     "not_found": NotFound,
+    "origin_refused": InvalidRequest,
     "overloaded": Overloaded,
     "place_gone": PlaceGone,
+    "rate_limited": Overloaded,
     "request_timeout": TimedOut,
     "session_busy": SessionBusy,
     "session_changed": SessionChanged,
@@ -189,6 +193,7 @@ CLASSES: Mapping[str, type[ApiError]] = {
     "shutting_down": ShuttingDown,
     "texts_not_kept": TextsNotKept,
     "timeout": TimedOut,
+    "unauthorized": Unauthorized,
     "unsupported_media_type": InvalidRequest,
 }
 """Of the codes that the server has; of others the status decides."""

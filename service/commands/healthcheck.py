@@ -7,22 +7,27 @@ import ssl
 import httpx
 
 from service.observability.streams import CannotSay, complain, say
-from service.settings import AddressSettings
+from service.settings import AddressSettings, TlsSettings
 
 _SHOWN = 1000
 """Characters of an answer that is no health report."""
 
 
-class Healthcheck(AddressSettings):
+class Healthcheck(TlsSettings, AddressSettings):
     """Ask the server on this machine whether it is ready."""
 
 
-def healthcheck(host: str, port: int) -> int:
+def healthcheck(host: str, port: int, *, is_encrypted: bool = False) -> int:
     """Ask the server on this machine whether it is ready."""
-    url = f"http://{reachable(host)}:{port}/health/ready"
+    scheme = "https" if is_encrypted else "http"
+    url = f"{scheme}://{reachable(host)}:{port}/health/ready"
+    # Nothing of the environment counts: there is no proxy, and no certificate. The server's own is
+    # for another name than this machine's; nothing is told that anybody might want to hear.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     try:
-        # Nothing of the environment counts: there is no proxy, and no certificate.
-        plain = httpx.HTTPTransport(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        plain = httpx.HTTPTransport(verify=context)
         with httpx.Client(transport=plain, trust_env=False, timeout=2) as client:
             response = client.get(url)
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -55,7 +55,9 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
     from service.server.descriptors import connections_within_limit
     from service.server.listening import listen, port_of
     from service.server.serving import Server
+    from service.server.tls import certificate
 
+    encryption = certificate(settings.tls_cert_file, settings.tls_key_file)
     app = create_app(settings)
     listen(sockets)
     port = port_of(sockets)
@@ -74,6 +76,7 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
         timeout_keep_alive=settings.keep_alive_s,  # type: ignore[arg-type] # a delay like any other
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
+        **encryption,  # type: ignore[arg-type] # two paths
     )
     state = app.state.service
 
@@ -82,7 +85,7 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
         # 100 ms, once many connections have come.
         gc.collect()
         gc.freeze()
-        _greet(settings.host, port, state.inference.models)
+        _greet(settings, port, state.inference.models)
 
     server = Server(
         config,
@@ -95,11 +98,13 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
     return 0 if server.started and not server.has_failed else 1
 
 
-def _greet(host: str, port: int, models: ModelRegistry) -> None:
+def _greet(settings: Settings, port: int, models: ModelRegistry) -> None:
     """Tell a person at a terminal what to do next."""
     from service.models.example import example_prompt
 
-    url = f"http://{reachable(host)}:{port}"
+    scheme = "http" if settings.tls_cert_file is None else "https"
+    url = f"{scheme}://{reachable(settings.host)}:{port}"
+    key = "-H 'authorization: Bearer KEY' " if settings.has_api_keys else ""
     model = models.default or next(iter(models))
     example: dict[str, Any] = {
         "prompt": example_prompt(model.manifest, model.tokenizer),
@@ -114,7 +119,7 @@ def _greet(host: str, port: int, models: ModelRegistry) -> None:
         say(
             f"lstm-serve {__version__}: {', '.join(model.ref for model in models)}\n"
             f"  {url}/docs\n"
-            f"  curl -N {url}/generate -H 'content-type: application/json' "
+            f"  curl -N {url}/generate {key}-H 'content-type: application/json' "
             f"-d {shlex.quote(body)}\n"
         )
     except CannotSay as error:

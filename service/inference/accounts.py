@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
+from service.access.limits import Allowance, Spending
 from service.engine.errors import Overloaded
 
 _RETRY_AFTER_S = 5.0
@@ -22,20 +25,39 @@ class Accounts:
         self._max_result_bytes = max_result_bytes
         self._num_result_bytes = 0
 
-    def accept(self, num_result_bytes: int) -> Ticket:
+    def accept(
+        self,
+        num_result_bytes: int,
+        allowance: Allowance | None = None,
+        *,
+        most_tokens: int = 0,
+    ) -> Ticket:
         """A place for one more text; `Ticket.close` must follow.
+
+        Args:
+            num_result_bytes: Of its result, at most.
+            allowance: Of whoever asks.
+            most_tokens: That it may write.
 
         Raises:
             Overloaded: Results of so many bytes do not fit.
+            LimitReached: Whoever asks has asked for too much.
         """
-        [ticket] = self.accept_all(num_result_bytes, 1)
+        [ticket] = self.accept_all(num_result_bytes, 1, allowance, most_tokens=most_tokens)
         return ticket
 
-    def accept_all(self, num_result_bytes: int, num_texts: int) -> list[Ticket]:
-        """Places for all texts of one request, with a result of so many bytes each, or for none.
+    def accept_all(
+        self,
+        num_result_bytes: int,
+        num_texts: int,
+        allowance: Allowance | None = None,
+        *,
+        most_tokens: int = 0,
+    ) -> list[Ticket]:
+        """Places for all texts of one request, each as of `accept`, or for none.
 
         Raises:
-            Overloaded: As above.
+            Overloaded, LimitReached: As above.
         """
         total = self._num_result_bytes + num_texts * num_result_bytes
         # Any single request is taken: what it may ask for was judged at the door.
@@ -44,9 +66,10 @@ class Accounts:
                 f"results of up to {self._num_result_bytes} bytes are on their way already",
                 _RETRY_AFTER_S,
             )
+        spendings = _begun(allowance, most_tokens, num_texts)
         self.num_unfinished += num_texts
         self._num_result_bytes = total
-        return [Ticket(self, num_result_bytes) for _ in range(num_texts)]
+        return [Ticket(self, num_result_bytes, spending) for spending in spendings]
 
     def finished(self) -> None:
         """A text is complete, or given up."""
@@ -58,11 +81,19 @@ class Accounts:
 
 
 class Ticket:
-    """One text's place in the accounts."""
+    """One text's place in the accounts.
 
-    def __init__(self, accounts: Accounts, num_result_bytes: int) -> None:
+    Attributes:
+        num_tokens: That it has read and written.
+    """
+
+    def __init__(
+        self, accounts: Accounts, num_result_bytes: int, spending: Spending | None
+    ) -> None:
+        self.num_tokens = 0
         self._accounts = accounts
         self._num_result_bytes = num_result_bytes
+        self._spending = spending
         self._is_finished = False
         self._is_closed = False
 
@@ -78,3 +109,20 @@ class Ticket:
         if not self._is_closed:
             self._is_closed = True
             self._accounts.released(self._num_result_bytes)
+            if self._spending:
+                self._spending.close(self.num_tokens)
+
+
+def _begun(
+    allowance: Allowance | None, most_tokens: int, num_texts: int
+) -> list[Spending] | list[None]:
+    """What each text takes of the allowance: all of them, or none."""
+    if allowance is None:
+        return [None] * num_texts
+    begun: list[Spending] = []
+    with ExitStack() as undo:
+        for _ in range(num_texts):
+            begun.append(allowance.begin(most_tokens))
+            undo.callback(begun[-1].close, num_tokens=0)
+        undo.pop_all()
+    return begun

@@ -187,6 +187,7 @@ class RunningText:
         self._stream.close()
         if self._parking is not None:  # it holds the turn
             await asyncio.wait([self._parking])
+        self._ticket.num_tokens = self.usage.num_tokens
         self._ticket.close()
         if self.turn:
             await self.turn.abandon()

@@ -191,7 +191,7 @@ class SessionWork:
                 identity=identity,
                 deadline=deadline,
             )
-            ticket = self._accounts.accept(appender.num_result_bytes(text))
+            ticket = self._accounts.accept(appender.num_result_bytes(text), identity.allowance)
             try:
                 await appender.read(text)
                 session = await self._sessions.commit(
@@ -204,6 +204,7 @@ class SessionWork:
                 )
                 return appender.appended(session)
             finally:
+                ticket.num_tokens = appender.reading.num_tokens
                 ticket.close()
 
     async def diff(

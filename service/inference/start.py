@@ -98,7 +98,12 @@ class Inference:
             self.capsules.require()
         deadline = Deadline.after(self._limits.timeout_s(asked.timeout_s))
         most_tokens = self._limits.num_tokens(asked.max_tokens)
-        tickets = self.accounts.accept_all(asked.num_result_bytes(most_tokens), num_texts)
+        tickets = self.accounts.accept_all(
+            asked.num_result_bytes(most_tokens),
+            num_texts,
+            asked.identity.allowance,
+            most_tokens=most_tokens,
+        )
         turn = None
         try:
             async with deadline.bounding():
@@ -225,7 +230,7 @@ class Inference:
         deadline = Deadline.after(self._limits.max_timeout_s)
         served = self.models.resolve(model)
         seed = randbits(SEED_BITS) if seed is None else seed
-        ticket = self.accounts.accept(0)
+        ticket = self.accounts.accept(0, identity.allowance)
         try:
             row, record, unknown = None, None, Unknown(pieces=() if report_unknown else None)
             if prompt:
@@ -242,6 +247,7 @@ class Inference:
                     client=identity.client,
                     cache_salt=identity.owner,
                 )
+                ticket.num_tokens = len(prompt_T)
                 row = await read_row(served.engine.submit(request))
                 record = TurnRecord(
                     generation="g_" + token_hex(12),

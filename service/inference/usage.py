@@ -14,3 +14,8 @@ class Usage:
     completion_tokens: int
     unknown_tokens: int
     unknown: tuple[str, ...] | None
+
+    @property
+    def num_tokens(self) -> int:
+        """Read and written; those of the prompt count, cached or not."""
+        return self.prompt_tokens + self.completion_tokens

@@ -1,5 +1,6 @@
 """Settings, from the environment (`LSTM_SERVE_*`) or the command line; loud when wrong."""
 
+from service.settings.access import TlsSettings, hosts_wanted
 from service.settings.address import AddressSettings
 from service.settings.capsules import CapsuleSettings
 from service.settings.environment import (
@@ -17,7 +18,9 @@ __all__ = [
     "CapsuleSettings",
     "Settings",
     "StoreSettings",
+    "TlsSettings",
     "UnknownSetting",
     "forget_service_links",
+    "hosts_wanted",
     "refuse_unknown_environment",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from service.settings.access import AccessSettings
 from service.settings.address import AddressSettings
 from service.settings.capsules import CapsuleSettings
 from service.settings.connections import ConnectionSettings
@@ -21,6 +22,7 @@ class Settings(
     EngineSettings,
     CapsuleSettings,
     ModelSettings,
+    AccessSettings,
     AddressSettings,
 ):
     """Everything that can be set, with its default.

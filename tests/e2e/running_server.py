@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -89,9 +90,13 @@ def running_server(
     *,
     environment: Mapping[str, str] | None = None,
     port: int | None = None,
+    verify: Path | None = None,
     **settings: object,
 ) -> Iterator[RunningServer]:
-    """Start a server with `LSTM_SERVE_<SETTING>`s, wait until it is ready; stop it in the end."""
+    """Start a server with `LSTM_SERVE_<SETTING>`s, wait until it is ready; stop it in the end.
+
+    With `verify` it speaks TLS, with a certificate that this file attests.
+    """
     port = port or free_port()
     variables = os.environ | OTHERS_SETTINGS | dict(environment or {})
     variables |= {
@@ -109,7 +114,7 @@ def running_server(
         )
     server = RunningServer(process, port, log)
     try:
-        _wait_until_ready(server)
+        _wait_until_ready(server, verify)
         yield server
     finally:
         process.kill()
@@ -135,12 +140,15 @@ def read_stream(client: httpx.Client, body: dict[str, Any]) -> list[dict[str, An
         ]
 
 
-def _wait_until_ready(server: RunningServer) -> None:
+def _wait_until_ready(server: RunningServer, verify: Path | None) -> None:
+    url = f"{server.url if verify is None else server.url.replace('http', 'https')}/health/ready"
+    trusted = ssl.create_default_context(cafile=str(verify)) if verify else True
+
     def is_ready() -> bool:
         if server.process.poll() is not None:
             raise RuntimeError(server.log.read_text(encoding="utf-8"))
         try:
-            return httpx.get(f"{server.url}/health/ready").status_code == 200
+            return httpx.get(url, verify=trusted).status_code == 200
         except httpx.HTTPError:
             return False
 

@@ -10,6 +10,9 @@ from service.api.json_bytes import Json
 from service.api.state import ServiceState, State
 from service.engine.limits import EngineStatus
 
+# Anybody may read it, so it does not say what is in the file.
+_BAD_KEYS = "the newest file of API keys is not taken, those from before are let in; see the log"
+
 router = APIRouter(prefix="/health", tags=["health"])
 
 
@@ -34,6 +37,9 @@ class HealthReport(BaseModel):
     broken: dict[str, str]
     sessions: str | None = Field(
         None, description="Why sessions cannot be read or written; other texts do not need them."
+    )
+    keys: str | None = Field(
+        None, description="That the file of API keys is not taken; those from before are let in."
     )
     error: ErrorBody | None = None
 
@@ -87,6 +93,7 @@ def _report(state: ServiceState, code: str | None = None, reason: str = "") -> J
         },
         broken=state.inference.models.broken,
         sessions=state.inference.sessions.fault,
+        keys=_BAD_KEYS if state.keys and state.keys.fault else None,
         error=ErrorBody(code=code, message=reason) if code else None,
     )
     return Json(report.model_dump(exclude_none=code is None), 503 if code else 200)

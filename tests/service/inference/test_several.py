@@ -151,7 +151,7 @@ async def test_who_does_not_read_is_not_written_for_without_end(inference):
 
 async def test_each_text_is_parked_with_its_capsule(inference):
     """At the end of the server: each goes on from what was shown, as it would have alone."""
-    inference.capsules._keys = {"one": bytes(32)}
+    inference.capsules._keys, inference.capsules._ttl_s = {"one": bytes(32)}, 60
     asked = replace(ASKED, max_tokens=200, return_capsule=True, is_streamed=True, stream_every=1)
     several = await inference.start_several(asked, n=3)
     texts, ends, is_parked = [""] * 3, {}, False
