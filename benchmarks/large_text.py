@@ -3,11 +3,11 @@
     python -m benchmarks.large_text [--megabytes N] [--folder DIR] [--kind characters|words|bpe|dna]
 
 Makes a text of that many megabytes (1,000 by default) and gives it to `lstm-train run` (for other
-kinds than characters to `lstm-train train`, with a config): a process of its own, with a pipe for
-its output. Stops it by SIGINT once it has said how long it will take: after its 20th step. Shown
-are its memory over time (`RssAnon`: pages of the mapped tokens are the system's, which takes them
-back when it likes), the seconds until the first step, and the longest silence on the way there.
-(Linux only.)
+kinds than characters to `lstm-train train`, with a config; words and bpe have a text of words): a
+process of its own, with a pipe for its output. Stops it by SIGINT once it has said how long it will
+take: after its 20th step. Shown are its memory over time (`RssAnon`: pages of the mapped tokens are
+the system's, which takes them back when it likes), the seconds until the first step, and the
+longest silence on the way there. (Linux only.)
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ from benchmarks.machine import describe_machine, headline
 _LOOK_INTERVAL_S = 0.05
 _MIB = 1 << 20
 _DNA_CHARACTERS = 1_000_000
+_WORDS_AT_ONCE = 1_200_000
+_KNOWN_WORDS = 1 << 16
+_ZIPF = 1.4
+_LETTERS = ("e", "ta", "o", "ni", "s", "ha", "ro", "l", "du", "cim", "we", "y", "fag", "ü", "кот")
 _TOKENIZERS = {"words": "word", "bpe": "bpe", "dna": "bpe"}
 
 
@@ -66,10 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         text = folder / "text.txt"
         num_bytes = options.megabytes * 1_000_000
-        if options.kind == "dna":
-            write_dna(text, num_bytes)
-        else:
-            write_text(text, num_bytes)
+        writers = {"characters": write_text, "dna": write_dna}
+        writers.get(options.kind, write_words)(text, num_bytes)
         seen = watch(_command(text, options.kind), folder / "run" / "metrics.jsonl")
     print(f"\n{options.megabytes:,} MB, {options.kind}:")
     for at_s, line in seen.lines:
@@ -118,6 +120,28 @@ def write_dna(path: Path, num_bytes: int) -> None:
             file.write(letters[draws.integers(0, len(letters), size)].tobytes())
 
 
+def write_words(path: Path, num_bytes: int) -> None:
+    """Lines of words, frequent and rare ones as languages have them: new ones come to the end."""
+    draws = np.random.default_rng(0)
+    known = [_spelled(rank) for rank in range(_KNOWN_WORDS)]
+    with path.open("wb") as file:
+        while file.tell() < num_bytes:
+            ranks = draws.zipf(_ZIPF, _WORDS_AT_ONCE).tolist()
+            words = [known[rank] if rank < _KNOWN_WORDS else _spelled(rank) for rank in ranks]
+            lines = (" ".join(words[at : at + 12]) for at in range(0, len(words), 12))
+            text = "".join(f"{line}.\n" for line in lines).encode()[: num_bytes - file.tell()]
+            file.write(text.decode(errors="ignore").encode() or b"\n")
+
+
+def _spelled(rank: int) -> str:
+    """Short ones are frequent."""
+    letters = ""
+    while rank or not letters:
+        rank, letter = divmod(rank, len(_LETTERS))
+        letters += _LETTERS[letter]
+    return letters
+
+
 def _read(process: subprocess.Popen[str], seen: Seen, started_s: float) -> None:
     assert process.stdout is not None
     for line in process.stdout:
@@ -128,7 +152,7 @@ def _read(process: subprocess.Popen[str], seen: Seen, started_s: float) -> None:
 
 def _command(text: Path, kind: str) -> list[str]:
     folder = text.parent
-    train = [sys.executable, "-m", "training.cli"]
+    train = [sys.executable, "-m", "training.entry"]
     places = ["--run-dir", str(folder / "run")]
     if kind == "characters":
         return [*train, "run", str(text), *places, "--store", str(folder / "store")]

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from service import __version__
-from training.commands import doctor, examples, look, make, portrait, tune
+from training.commands import doctor, evaluate, examples, make, portrait, sample, tune
 from training.commands.arguments import Process, option_name
 from training.commands.failures import explained
 from training.commands.misspelt import in_words, misspelt, wrong_value
@@ -43,8 +43,8 @@ def command_line() -> App:
         portrait.look,
         make.run,
         make.train,
-        look.evaluate,
-        look.sample,
+        evaluate.evaluate,
+        sample.sample,
         make.export,
         make.publish,
         tune.compare,

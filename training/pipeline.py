@@ -168,7 +168,7 @@ def publish_checkpoint(
     if identity.config.training.calibrate and checkpoint.temperature == 1.0:
         # The last moment instead of the best, or one of a run that was not complete.
         checkpoint = _calibrated(checkpoint, tokens, console)
-    with console.status("exporting, comparing with torch, measuring"):
+    with Waiting(console).during("exporting, comparing with torch, measuring"):
         validation = HeldOut.of("validation", corpus, tokens, identity.tokenizer)
         has_test = corpus.test is not None
         test = HeldOut.of("test", corpus, tokens, identity.tokenizer) if has_test else None
@@ -202,9 +202,10 @@ def compare_with_yardsticks(
     console: Console,
 ) -> None:
     """Print what the same tokens cost without a network, beside a loss that is of all of them."""
-    tokens = folder.tokens(checkpoint.identity, corpus)
+    tokens = folder.tokens(checkpoint.identity, corpus, Waiting(console))
+    tokens.make()  # shown by itself, not behind the line below
     held_out = HeldOut.of(part, corpus, tokens, checkpoint.identity.tokenizer)
-    with console.status("measuring what is no network"):
+    with Waiting(console).during("measuring what is no network"):
         yardsticks = yardsticks_for(held_out, corpus, tokens, checkpoint.identity.tokenizer)
     _print_yardsticks(console, yardsticks, part, held_out.shares.bits_per_character(loss.nats))
 
@@ -260,7 +261,12 @@ def _card_samples(model: StepModel, sample: SampleConfig) -> dict[Sampling, str]
     return dict(zip(samplings, texts, strict=True))
 
 
-def corpus_of(identity: RunIdentity, data_folder: Path | None, text: Path | None) -> Corpus:
+def corpus_of(
+    identity: RunIdentity,
+    data_folder: Path | None,
+    text: Path | None,
+    waiting: Waiting = SILENT,
+) -> Corpus:
     """The text that a run was trained on; `text` says where it lies now, if it was moved.
 
     Raises:
@@ -268,7 +274,7 @@ def corpus_of(identity: RunIdentity, data_folder: Path | None, text: Path | None
     """
     config = identity.config
     source = config.corpus if text is None else at_path(config.corpus, text)
-    return load_corpus(source, data_folder, config.cleaning)
+    return load_corpus(source, data_folder, config.cleaning, waiting)
 
 
 def _observers(desk: Desk, run_folder: RunFolder, identity: RunIdentity) -> Observers:

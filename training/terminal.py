@@ -10,6 +10,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from typing import TextIO, cast
 
 from rich.console import Console
 
+_BYTE_OF_A_NAME = re.compile("[\\udc80-\\udcff]")
+"""Python's signs for those bytes of a file's name that are not UTF-8; no text that was read has
+them."""
 _KEPT = "\n\t"
 _SHORT = {"\r": r"\r", "\f": r"\f", "\v": r"\v", "\a": r"\a", "\b": r"\b"}
 
@@ -67,7 +71,8 @@ class EnduringStream(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write, or keep why not."""
         if self._stream is not None and self.fault is None:
-            encodable = text.encode(self.encoding, "replace").decode(self.encoding, "replace")
+            named = _BYTE_OF_A_NAME.sub(lambda found: f"\\x{ord(found[0]) & 0xFF:02x}", text)
+            encodable = named.encode(self.encoding, "replace").decode(self.encoding, "replace")
             try:
                 self._stream.write(encodable)
             except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tests.training.documented import documented
 from training import waiting as module
-from training.waiting import SILENT, Waiting
+from training.waiting import SILENT, Waiting, Work
 
 
 def pipe() -> Console:
@@ -51,6 +51,17 @@ def test_work_of_unknown_length(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert "joining [pairs]: 0 s" in shown(console).splitlines()
+
+
+def test_work_whose_end_nobody_knows() -> None:
+    """So much is done; of another unit, and not all of it."""
+    work = Work("reading the text")
+    assert str(work) == "reading the text: 0 s"
+    work.add(7_000)
+    assert str(work) == "reading the text: 7,000 characters, 0 s"
+    work = Work("checksum of the text", 2_000, "bytes")
+    work.add(500)
+    assert str(work) == "checksum of the text: 25% of 2,000 bytes, 0 s"
 
 
 def test_a_terminal_has_one_line_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:

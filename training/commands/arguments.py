@@ -7,20 +7,21 @@ the options' names off the fields.
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from cyclopts import ArgumentCollection, Group, Parameter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from rich.console import Console
 
 from training.config.encoding_names import python_name
 from training.config.files import checked
+from training.config.paths import for_shell, shown
 from training.config.text import CorpusConfig, ItemKind
 from training.errors import ConfigError
 from training.loop.workers import ALONE, Workers
 from training.terminal import output_console
+from training.waiting import SILENT, Waiting
 
 PICTURES = (".png", ".pdf")
 MODEL_STORE = Path("model_store")
@@ -31,18 +32,18 @@ def _can_be_written(path: Path) -> Path:
     folder = path.parent
     if not folder.is_dir():
         where = "is not a folder" if os.path.lexists(folder) else "there is no such folder"
-        make = "" if os.path.lexists(folder) else f": mkdir -p {shlex.quote(str(folder))}"
-        raise ValueError(f"{path} cannot be written, {folder}: {where}{make}")
+        make = "" if os.path.lexists(folder) else f": mkdir -p {for_shell(str(folder))}"
+        raise ValueError(f"{shown(path)} cannot be written, {shown(folder)}: {where}{make}")
     if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a file in it")
+        raise ValueError(f"{shown(path)} is a folder: name a file in it")
     if not os.access(path if path.exists() else folder, os.W_OK):
-        raise ValueError(f"{path} cannot be written: no permission")
+        raise ValueError(f"{shown(path)} cannot be written: no permission")
     return path
 
 
 def _is_picture(path: Path) -> Path:
     if path.suffix.lower() not in PICTURES:
-        raise ValueError(f"{str(path)!r} does not end in {' or '.join(PICTURES)}")
+        raise ValueError(f"{shown(path)!r} does not end in {' or '.join(PICTURES)}")
     return path
 
 
@@ -107,6 +108,11 @@ class Process(Options):
     ] = None
     workers: Annotated[Workers, Parameter(parse=False)] = ALONE
     console: Annotated[Console, Parameter(parse=False)] = Field(default_factory=output_console)
+
+    @property
+    def waiting(self) -> Waiting:
+        """Shows how far work is, on the console."""
+        return Waiting(self.console) if self.workers.is_first else SILENT
 
     def say(self, line: str) -> None:
         """Print a line as it is: no markup in it, and no break."""
@@ -184,11 +190,6 @@ class Source(Options):
         """`items` in the words of a config."""
         return "paragraphs" if self.items == "blank-line" else self.items
 
-    @model_validator(mode="after")
-    def _for_a_text(self) -> Self:
-        require_text(self)
-        return self
-
 
 class RunCheckpoint(Options):
     """A checkpoint of a run."""
@@ -244,17 +245,6 @@ class CheckpointOrModel(Options):
         if self.run_dir is None:
             raise AssertionError("neither a run nor a model")
         return self.run_dir
-
-
-def require_text(options: Options) -> None:
-    """What says how a text is read goes with one.
-
-    Raises:
-        ValueError: it would do nothing.
-    """
-    for field in ("encoding", "errors"):
-        if field in options.named and "text" not in options.named:
-            raise ValueError(f"--{field} does nothing without --text")
 
 
 def as_told(config: CorpusConfig, options: dict[str, object]) -> CorpusConfig:

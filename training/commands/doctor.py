@@ -40,7 +40,7 @@ def doctor(
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     found: list[Finding] = []
-    with process.console.status("trying everything"):
+    with process.waiting.during("trying everything"):
         for what, check in checks(places).items():
             found += tried(what, check)
     for finding in found:

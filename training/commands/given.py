@@ -10,6 +10,8 @@ from pathlib import Path
 from service.artifacts.manifest import MANIFEST_FILE, NAME_PATTERN
 from training.commands.arguments import Source
 from training.config.nearby import instead_of_file
+from training.config.paths import shown
+from training.corpora.streams import called, is_stream
 from training.errors import ConfigError, CorpusError
 
 CONFIG_ENDING = ".toml"
@@ -27,18 +29,30 @@ def told_apart(given: Path | None, source: Source) -> tuple[Path | None, Source]
         CorpusError: the text is not there.
     """
     if given is None or _is_config(given):
+        require_text(source)
         require_there(source.text)
         return given, source
     if source.text is not None:
         raise ConfigError(
-            f"two texts, {given} and --text {source.text}: give one of them"
-            f" ({given} is taken for a text, as it does not end in {CONFIG_ENDING})"
+            f"two texts, {shown(given)} and --text {shown(source.text)}: give one of them"
+            f" ({shown(given)} is taken for a text, as it does not end in {CONFIG_ENDING})"
         )
     if _is_missing(given):
         raise ConfigError(
-            f"there is no {given}, neither a text nor a config: {instead_of_file(given)}"
+            f"there is no {shown(given)}, neither a text nor a config: {instead_of_file(given)}"
         )
     return None, source.model_copy(update={"text": given})
+
+
+def require_text(source: Source) -> None:
+    """What says how a text is read goes with one.
+
+    Raises:
+        ConfigError: it would do nothing.
+    """
+    for field in ("encoding", "errors"):
+        if field in source.named and source.text is None:
+            raise ConfigError(f"--{field} does nothing without a text")
 
 
 def require_there(text: Path | None) -> None:
@@ -49,7 +63,7 @@ def require_there(text: Path | None) -> None:
     """
     if text is not None and _is_missing(text):
         raise CorpusError(
-            f"cannot read text {text}: No such file or directory; {instead_of_file(text)}"
+            f"cannot read text {shown(text)}: No such file or directory; {instead_of_file(text)}"
         )
 
 
@@ -66,10 +80,14 @@ def name_of(source: Source) -> str:
     name = _name_after(source.text)
     if name is None:
         raise ConfigError(
-            f"what is the model of {source.text} to be called? Add a name in small Latin letters, "
-            f"like {shlex.join(['--name', 'mine'])}"
+            f"what is the model of {_called(source.text)} to be called? Add a name in small Latin "
+            f"letters, like {shlex.join(['--name', 'mine'])}"
         )
     return name
+
+
+def _called(text: Path) -> str:
+    return called(text) if is_stream(text) else shown(text)
 
 
 def _name_after(text: Path) -> str | None:

@@ -130,7 +130,7 @@ def publish(
     folder, store = RunFolder(of.run_dir), ModelStore(destination.store)
     with at_hand(text, process) as text:
         text = text or folder.text_of(checkpoint.identity)
-        corpus = corpus_of(checkpoint.identity, data, text)
+        corpus = corpus_of(checkpoint.identity, data, text, process.waiting)
         artifact = publish_checkpoint(
             checkpoint, corpus, folder, process.console, store, destination.version
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from cyclopts import App, CycloptsError, MissingArgumentError, UnusedCliTokensError
 
 from training.config.nearby import did_you_mean
+from training.config.paths import for_shell, shown
 
 
 def misspelt(app: App, words: Sequence[str]) -> str | None:
@@ -35,12 +35,15 @@ def misspelt(app: App, words: Sequence[str]) -> str | None:
         if word == "--":
             return None
         name = word.partition("=")[0]
+        if word == "-" and before == verb and "--text" in options:
+            return "standard input is --text -"
         is_value = before.startswith("--") and "=" not in before  # of --prompt, say
         if name.startswith("--") and name not in (*options, "--help") and not is_value:
             return _no_option(name, options)
         if before == verb and not takes_words and word[:1] != "-" and "--model" in options:
-            said = shlex.quote(word)
-            return f"what is {word}, a model or a training? --model {said} or --run-dir {said}"
+            said = for_shell(word)
+            what = f"what is {shown(word)}, a model or a training?"
+            return f"{what} --model {said} or --run-dir {said}"
     return None
 
 
@@ -58,7 +61,7 @@ def in_words(error: CycloptsError) -> str:
     verb = " ".join(error.command_chain or ())
     match error:
         case UnusedCliTokensError() if verb:
-            said = " ".join(map(str, error.unused_tokens or ()))
+            said = shown(" ".join(map(str, error.unused_tokens or ())))
             return f"{said}: {verb} takes nothing more without an option's name before it"
         case MissingArgumentError() if error.argument is not None and not error.tokens_so_far:
             name = error.argument.name
@@ -69,9 +72,10 @@ def in_words(error: CycloptsError) -> str:
 
 def _no_verb(word: str, verbs: Sequence[str]) -> str:
     if os.path.exists(word):
-        return f"to train on {word}: lstm-train run {shlex.quote(word)}"
-    return f"there is no command {word}{did_you_mean(word, verbs) or ': ' + ', '.join(verbs)}"
+        return f"to train on {shown(word)}: lstm-train run {for_shell(word)}"
+    meant = did_you_mean(word, verbs) or f": {', '.join(verbs)}"
+    return f"there is no command {shown(word)}{meant}"
 
 
 def _no_option(word: str, options: Sequence[str]) -> str:
-    return f"there is no option {word}{did_you_mean(word, options)}"
+    return f"there is no option {shown(word)}{did_you_mean(word, options)}"

@@ -62,11 +62,11 @@ class Told:
             word
             for name, value in values.items()
             if value is not None
-            for word in _words(name, str(value))
+            for word in option_words(name, str(value))
         ]
 
 
-def _words(name: str, value: str) -> list[str]:
+def option_words(name: str, value: str) -> list[str]:
     """Of one option; a value that looks like an option is tied to its name."""
     return [f"{name}={value}"] if value.startswith("-") else [name, value]
 

@@ -36,6 +36,7 @@ from training.pipeline import (
 )
 from training.runs.lock import only_one
 from training.runs.run_folder import RunFolder
+from training.waiting import SILENT, Waiting
 
 
 class Training(Options):
@@ -72,8 +73,10 @@ class Destination(Options):
     ] = None
 
 
-def config_and_corpus(config: Path | None, source: Source) -> tuple[TrainConfig, Corpus]:
-    """What a fresh training needs.
+def config_and_corpus(
+    config: Path | None, source: Source, waiting: Waiting = SILENT
+) -> tuple[TrainConfig, Corpus]:
+    """What a fresh training needs; `waiting` shows how far the reading is.
 
     Raises:
         TrainingError: something is missing or wrong.
@@ -86,13 +89,13 @@ def config_and_corpus(config: Path | None, source: Source) -> tuple[TrainConfig,
             wanted = wanted.model_copy(update={"corpus": corpus_config})
         corpus_config = as_told(wanted.corpus, source.corpus_options)
         wanted = wanted.model_copy(update={"corpus": corpus_config})
-        return wanted, load_corpus(wanted.corpus, source.data, wanted.cleaning)
+        return wanted, load_corpus(wanted.corpus, source.data, wanted.cleaning, waiting)
     if source.text is None:
         raise ConfigError(
             "nothing to train: name a text, like lstm-train run my.txt, or a config, or --resume"
         )
     read = as_told(CorpusConfig(path=path_text(source.text)), source.corpus_options)
-    corpus = load_corpus(read, source.data)
+    corpus = load_corpus(read, source.data, waiting=waiting)
     recipe = recipe_for(name_of(source), source.text, corpus.train.num_characters)
     read = as_told(recipe.corpus, source.corpus_options)
     return recipe.model_copy(update={"corpus": read}), corpus
@@ -121,7 +124,7 @@ def what_to_train(
             text = folder.text_of(folder.identity())
         source = source.model_copy(update={"text": text})
     with guard:
-        wanted, corpus = config_and_corpus(config, source)
+        wanted, corpus = config_and_corpus(config, source, process.waiting)
     wanted = with_overrides(
         wanted,
         name=source.name,
@@ -155,7 +158,8 @@ def _what_to_resume(source: Source, training: Training, process: Process) -> Wha
             raise ConfigError(f"{option_name(field)} cannot be changed when a run is resumed")
     text = source.text and kept(source.text, folder, process, resume=True)
     text = text or folder.text_of(identity)
-    return WhatToTrain(None, corpus_of(identity, source.data, text), folder, resume=True)
+    corpus = corpus_of(identity, source.data, text, process.waiting)
+    return WhatToTrain(None, corpus, folder, resume=True)
 
 
 def _name_of_model(config: Path | None, source: Source) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,20 +9,35 @@ from typing import Annotated
 
 import torch
 from cyclopts import Parameter
-from rich.text import Text
 
-from training.commands.arguments import DataFolder, Flat, Options, Picture, Process, Source
+from training.commands.arguments import (
+    Flat,
+    Options,
+    Picture,
+    Process,
+    Source,
+    TextOrConfig,
+    option_name,
+)
+from training.commands.given import name_of, told_apart
+from training.commands.next_commands import option_words
+from training.commands.piped import at_hand
 from training.commands.planned import config_and_corpus
 from training.commands.status import DONE
-from training.config.paths import for_shell
+from training.commands.trained import tell_of_text
+from training.config.files import with_overrides
+from training.config.paths import command, shown
 from training.config.recipes import reasons_of
 from training.config.train import TrainConfig
+from training.corpora.corpus import Corpus
+from training.corpora.streams import is_stream
+from training.errors import ConfigError
 from training.loop.pace import Pace, measure_pace
 from training.portrait.drawing import draw_portrait
 from training.portrait.portrait import Portrait, portrait_of
 from training.portrait.table import portrait_table, two_columns
 
-_CONFIG_ENDINGS = (".toml", ".json")
+_NAMELESS = "mine"
 _RARE = 5
 _LONG_S = 2 * 3600.0
 
@@ -32,51 +46,58 @@ class Look(Options):
     """What is shown."""
 
     output: Annotated[Picture, Parameter(help=".png or .pdf")] = Path("look.png")
-    data: DataFolder = None
 
 
 def look(
-    text: Annotated[
-        Path,
-        Parameter(
-            help="a file or folder as for `run --text`, or a config (.toml) that names one",
-            metavar="TEXT",
-        ),
-    ],
+    text_or_config: TextOrConfig = None,
     /,
     *,
+    source: Annotated[Source, Flat] = Source(),
     look: Annotated[Look, Flat] = Look(),
     process: Annotated[Process, Flat] = Process(),
 ) -> int:
     """Say what a text is, what `run` would make of it and how long that would take."""
     process.require_alone("look")
-    console = process.console
-    is_config = text.suffix in _CONFIG_ENDINGS
-    with console.status("reading"):
+    path, given = told_apart(text_or_config, source)
+    if path is None and given.text is None:
+        raise ConfigError("nothing to look at: name a text, like lstm-train look my.txt")
+    if path is None:  # before a pipe's text has a name of its copy's
+        given = given.model_copy(update={"name": _model_name(given)})
+    with at_hand(given.text, process) as text:
         # By the function that `run` asks too: what is shown is what would be done.
-        config, corpus = (
-            config_and_corpus(text, Source(data=look.data))
-            if is_config
-            else config_and_corpus(None, Source(text=text, name=model_name(text), data=look.data))
-        )
-        portrait = portrait_of(corpus)
-    console.print(portrait_table(portrait, corpus.name))
-    with console.status("training a few steps"), tempfile.TemporaryDirectory() as folder:
-        pace = measure_pace(config, corpus, portrait.sample, Path(folder))
-    num_train = corpus.train.num_characters
-    reasons = {} if is_config else reasons_of(config, num_train)
-    plan = _plan(config, portrait, pace, reasons)
-    what = "the config" if is_config else "run --text"
-    console.print(two_columns(f"what {what} would make of it", plan))
-    draw_portrait(portrait, corpus.name, look.output)
-    console.print(Text(f"picture: {look.output}\nnext: {_next(text, config)}"), soft_wrap=True)
+        at_hand_now = given.model_copy(update={"text": text})
+        config, corpus = config_and_corpus(path, at_hand_now, process.waiting)
+        config = with_overrides(config, name=given.name)
+        _show(config, corpus, look.output, process, is_config=path is not None)
+    process.say(f"picture: {shown(look.output)}\nnext: {_next(path, given)}")
     return DONE
 
 
-def model_name(text: Path) -> str:
-    """A name for a model of a file, after the file."""
-    plain = re.sub(r"[^a-z0-9._-]+", "-", text.resolve().name.split(".")[0].lower())
-    return plain.strip("-._")[:64] or "mine"
+def _show(
+    config: TrainConfig, corpus: Corpus, picture: Path, process: Process, *, is_config: bool
+) -> None:
+    """What it is, how it would be trained, and the picture of it."""
+    console, waiting = process.console, process.waiting
+    tell_of_text(corpus, process)
+    with waiting.during("looking at all of it", corpus.num_characters) as work:
+        portrait = portrait_of(corpus, work)
+    console.print(portrait_table(portrait, corpus.name))
+    with waiting.during("training a few steps"), tempfile.TemporaryDirectory() as folder:
+        pace = measure_pace(config, corpus, portrait.sample, Path(folder))
+    reasons = {} if is_config else reasons_of(config, corpus.train.num_characters)
+    plan = _plan(config, portrait, pace, reasons)
+    what = "the config" if is_config else "run --text"
+    console.print(two_columns(f"what {what} would make of it", plan))
+    with waiting.during("drawing"):
+        draw_portrait(portrait, corpus.name, picture)
+
+
+def _model_name(source: Source) -> str:
+    """As `run` would call it; to be looked at, a text needs no name."""
+    try:
+        return name_of(source)
+    except ConfigError:
+        return _NAMELESS
 
 
 def _plan(
@@ -100,10 +121,11 @@ def _plan(
             "in a config's [tokenizer] makes one sign of them"
         )
         yield "rare characters", advice
+    threads = f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
     yield "parameters", f"{pace.num_parameters:,}"
     time = (
         f"about {_duration(pace.training_s)} on this machine, at most: {pace.num_steps:,} steps at "
-        f"{pace.tokens_per_s:,.0f} tokens/s ({pace.precision}, {torch.get_num_threads()} threads), "
+        f"{pace.tokens_per_s:,.0f} tokens/s ({pace.precision}, {threads}), "
         "and looks at the held-out part; then it is measured and published"
     )
     if pace.training_s > _LONG_S and training.epochs > 1:
@@ -111,11 +133,18 @@ def _plan(
     yield "time", time
 
 
-def _next(text: Path, config: TrainConfig) -> str:
-    """The command that trains so, as it can be pasted."""
-    if text.suffix in _CONFIG_ENDINGS:
-        return f"lstm-train run {for_shell(str(text))}"
-    return f"lstm-train run --text {for_shell(str(text))} --name {config.name}"
+def _next(path: Path | None, given: Source) -> str:
+    """The command that trains so, as it can be pasted; a pipe has to be given once more."""
+    words = ["lstm-train", "run", *([] if path is None else [str(path)])]
+    for field in type(given).model_fields:
+        value = getattr(given, field)
+        for one in value if isinstance(value, tuple) else [value]:
+            if one is not None:
+                words += option_words(option_name(field), str(one))
+    line = command(words)
+    if given.text is not None and is_stream(given.text):
+        return f"{line} (with what is sent into it once more)"
+    return line
 
 
 def _duration(seconds: float) -> str:

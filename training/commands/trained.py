@@ -9,6 +9,7 @@ from training.commands.next_commands import Told
 from training.commands.next_steps import next_steps
 from training.commands.piped import tell
 from training.commands.status import DONE, INTERRUPTED
+from training.corpora.corpus import Corpus
 from training.corpora.overlap import overlap
 from training.errors import DiskError, PublishError
 from training.pipeline import Desk, WhatToTrain, publish_checkpoint, train_model
@@ -45,17 +46,23 @@ def say_what_next(artifact: Artifact, store: ModelStore, prompt: str, process: P
     process.say(next_steps(artifact, store, prompt))
 
 
+def tell_of_text(corpus: Corpus, process: Process) -> None:
+    """What was read, replaced, left out and held out, and what of that stands in both parts."""
+    tell(corpus.notes, process.console)
+    if process.workers.is_first:
+        tell([*corpus.remarks, overlap(corpus, process.waiting).remark()], process.console)
+
+
 def train_as_told(verb: str, what: WhatToTrain, told: Told, process: Process) -> int:
     """Train, and say how to go on if it does not come to its end; returns the exit status.
 
     Raises:
         TrainingError: see `errors`.
     """
-    tell(what.corpus.notes, process.console)
-    if not what.resume and process.workers.is_first:
-        with process.console.status("looking for the held-out text in what is trained on"):
-            remarks = [*what.corpus.remarks, overlap(what.corpus).remark()]
-        tell(remarks, process.console)
+    if what.resume:
+        tell(what.corpus.notes, process.console)
+    else:
+        tell_of_text(what.corpus, process)
     desk = Desk(process.console, told.tensorboard, process.workers)
     try:
         outcome = train_model(what, desk)

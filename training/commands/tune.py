@@ -20,9 +20,10 @@ from training.commands.arguments import (
     TextOrConfig,
 )
 from training.commands.given import name_of, told_apart
-from training.commands.piped import at_hand, tell
+from training.commands.piped import at_hand
 from training.commands.planned import config_and_corpus
 from training.commands.status import DONE, INTERRUPTED
+from training.commands.trained import tell_of_text
 from training.config.files import with_overrides
 from training.corpora.load import load_corpus
 from training.loop.trainer import Trainer
@@ -40,7 +41,6 @@ from training.tuning.learning_rate_finder import advice, draw_finding, find_lear
 from training.tuning.sweep import open_study, search
 from training.tuning.sweep_report import trials_table, write_report
 from training.tuning.sweep_space import Sweep
-from training.waiting import Waiting
 
 
 class Comparison(Options):
@@ -113,19 +113,18 @@ def find_lr(
     config, source = told_apart(text_or_config, source)
     if config is None and source.text is not None:  # before a pipe's text has a name of its copy's
         source = source.model_copy(update={"name": name_of(source)})
-    with (
-        at_hand(source.text, process) as text,
-        tempfile.TemporaryDirectory() as folder,
-        process.console.status("raising the learning rate"),
-    ):
-        wanted, corpus = config_and_corpus(config, source.model_copy(update={"text": text}))
+    waiting = process.waiting
+    with at_hand(source.text, process) as text, tempfile.TemporaryDirectory() as folder:
+        source = source.model_copy(update={"text": text})
+        wanted, corpus = config_and_corpus(config, source, waiting)
         wanted = with_overrides(wanted, name=source.name)
-        tell(corpus.notes, process.console)
-        waiting = Waiting(process.console)
+        tell_of_text(corpus, process)
         identity = new_identity(wanted, corpus, waiting)
         tokens = RunFolder(Path(folder)).tokens(identity, corpus, waiting)
-        trainer = Trainer(identity, tokens, vectors=vectors_of(identity))
-        finding = find_learning_rate(trainer, num_steps=search.num_steps)
+        tokens.make()  # shown by itself, not as a part of the search
+        with waiting.during("raising the learning rate"):
+            trainer = Trainer(identity, tokens, vectors=vectors_of(identity))
+            finding = find_learning_rate(trainer, num_steps=search.num_steps)
     draw_finding(finding, wanted.name, search.output)
     process.console.print(Text(f"{advice(finding)}\nthe curve: {search.output}"), soft_wrap=True)
     return DONE
@@ -156,8 +155,9 @@ def sweep(
         wanted = wanted.with_num_trials(trials.num_trials)
     folder = folder or Path("runs") / f"{wanted.base.name}-sweep"
     with only_one(folder, process.say):
-        corpus = load_corpus(wanted.base.corpus, data, wanted.base.cleaning)
-        tell(corpus.notes, process.console)
+        base = wanted.base
+        corpus = load_corpus(base.corpus, data, base.cleaning, process.waiting)
+        tell_of_text(corpus, process)
         study = open_study(wanted, corpus, folder)
         is_complete = search(wanted, study, folder, corpus, process.console)
     if not is_complete:

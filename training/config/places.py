@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import PurePosixPath
 
-from training.config.paths import path_of, path_text
+from training.config.paths import for_shell, path_of, path_text
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=[^/])")
 """One slash is enough: `Path` makes one of two."""
@@ -28,9 +27,9 @@ def address_in(path: str) -> str | None:
     if scheme == "file":
         return f"{path} is an address: give the path itself, {'/' + rest}"
     name = re.sub(r"[?#].*", "", PurePosixPath(rest).name) if "/" in rest else ""
-    file = shlex.quote(name or "text.txt")
+    file = for_shell(name or "text.txt")
     if scheme in ("http", "https", "ftp", "ftps"):
-        fetch = f"curl -L -o {file} {shlex.quote(address)}"
+        fetch = f"curl -L -o {file} {for_shell(address)}"
         return f"{address} is an address, not a file: fetch it first by\n  {fetch}\nand give {file}"
     return f"{address} is an address, not a file: fetch it first by a program that knows {scheme}"
 

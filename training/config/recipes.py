@@ -68,8 +68,8 @@ def reasons_of(config: TrainConfig, num_train_characters: int) -> dict[str, str]
         "a text of many millions repays 2x512 in a config of its own",
         "dropout": f"{model.dropout_between:g}: {length} to train on are "
         + (f"fewer than {_SHORT:,}" if is_short else f"{_SHORT:,} or more"),
-        "epochs": f"{training.epochs}: about {TOKENS_TO_READ:,} characters read in all, but each "
-        f"{_MIN_EPOCHS} to {_MAX_EPOCHS} times" + early,
+        "epochs": f"{training.epochs}: about {TOKENS_TO_READ:,} characters are read in all, but "
+        f"the text at least {_MIN_EPOCHS} times and at most {_MAX_EPOCHS}" + early,
         "columns": f"{training.batch_size} of windows of {training.window}: "
         + (
             "the most that this recipe takes"

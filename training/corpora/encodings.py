@@ -104,11 +104,15 @@ def likely_encoding(sample: bytes) -> str | None:
         return wide
     if sum(byte >= 0x80 for byte in sample) < _MIN_WIDE_BYTES:
         return None
-    matches = charset_normalizer.from_bytes(sample[:SAMPLE_BYTES], cp_isolation=list(_CANDIDATES))
-    # Single bytes are hardly ever well-formed pairs; pairs are often likely single bytes.
-    names = [str(match.encoding) for match in matches if match.chaos == 0.0]
-    if (pairs := next((name for name in names if name in _PAIRS), None)) is not None:
-        return pairs
+    sample = sample[:SAMPLE_BYTES]
+    # Half a character at the end is in none of the encodings of pairs.
+    lines, newline, _ = sample.rpartition(b"\n")
+    for part in [lines] if newline else [sample[:-1], sample]:
+        matches = charset_normalizer.from_bytes(part, cp_isolation=list(_CANDIDATES))
+        # Single bytes are hardly ever well-formed pairs; pairs are often likely single bytes.
+        names = [str(match.encoding) for match in matches if match.chaos == 0.0]
+        if (pairs := next((name for name in names if name in _PAIRS), None)) is not None:
+            return pairs
     best = matches.best()
     if best is not None and best.encoding not in ("cp1252", "cp1250"):
         return str(best.encoding)

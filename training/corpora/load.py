@@ -21,7 +21,10 @@ from training.corpora.sources import Source
 from training.corpora.splitting import split
 from training.corpora.streams import require_readable
 from training.errors import CorpusError
+from training.waiting import SILENT, Waiting, Work
 
+_DIGESTED_BYTES = 1 << 17
+"""At once."""
 _LAYOUTS = {
     "ptb": ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"),
     "wikitext": ("wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens"),
@@ -33,6 +36,7 @@ def load_corpus(
     config: CorpusConfig,
     data_folder: Path | None = None,
     cleaning: CleaningConfig | None = None,
+    waiting: Waiting = SILENT,
 ) -> Corpus:
     """Find, verify, measure and split a corpus; its text stays on the disk.
 
@@ -40,6 +44,7 @@ def load_corpus(
         config: Which one.
         data_folder: Where named ones are kept, if not in the default folder.
         cleaning: What is done to the text.
+        waiting: Shows how far the reading is.
 
     Raises:
         CorpusError: a data folder for what has a path, unknown name, unreadable file, failed
@@ -55,13 +60,13 @@ def load_corpus(
                 f"--data is for named corpora, it does nothing for the text {shown(path)}"
             )
         if config.format in _LAYOUTS:
-            return _in_three_files(path, config, cleaning, decoding)
+            return _in_three_files(path, config, cleaning, decoding, waiting)
         require_readable(path)
         found = find_files(path, config.format, config.glob)
         require_plain_text(found, config)
         licence, name = None, name_shown(path.name)
         source = "out of a pipe of the user's" if name == PIPED else "a file of the user's own"
-        checksums = [_sha256(file) for file in found.files]
+        checksums = _checksums(found.files, waiting)
         sha256 = _sha256_of_all(found.files, path, checksums)
     else:
         named = find_named(config.name or "")
@@ -70,8 +75,8 @@ def load_corpus(
         name, source, licence, sha256 = named.name, named.source, named.licence, named.sha256
         checksums = [sha256]
         config = config.model_copy(update={"items": named.items, "shuffled": named.shuffled})
-    text = Source(found.files, config, cleaner(cleaning), decoding)
-    parts = split(text, config, found, checksums)
+    text = Source(found.files, config, cleaner(cleaning), decoding, waiting)
+    parts = split(text, config, found, checksums, waiting)
     without = text.left_out()
     return Corpus(
         name,
@@ -108,15 +113,19 @@ def default_data_folder() -> Path:
 
 
 def _in_three_files(
-    folder: Path, config: CorpusConfig, cleaning: CleaningConfig, decoding: Decoding
+    folder: Path,
+    config: CorpusConfig,
+    cleaning: CleaningConfig,
+    decoding: Decoding,
+    waiting: Waiting,
 ) -> Corpus:
     files = [folder / name for name in _LAYOUTS[config.format]]
     parts = []
     for file in files:
-        text = Source([file], config, cleaner(cleaning), decoding)
+        text = Source([file], config, cleaner(cleaning), decoding, waiting)
         parts.append(Texts(text.records, 0, sum(text.lengths())))
     train, validation, test = parts
-    checksums = [_sha256(file) for file in files]
+    checksums = _checksums(files, waiting)
     counted = ", ".join(
         f"{part.num_characters:,} characters in {file.name}"
         for part, file in ((validation, files[1]), (test, files[2]))
@@ -143,9 +152,21 @@ def _sha256_of_all(files: Sequence[Path], folder: Path, checksums: Sequence[str]
     return hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest()
 
 
-def _sha256(file: Path) -> str:
+def _checksums(files: Sequence[Path], waiting: Waiting) -> list[str]:
+    """Of each file's bytes, sha256."""
+    # A file that is not there is named when it is opened.
+    num_bytes = sum(file.stat().st_size for file in files if file.exists())
+    with waiting.during("checksum of the text", num_bytes, "bytes") as work:
+        return [_sha256(file, work) for file in files]
+
+
+def _sha256(file: Path, work: Work) -> str:
+    digest = hashlib.sha256()
     try:
         with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+            while piece := content.read(_DIGESTED_BYTES):
+                digest.update(piece)
+                work.add(len(piece))
+            return digest.hexdigest()
     except OSError as error:
         raise CorpusError(f"cannot read text {shown(file)}: {error.strerror}") from error

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from training.corpora.corpus import Corpus, Texts
+from training.waiting import SILENT, Waiting, Work
 
 LONG_ENOUGH = 40
 """Characters of a line; shorter ones are found twice in any text."""
@@ -55,13 +56,13 @@ class Overlap:
     def _cure(self) -> str:
         if self.kind.startswith("lines of"):
             return (
-                ". corpus.held_out_by = 'files' holds out whole files, 'items' (with corpus.items) "
-                "keeps equal items together"
+                ". --held-out-by files holds out whole files; items (with --items) keeps equal "
+                "items together; in a config, corpus.held_out_by"
             )
-        return ". corpus.held_out_by = 'items' keeps equal ones in one part"
+        return ". --held-out-by items (corpus.held_out_by) keeps equal ones in one part"
 
 
-def overlap(corpus: Corpus) -> Overlap:
+def overlap(corpus: Corpus, waiting: Waiting = SILENT) -> Overlap:
     """Look for the held-out lines, or items, in the training part; each part is read once.
 
     Memory is bounded: at most 200,000 numbers are kept. Of more lines, those whose checksum is
@@ -70,23 +71,27 @@ def overlap(corpus: Corpus) -> Overlap:
     are_lines = corpus.units == "lines" and not corpus.has_items
     kind = f"lines of {LONG_ENOUGH} characters or more" if are_lines else corpus.units
 
-    def units(part: Texts) -> Iterable[str]:
-        return _long_lines(part) if are_lines else part
+    def units(part: Texts, work: Work) -> Iterable[str]:
+        texts = work.over(part)
+        return _long_lines(texts) if are_lines else texts
 
-    counts, one_in = _counted(units(corpus.validation))
-    wanted = counts.keys()
+    num_characters = corpus.validation.num_characters + corpus.train.num_characters
     known: set[int] = set()
-    for unit in units(corpus.train):
-        number = hash(unit)
-        if number in wanted:
-            known.add(number)
-            if len(known) == len(wanted):
-                break
+    what = "looking for the held-out text in what is trained on"
+    with waiting.during(what, num_characters) as work:
+        counts, one_in = _counted(units(corpus.validation, work))
+        wanted = counts.keys()
+        for unit in units(corpus.train, work):
+            number = hash(unit)
+            if number in wanted:
+                known.add(number)
+                if len(known) == len(wanted):
+                    break
     num_known = sum(counts[number] for number in known)
     return Overlap(kind, sum(counts.values()), num_known, one_in)
 
 
-def _long_lines(texts: Texts) -> Iterator[str]:
+def _long_lines(texts: Iterable[str]) -> Iterator[str]:
     for piece in texts:
         for line in piece.split("\n"):
             if len(line) >= LONG_ENOUGH:

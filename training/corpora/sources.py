@@ -14,6 +14,7 @@ from training.corpora.decoded import Decoding
 from training.corpora.documents import left_out, read_documents
 from training.corpora.plain import read_lines, read_paragraphs, read_pieces
 from training.corpora.record_texts import Tally
+from training.waiting import SILENT, Waiting
 
 
 class Source:
@@ -24,20 +25,28 @@ class Source:
         config: How they are read.
         clean: What is done to each record.
         decoding: How bytes are read, and what was found out of them.
+        waiting: Shows how far the reading of all of it is.
     """
 
     def __init__(
-        self, files: Sequence[Path], config: CorpusConfig, clean: Clean, decoding: Decoding
+        self,
+        files: Sequence[Path],
+        config: CorpusConfig,
+        clean: Clean,
+        decoding: Decoding,
+        waiting: Waiting = SILENT,
     ) -> None:
         self._files = tuple(files)
         self._config = config
         self._clean = clean
         self._decoding = decoding
+        self._waiting = waiting
         self._tally: Tally = Counter()
         self._shuffled: list[str] | None = None
         if config.shuffled:
             # In a fixed order, so that a sorted list does not hold out records of another kind.
-            self._shuffled = [*self._from_files(self._tally)]
+            with waiting.during("reading the text") as work:
+                self._shuffled = [*work.over(self._from_files(self._tally))]
             random.Random(0).shuffle(self._shuffled)
 
     @property
@@ -49,15 +58,19 @@ class Source:
     def in_order(self, order: Sequence[int]) -> Source:
         """The same files in another order."""
         files = [self._files[number] for number in order]
-        return Source(files, self._config, self._clean, self._decoding)
+        return Source(files, self._config, self._clean, self._decoding, self._waiting)
 
     def lengths(self) -> list[int]:
         """Characters of each file; of what is shuffled, of all of them together."""
         if self._shuffled is not None:
             return [sum(map(len, self._shuffled))]
         self._tally = Counter()
-        numbers = range(len(self._files))
-        return [sum(map(len, self._of_file(number, self._tally))) for number in numbers]
+        lengths = []
+        with self._waiting.during("reading the text") as work:
+            for number in range(len(self._files)):
+                records = work.over(self._of_file(number, self._tally))
+                lengths.append(sum(map(len, records)))
+        return lengths
 
     def left_out(self) -> str:
         """What of the documents is left out, in words: known when they were counted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from training.corpora.folders import Found
 from training.corpora.opened import shown
 from training.corpora.sources import Source
 from training.errors import CorpusError
+from training.waiting import SILENT, Waiting, Work
 
 MIN_CHARACTERS = 4_000
 """Enough for the held-out tenth to hold a cold window of 256 characters."""
@@ -29,7 +30,13 @@ class Split:
     remark: str
 
 
-def split(source: Source, config: CorpusConfig, found: Found, checksums: Sequence[str]) -> Split:
+def split(
+    source: Source,
+    config: CorpusConfig,
+    found: Found,
+    checksums: Sequence[str],
+    waiting: Waiting = SILENT,
+) -> Split:
     """Cut a text as the config says.
 
     Args:
@@ -37,6 +44,7 @@ def split(source: Source, config: CorpusConfig, found: Found, checksums: Sequenc
         config: How.
         found: Where it comes from.
         checksums: Of its files: equal ones go to the same part.
+        waiting: Shows how far it is.
 
     Raises:
         CorpusError: it is too short, or nothing could be held out; the message says why.
@@ -49,9 +57,10 @@ def split(source: Source, config: CorpusConfig, found: Found, checksums: Sequenc
         case "files":
             return _by_files(source, config, found, checksums, lengths)
         case "items":
-            return _by_items(source.records, config, found.place)
+            with waiting.during("choosing what is held out", 2 * total) as work:
+                return _by_items(source.records, config, found.place, work)
         case _:
-            return _at_the_end(source.records, config, found, lengths)
+            return _at_the_end(source.records, config, found, lengths, waiting)
 
 
 def _too_short(total: int, source: Source, found: Found) -> str:
@@ -64,13 +73,18 @@ def _too_short(total: int, source: Source, found: Found) -> str:
 
 
 def _at_the_end(
-    records: Records, config: CorpusConfig, found: Found, lengths: Sequence[int]
+    records: Records,
+    config: CorpusConfig,
+    found: Found,
+    lengths: Sequence[int],
+    waiting: Waiting,
 ) -> Split:
     """Whole records, but plain text is cut where it may be."""
     total = sum(lengths)
     cut = int(total * (1.0 - config.held_out))
     if config.items or config.format != "text":
-        cut = _between_records(records, cut, total)
+        with waiting.during("choosing what is held out", cut) as work:
+            cut = _between_records(work.over(records()), cut, total)
         if cut == 0:
             raise _only_one(config, found.place)
     if config.shuffled:
@@ -129,10 +143,10 @@ def _by_files(
     return _split(ordered.records, sum(counted[: len(train)]), sum(counted), which)
 
 
-def _by_items(records: Records, config: CorpusConfig, place: Path) -> Split:
+def _by_items(records: Records, config: CorpusConfig, place: Path, work: Work) -> Split:
     """Each by its own checksum, so that equal ones are in the same part, and none is remembered."""
     total, lowest, highest = 0, 1.0, 0.0
-    for record in records():
+    for record in work.over(records()):
         total += len(record)
         number = _number(record)
         lowest, highest = min(lowest, number), max(highest, number)
@@ -150,7 +164,7 @@ def _by_items(records: Records, config: CorpusConfig, place: Path) -> Split:
         yield from (record for record in records() if not is_held_out(record))
         yield from (record for record in records() if is_held_out(record))
 
-    cut = sum(len(record) for record in records() if not is_held_out(record))
+    cut = sum(len(record) for record in work.over(records()) if not is_held_out(record))
     kind = config.items or "documents"
     return _split(reordered, cut, total, f"{kind} drawn by their checksums, equal ones together")
 
@@ -173,11 +187,11 @@ def _only_one(config: CorpusConfig, place: Path) -> CorpusError:
     )
 
 
-def _between_records(records: Records, cut: int, total: int) -> int:
+def _between_records(records: Iterable[str], cut: int, total: int) -> int:
     """The first end of a record from `cut` on; but something is left after it."""
     # Read once more rather than remembered: a list of the lengths could be as large as the text.
     start = end = 0
-    for record in records():
+    for record in records:
         start, end = end, end + len(record)
         if end >= cut:
             break

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from service.artifacts.errors import ArtifactError
 from service.artifacts.store import ModelStore
+from training.config.paths import for_shell, shown
 from training.corpora.named import NAMED_CORPORA
 from training.doctor.finding import Finding, State
 
@@ -39,9 +39,9 @@ def writable(place: Place) -> Iterator[Finding]:
     """Write a little file where the folder is or would be made; nothing is left of it."""
     folder = existing_part(place.path)
     state = State.BROKEN if place.is_needed else State.NOTE
-    name = shlex.quote(str(place.path))
+    name = for_shell(str(place.path))
     if not folder.is_dir():
-        words = f"{folder} is no folder; take another one by {place.option}"
+        words = f"{shown(folder)} is no folder; take another one by {place.option}"
         yield Finding(place.what, state, words)
         return
     try:

@@ -35,4 +35,4 @@ def _by_length(pieces: Pieces, longest: int, kind: str) -> str:
     length = pieces.quantile(0.99)
     if length > longest:
         return f"hardly: one in a hundred has more than {longest:,} characters"
-    return f'yes, if each is a text by itself: items = "{kind}" in a config\'s [corpus]'
+    return f"yes, if each is a text by itself: --items {kind} (in a config's [corpus], items)"

@@ -13,6 +13,7 @@ from training.corpora.corpus import Corpus, Texts
 from training.portrait.alphabet import Alphabet, AlphabetCounter
 from training.portrait.blocks import code_points, in_blocks
 from training.portrait.lines import Layout, LayoutCounter
+from training.waiting import Work
 from training.yardsticks.archivers import Packed, pack
 from training.yardsticks.ngrams import NGrams
 
@@ -51,14 +52,26 @@ class Portrait:
 
 
 def portrait_of(
-    corpus: Corpus, *, sample_train: int = SAMPLE_TRAIN, sample_held_out: int = SAMPLE_HELD_OUT
+    corpus: Corpus,
+    work: Work | None = None,
+    *,
+    sample_train: int = SAMPLE_TRAIN,
+    sample_held_out: int = SAMPLE_HELD_OUT,
 ) -> Portrait:
-    """Read a text from beginning to end; the memory does not grow with it."""
+    """Read a text from beginning to end; the memory does not grow with it.
+
+    Args:
+        corpus: The text.
+        work: Is told how far it is.
+        sample_train: Characters of the training part that are looked at closely.
+        sample_held_out: And of the held-out part.
+    """
+    work = work or Work("looking at all of it")
     alphabet, layout = AlphabetCounter(), LayoutCounter()
     num_bytes = 0
     parts = (corpus.train, corpus.validation, corpus.test)
     for block in in_blocks(
-        chain.from_iterable(part for part in parts if part is not None),
+        work.over(chain.from_iterable(part for part in parts if part is not None)),
         are_items=corpus.has_items,
     ):
         alphabet.read(block)

@@ -79,6 +79,8 @@ def _controls(signs: list[Sign]) -> str:
 
 
 def _lengths(pieces: Pieces) -> str:
+    if pieces.number < 2:
+        return f"{_length(pieces.longest)} characters long"
     of_what = "" if pieces.sampled == 1 else f" (of 1 in {pieces.sampled:,} different ones)"
     return (
         f"half have up to {_length(pieces.quantile(0.5))} characters, 99 in 100 up to "

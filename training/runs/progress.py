@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import ExitStack
 
 from rich.console import Console
 from rich.panel import Panel
@@ -22,8 +23,11 @@ from rich.text import Text
 from training.runs.metrics import History
 from training.runs.records import EvaluationRecord, RunRecord, StepRecord
 from training.terminal import visible
+from training.waiting import Waiting
 
 _LINE_INTERVAL_S = 15.0
+_FIRST_INTERVAL_S, _FIRST_MINUTE_S = 4.0, 60.0
+"""At first somebody looks whether it goes at all."""
 _SMOOTHING = 0.95
 _STEPS_OF_ESTIMATE = 20
 _LONGEST_SILENCE_S = 30.0
@@ -34,13 +38,14 @@ class ProgressDisplay:
     """An observer that shows loss, tokens/s and time left, and a sample at every evaluation."""
 
     def __init__(self, console: Console) -> None:
-        """Live if `console` is a terminal, one line every 15 s otherwise."""
+        """Live if `console` is a terminal; else a line every 4 s of the first minute, then 15 s."""
         self._console = console
         self._bar: Progress | None = None
         self._task = TaskID(0)
         self._num_steps = 0
         self._pace = _Pace()
-        self._line_at_s = 0.0
+        self._started_s = self._line_at_s = 0.0
+        self._before_first_step = ExitStack()
         self._first: StepRecord | None = None
         self._is_estimated = False
 
@@ -58,8 +63,10 @@ class ProgressDisplay:
         )
         if record.first_step:
             self._console.print(f"resuming at step {record.first_step:,}", highlight=False)
-        self._line_at_s = time.monotonic()
-        if self._console.is_terminal:
+        self._started_s = self._line_at_s = time.monotonic()
+        if not self._console.is_terminal:
+            self._before_first_step.enter_context(Waiting(self._console).during("the first step"))
+        else:
             self._bar = Progress(
                 TextColumn("epoch {task.fields[epoch]:.2f}"),
                 BarColumn(),
@@ -83,6 +90,7 @@ class ProgressDisplay:
 
     def stepped(self, record: StepRecord) -> None:
         """Move on."""
+        self._before_first_step.close()
         self._pace.take(record)
         self._estimate(record)
         if self._bar is not None:
@@ -93,7 +101,7 @@ class ProgressDisplay:
                 loss=self._pace.loss,
                 speed=self._pace.tokens_per_s,
             )
-        elif time.monotonic() - self._line_at_s >= _LINE_INTERVAL_S:
+        elif self._is_line_due():
             self._line_at_s = time.monotonic()
             left_s = (self._num_steps - record.step) * self._pace.seconds_per_step
             self._console.print(
@@ -103,6 +111,12 @@ class ProgressDisplay:
                 highlight=False,
                 soft_wrap=True,
             )
+
+    def _is_line_due(self) -> bool:
+        now_s = time.monotonic()
+        is_early = now_s - self._started_s < _FIRST_MINUTE_S
+        interval_s = _FIRST_INTERVAL_S if is_early else _LINE_INTERVAL_S
+        return self._pace.seconds_per_step > 0.0 and now_s - self._line_at_s >= interval_s
 
     def _estimate(self, record: StepRecord) -> None:
         """Say once how long it will take; the very first step, which is slow, does not count."""
@@ -139,6 +153,7 @@ class ProgressDisplay:
 
     def finished(self) -> None:
         """Take the bar down."""
+        self._before_first_step.close()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -204,10 +219,12 @@ def _in_words(seconds: float) -> str:
                 if number < 10 and unit != "minutes"
                 else f"{number:.0f} {unit}"
             )
-    return f"{seconds:.0f} seconds"
+    return f"{seconds:.0f} seconds" if seconds >= 2 else "a second or two"
 
 
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours / 24:.1f} days"
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

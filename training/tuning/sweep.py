@@ -35,6 +35,7 @@ from training.runs.progress import ProgressDisplay
 from training.runs.records import EvaluationRecord, Observer, Observers, RunRecord, StepRecord
 from training.runs.run_folder import RunFolder
 from training.tuning.sweep_space import Sweep, shown
+from training.waiting import Waiting
 
 STUDY_FILE = "study.db"
 REFUSED = "refused"
@@ -96,7 +97,8 @@ def search(
         console.print(title, highlight=False, soft_wrap=True)
         observers: list[Observer] = [MetricsLog(run.path / METRICS_FILE), ProgressDisplay(console)]
         try:
-            if not _run_trial(sweep.variant(values), study, trial, run, corpus, observers):
+            config = sweep.variant(values)
+            if not _run_trial(config, study, trial, run, corpus, observers, Waiting(console)):
                 return False
         except ConfigError as refusal:
             # Each value fits alone, but not these together. A pruned trial without a loss is the
@@ -120,6 +122,7 @@ def _run_trial(
     folder: RunFolder,
     corpus: Corpus,
     observers: Sequence[Observer],
+    waiting: Waiting,
 ) -> bool:
     """Whether it came to its end.
 
@@ -127,12 +130,12 @@ def _run_trial(
         ConfigError: the values do not fit each other, or this text.
     """
     checkpoint = folder.resume(config, corpus) if folder.last.exists() else None
-    identity = folder.begin(config, corpus) if checkpoint is None else checkpoint.identity
+    identity = folder.begin(config, corpus, waiting) if checkpoint is None else checkpoint.identity
     judge = _Judge(trial, config.training.evaluations_per_epoch)
     all_observers = Observers([*observers, judge])
     try:
         with Interruption() as interruption:
-            tokens = folder.tokens(identity, corpus)
+            tokens = folder.tokens(identity, corpus, waiting)
             _require_room(tokens.train, config.training)
             vectors = vectors_of(identity) if checkpoint is None else None
             outcome = train(

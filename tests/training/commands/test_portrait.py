@@ -13,7 +13,7 @@ from tests.training.tiny import sentences
 from training.cli import main
 from training.commands.arguments import Source
 from training.commands.planned import config_and_corpus
-from training.commands.portrait import model_name
+from training.commands.portrait import _model_name
 from training.loop import pace
 
 
@@ -82,7 +82,7 @@ def test_texts_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize("name", ["A b.txt", "ü.txt", ".txt", "x" * 90, "it's", "-a", "a.tar.gz"])
 def test_a_name_for_every_file(name: str) -> None:
     """One that the store takes."""
-    assert re.fullmatch(NAME_PATTERN, model_name(Path(name)))
+    assert re.fullmatch(NAME_PATTERN, _model_name(Source(text=Path(name))))
 
 
 def test_what_run_refuses_look_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from training.config.files import parse_config
 from training.config.text import CorpusConfig
 from training.corpora import plain
 from training.corpora.decoded import Decoding
+from training.corpora.encodings import SAMPLE_BYTES, likely_encoding
 from training.errors import ConfigError, CorpusError
 
 TEXTS = {
@@ -272,3 +273,12 @@ def test_decodings_compare_by_what_they_do() -> None:
     one = Decoding()
     one.damaged[Path("t")] = 3
     assert one == Decoding()
+
+
+@pytest.mark.parametrize("end", ["\n", "。"])
+@pytest.mark.parametrize("offset", [0, 1])
+def test_a_sample_that_ends_within_a_character(end: str, offset: int) -> None:
+    """Long texts of pairs are none of single bytes; nor are those of a single line."""
+    line = "春眠不觉晓。处处闻啼鸟。夜来风雨声。花落知多少" + end
+    text = b"a" * offset + (line * 2_000).encode("gb18030")
+    assert likely_encoding(text) == likely_encoding(text[:SAMPLE_BYTES]) == "gb18030"

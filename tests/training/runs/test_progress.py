@@ -36,7 +36,7 @@ def test_output_of_a_run(tiny_run: TinyRun) -> None:
 
 def test_lines_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     """No control codes; loss, speed and time left from the running means."""
-    monkeypatch.setattr(progress, "_LINE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(progress, "_FIRST_INTERVAL_S", 0.0)
     screen = StringIO()
     display = ProgressDisplay(Console(file=screen))
     display.started(RUN)
@@ -47,9 +47,21 @@ def test_lines_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in screen.getvalue()
 
 
+def test_years_are_not_told_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long training, in days."""
+    monkeypatch.setattr(progress, "_FIRST_INTERVAL_S", 0.0)
+    screen = StringIO()
+    display = ProgressDisplay(Console(file=screen))
+    display.started(replace(RUN, num_steps=864_010))
+    for number in range(1, 11):
+        display.stepped(step(number))
+    display.finished()
+    assert "step 10/864010 epoch 1.00 loss 2.000 640 tokens/s left 10.0 days" in screen.getvalue()
+
+
 def test_an_evaluation_is_no_slow_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """It took 65 seconds; the speed of training is what it was."""
-    monkeypatch.setattr(progress, "_LINE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(progress, "_FIRST_INTERVAL_S", 0.0)
     screen = StringIO()
     display = ProgressDisplay(Console(file=screen))
     display.started(RUN)
