@@ -58,9 +58,9 @@ chaos: .venv/complete ## 5,000 texts while everything around them goes wrong: ea
 container-test: .venv/complete ## build the image, compose it up, stream from it (needs Docker)
 	$(BIN)/pytest -m container --capture=no tests/container $(ARGS)
 
-system-packages: ## install what tests run where it is there: nginx, Caddy, Redis (Debian and Ubuntu, as root)
+system-packages: ## install what tests run where it is there: nginx, Caddy, Redis, promtool (Debian and Ubuntu, as root)
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends nginx caddy redis-server
+	apt-get install -y -qq --no-install-recommends nginx caddy prometheus redis-server
 
 lock: ## resolve every extra anew and write constraints.txt
 	rm -rf build/lock && mkdir -p build && $(PYTHON) -m venv build/lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -19,18 +20,22 @@ from service.api.errors import add_error_handlers, responses
 from service.api.media import demand_json
 from service.api.middleware import HeadAsGet, RequestLog
 from service.api.native import append, capsules, generate, health, models, session_work, sessions
+from service.api.native import metrics as metrics_route
 from service.api.origins import Cors, HostCheck, Prefix, SafeHeaders
 from service.api.state import ServiceState
 from service.artifacts.store import ModelStore
 from service.engine.limits import EngineLimits
+from service.engine.observer import Unobserved
 from service.inference.request import RequestLimits
 from service.inference.start import Inference
 from service.models.errors import CannotServe
 from service.models.loader import EngineSizes, load_models
 from service.models.registry import ModelRegistry
+from service.observability.current import TextsOfRequest, Tracer
+from service.observability.metrics import Metrics
 from service.sessions.capsules.keys import KeysUnreadable, parse_keys
 from service.sessions.errors import StoreTooNew
-from service.sessions.places import open_store, shown
+from service.sessions.places import is_redis, open_store, shown
 from service.sessions.policy import SessionLimits
 from service.sessions.store import SessionStore
 from service.settings import Settings, hosts_wanted
@@ -39,15 +44,21 @@ _EVENT_S = 0.0003
 """What an event costs the event loop: see `BurstLength`."""
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
     """The application, with every model verified, loaded and warmed up.
+
+    Args:
+        settings: All of it.
+        tracer: Makes traces; None: what the settings say does, if they say so.
 
     Raises:
         CannotServe: There is no model, none that is whole, or not the one that was named; or the
             sessions were written by a newer program.
     """
     keys = _keys(settings)
-    registry = load(settings)
+    tracer = tracer or _tracer(settings)
+    metrics = Metrics(vllm_names=settings.metrics_vllm_names) if settings.metrics else None
+    registry = load(settings, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -61,6 +72,8 @@ def create_app(settings: Settings) -> FastAPI:
                 await watching
         await asyncio.gather(*(model.engine.stop() for model in registry))
         await inference.sessions.close()
+        if tracer is not None:
+            await asyncio.to_thread(tracer.close)
 
     app = FastAPI(
         title="lstm-serve",
@@ -75,9 +88,14 @@ def create_app(settings: Settings) -> FastAPI:
         root_path_in_servers=False,  # that one is relative
         docs_url=None,  # FastAPI's pages load their scripts from the internet
         redoc_url=None,
+        telemetry={"auto_configure": False},  # nothing of it leaves but by our own settings
     )
     inference = Inference(
-        registry, _sessions(settings), request_limits(settings), *_capsules(settings)
+        registry,
+        _sessions(settings),
+        request_limits(settings),
+        *_capsules(settings),
+        observer=TextsOfRequest(*([metrics] if metrics else [])),
     )
     state = app.state.service = ServiceState(
         inference=inference,
@@ -91,7 +109,13 @@ def create_app(settings: Settings) -> FastAPI:
             inference.turnstile,
         ),
         keys=keys.ring if keys else None,
+        metrics=metrics,
     )
+    if metrics is not None:
+        url = settings.session_store
+        store = "redis" if is_redis(url) else url.partition(":")[0]
+        metrics.watch(inference, store, lambda: state.draining)
+        app.include_router(metrics_route.router)
     for resource in (generate, capsules, sessions, session_work, append, models, health):
         app.include_router(resource.router)
     add_docs_page(app)
@@ -102,11 +126,13 @@ def create_app(settings: Settings) -> FastAPI:
         max_tokens=settings.max_tokens,
         timeout_s=settings.max_timeout_s,
     )
-    _add_middleware(app, settings, state)
+    _add_middleware(app, settings, state, tracer)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings, state: ServiceState) -> None:
+def _add_middleware(
+    app: FastAPI, settings: Settings, state: ServiceState, tracer: Tracer | None
+) -> None:
     """What stands before the routes; the last one is the outermost."""
     app.add_middleware(HeadAsGet)
     app.add_middleware(ReadBody, bodies=state.bodies)
@@ -115,7 +141,9 @@ def _add_middleware(app: FastAPI, settings: Settings, state: ServiceState) -> No
     hosts = hosts_wanted(settings.allowed_hosts, settings.host)
     if hosts is None or "*" not in hosts:
         app.add_middleware(HostCheck, hosts=hosts)
-    app.add_middleware(RequestLog)
+    app.add_middleware(
+        RequestLog, metrics=state.metrics, slow_s=settings.slow_request_s, tracer=tracer
+    )
     app.add_middleware(SafeHeaders)
     if settings.cors_origins:  # around the log, so that pages can read what it answers, too
         app.add_middleware(Cors, origins=settings.cors_origins)
@@ -141,6 +169,19 @@ def _describe(app: FastAPI, *, needs_keys: bool, **maxima: float) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it
+
+
+def _tracer(settings: Settings) -> Tracer | None:
+    if not settings.otlp_endpoint:
+        return None
+    try:
+        tracing = importlib.import_module("service.observability.tracing")
+    except ImportError as error:
+        raise CannotServe(
+            f"--otlp-endpoint needs what `pip install 'lstm-serve[otel]'` installs: {error}"
+        ) from error
+    tracer: Tracer = tracing.Tracing.to(settings.otlp_endpoint)
+    return tracer
 
 
 def _sessions(settings: Settings) -> SessionStore:
@@ -174,8 +215,12 @@ def _capsules(settings: Settings) -> tuple[dict[str, bytes], float]:
     return keys, settings.capsule_ttl_s
 
 
-def load(settings: Settings) -> ModelRegistry:
+def load(settings: Settings, metrics: Metrics | None = None) -> ModelRegistry:
     """The models that the settings name, loaded; their engines are not started.
+
+    Args:
+        settings: All of it.
+        metrics: What counts their bursts and requests.
 
     Raises:
         CannotServe: There is no model, none that is whole, or not the one that was named.
@@ -186,6 +231,7 @@ def load(settings: Settings) -> ModelRegistry:
         num_threads=settings.num_threads,
         prefix_cache_bytes=settings.prefix_cache_bytes,
         limits=engine_limits(settings),
+        observer_of=metrics.engine if metrics else lambda _: Unobserved(),
     )
     store = ModelStore(settings.model_store)
     return load_models(store, settings.models, settings.default_model, sizes)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import re
 import time
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,7 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.errors import error_response
 from service.engine.errors import Draining
 from service.entropy import token_hex
+from service.inference.observer import TextStats
+from service.observability.current import Tracer, request_context, time_spent
 from service.observability.logs import FIELDS
+from service.observability.metrics import Metrics
 
 _log = logging.getLogger("service.request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -28,10 +32,25 @@ class RequestLog:
 
     Routes add fields to `request.state.log`. The path that is logged is the route's pattern: a path
     that nobody serves may hold anything.
+
+    Args:
+        app: What is below.
+        metrics: What counts the requests.
+        slow_s: One that takes longer has a line of its own; 0: none has.
+        tracer: What makes a trace of each.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics | None = None,
+        slow_s: float = 0,
+        tracer: Tracer | None = None,
+    ) -> None:
         self._app = app
+        self._metrics = metrics
+        self._slow_s = slow_s
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -40,6 +59,17 @@ class RequestLog:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else "r_" + token_hex(12)
+        with request_context(request_id) as texts:
+            await self._answer(scope, receive, send, request_id, texts)
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        request_id: str,
+        texts: Sequence[TextStats],
+    ) -> None:
         fields: dict[str, object] = {}
         scope.setdefault("state", {})["log"] = fields
         started_s = time.monotonic()
@@ -64,17 +94,25 @@ class RequestLog:
                 response = error_response(Draining("the server is shutting down"))
                 await response(scope, receive, send_with_id)
         finally:
-            route = scope.get("route")
+            route = getattr(scope.get("route"), "path", _NO_ROUTE)
+            duration_s = time.monotonic() - started_s
+            if self._metrics is not None:
+                self._metrics.http(scope["method"], route, status, duration_s)
+            if self._tracer is not None:
+                headers = Headers(scope=scope)
+                self._tracer.request(headers, scope["method"], route, status, started_s, texts)
             line = {
                 "request": request_id,
                 "method": scope["method"],
-                "path": getattr(route, "path", _NO_ROUTE),
+                "path": route,
                 "status": status,
                 "client": (scope.get("client") or ("",))[0],
-                "duration_s": round(time.monotonic() - started_s, 4),
+                "duration_s": round(duration_s, 4),
                 **fields,
             }
             _log.info("request", extra={FIELDS: line})
+            if self._slow_s and duration_s >= self._slow_s:
+                _log.warning("slow request", extra={FIELDS: line | time_spent(texts)})
 
 
 class HeadAsGet:

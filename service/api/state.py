@@ -11,6 +11,7 @@ from service.access.ring import KeyRing
 from service.api.bodies import Bodies
 from service.engine.errors import Draining
 from service.inference.start import Inference
+from service.observability.metrics import Metrics
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class ServiceState:
         stream_keep_alive_s: A stream in which nothing was sent for this long gets a comment.
         bodies: Of the requests that are here.
         keys: API keys that are let in; None: they are not checked.
+        metrics: What `GET /metrics` answers with; None: nothing is counted.
         draining: The server is going down; no new work.
         failure: What was found wrong with an engine, and ends the server.
     """
@@ -34,6 +36,7 @@ class ServiceState:
     stream_keep_alive_s: float
     bodies: Bodies
     keys: KeyRing | None = None
+    metrics: Metrics | None = None
     draining: bool = False
     failure: str | None = None
 

@@ -41,3 +41,13 @@ class NotFinite(EngineError):
 
 class EngineFailed(EngineError):
     """The model could not be run, or the engine thread is dead."""
+
+
+def shutting_down() -> EngineError:
+    """Why an engine that was told to stop takes and finishes nothing."""
+    return Draining("the server is shutting down")
+
+
+def dead() -> EngineError:
+    """Why an engine takes and finishes nothing once its thread has died."""
+    return EngineFailed("the engine is dead")

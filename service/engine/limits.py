@@ -28,7 +28,7 @@ class EngineLimits:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """What an engine is doing, as seen from outside of its thread."""
+    """What an engine is doing, as seen from outside of its thread; `num_rows` can run at once."""
 
     alive: bool
     heartbeat_age_s: float
@@ -38,6 +38,7 @@ class EngineStatus:
     num_cached_prompts: int
     num_cache_bytes: int
     num_tokens_saved: int
+    num_rows: int
 
     @property
     def num_requests(self) -> int:

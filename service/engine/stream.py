@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from service.engine.errors import TimedOut
+from service.engine.observer import Timings
 from service.engine.request import Chunk, Event, Failed, Finished, Request
 
 
@@ -18,14 +19,15 @@ class TokenStream:
     """The events of one request: chunks, then exactly one `Finished` or `Failed`.
 
     Made and read on the event loop. Attributes with one writer each cross the threads: the engine
-    writes `num_sent`, `parked` and `num_cached` (tokens of the prompt that it need not read), the
-    loop writes `num_read`.
+    writes `num_sent`, `parked`, `num_cached` (tokens of the prompt that it need not read) and
+    `timings`, the loop writes `num_read`.
 
     Args:
         request_id: The engine's name of the request.
         on_close: Called when nobody will read any more, while the request still runs.
         on_caught_up: Called when a parked stream has been read to its end.
         on_go_back: Called when the text is to end at an earlier place; returns the new stream.
+        arrived_s: Time of the engine's clock.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class TokenStream:
         on_close: Callable[[TokenStream], object],
         on_caught_up: Callable[[TokenStream], object],
         on_go_back: Callable[[TokenStream, Request], TokenStream],
+        arrived_s: float = 0.0,
     ) -> None:
         self.request_id = request_id
         self.num_sent = 0
         self.num_read = 0
         self.num_cached = 0
         self.parked = False
+        self.timings = Timings(arrived_s)
         self._on_close = on_close
         self._on_caught_up = on_caught_up
         self._on_go_back = on_go_back
@@ -112,3 +116,9 @@ class TokenStream:
         self._ended = True
         if self._timer is not None:
             self._timer.cancel()
+
+
+def deliver(events: list[tuple[TokenStream, Event]]) -> None:
+    """Events of several streams have arrived, in order; called on the event loop."""
+    for stream, event in events:
+        stream.deliver(event)

@@ -9,22 +9,25 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from service.engine.errors import Draining, EngineError, EngineFailed
+from service.engine.errors import EngineError, dead, shutting_down
 from service.engine.group import Group
 from service.engine.inbox import Cancel, GoBack, Inbox, Resume, Submit
 from service.engine.limits import EngineLimits, EngineStatus
+from service.engine.observer import Observer, Unobserved
 from service.engine.request import Chunk, Event, Failed, Finished, Request
 from service.engine.rows.job import Job
+from service.engine.rows.lane import RowLost
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.rows.rows import Rows
-from service.engine.stream import TokenStream
+from service.engine.rows.watch import Watch
+from service.engine.stream import TokenStream, deliver
+from service.engine.threads import join_all
 from service.rows.row import RowShape
 from service.runtime.decoder import Decoder
 
 _log = logging.getLogger(__name__)
 _IDLE_BEAT_S = 0.5
 _LATE_S = 1.0
-_PATIENCE_S = 5.0
 
 
 class Engine:
@@ -44,6 +47,7 @@ class Engine:
         limits: Bounds.
         cache: Rows of prompts that were read before.
         clock: Seconds, monotonic.
+        observer: Who hears of bursts and of the ends of requests.
     """
 
     def __init__(
@@ -53,12 +57,14 @@ class Engine:
         limits: EngineLimits,
         cache: PrefixCache | None = None,
         clock: Callable[[], float] = time.monotonic,
+        observer: Observer | None = None,
     ) -> None:
         self._clock = clock
         self._inbox = Inbox(
             max_requests=limits.max_waiting_requests, max_tokens=limits.max_waiting_tokens
         )
         self._rows = Rows(decoders, limits, cache or PrefixCache(max_bytes=0), clock, listener=self)
+        self._watch = Watch(observer or Unobserved(), clock)
         self._turn = threading.Lock()
         self._outbox: list[tuple[TokenStream, Event]] = []
         self._request_ids = itertools.count()
@@ -117,33 +123,26 @@ class Engine:
             on_close=lambda stream: self._inbox.post(Cancel(stream)),
             on_caught_up=lambda stream: self._inbox.post(Resume(stream)),
             on_go_back=self._go_back,
+            arrived_s=self._clock(),
         )
 
     def _go_back(self, stream: TokenStream, request: Request) -> TokenStream:
         new = self._stream(stream.request_id)
         if not self._inbox.post(GoBack(request, new)):
-            raise _dead() if self._stopping is None else self._stopping()
+            raise dead() if self._stopping is None else self._stopping()
         return new
 
     def drain(self) -> None:
         """Take no more requests; those that are in go on."""
-        self._inbox.close(_shutting_down)
+        self._inbox.close(shutting_down)
 
     async def stop(self) -> None:
         """End the threads; requests that still run fail. Harmless when called again."""
-        self._stopping = _shutting_down
+        self._stopping = shutting_down
         self.drain()
         if not self._was_stopped:
             self._was_stopped = True
-            await asyncio.to_thread(self._join)
-
-    def _join(self) -> None:
-        """Wait for the threads, together."""
-        end_s = time.monotonic() + _PATIENCE_S
-        for thread in self._threads:
-            thread.join(max(0.0, end_s - time.monotonic()))
-            if thread.is_alive():
-                _log.error("%s hangs; it ends with the process", thread.name)
+            await asyncio.to_thread(join_all, self._threads)
 
     @property
     def alive(self) -> bool:
@@ -173,6 +172,7 @@ class Engine:
             num_cached_prompts=prompts.cache.num_rows,
             num_cache_bytes=prompts.cache.num_bytes,
             num_tokens_saved=prompts.num_tokens_saved,
+            num_rows=sum(scheduler.capacities),
         )
 
     # In the threads
@@ -186,10 +186,10 @@ class Engine:
         # Whatever it is, the streams must hear of it, and health must tell: the thread is dead.
         except Exception:  # noqa: BLE001
             _log.exception("a thread of the engine died")
-            self._stopping = _dead  # the others have nothing to rely on any more
+            self._stopping = dead  # the others have nothing to rely on any more
         finally:
             with self._turn:
-                self._fail_everything(_dead if self._stopping is None else self._stopping)
+                self._fail_everything(dead if self._stopping is None else self._stopping)
 
     def run_once(self, lane: int = 0) -> bool:
         """Admit, plan, burst, settle, publish; returns whether there was a burst to run."""
@@ -202,7 +202,10 @@ class Engine:
                 return False
         result = self._rows.lanes[lane].run(plan)
         with self._turn:
+            self._watch.settles()
             self._rows.settle(plan, result, lane)
+            if not isinstance(result, RowLost):
+                self._watch.settled(plan, result, self._rows.lanes[lane])
             self._publish()
         return True
 
@@ -215,9 +218,11 @@ class Engine:
                 case Submit(request, stream, group):
                     self._rows.add(stream.request_id, Job.of(request, stream, group))
                 case GoBack(request, stream):
-                    job = Job.of(request, stream, waiting=False)
+                    self._watch.ended(self._rows.jobs.get(stream.request_id), "closed")
+                    job = Job.of(request, stream, goes_back=True)
                     self._rows.go_back(stream.request_id, job)
                 case Cancel(stream):
+                    self._watch.ended(self._rows.jobs.get(stream.request_id), "closed")
                     self._forget(stream.request_id)
                 case Resume(stream):
                     self._rows.resume(stream.request_id)
@@ -235,7 +240,7 @@ class Engine:
         """Deliver all events of this round with one wake-up of the event loop."""
         if self._outbox and self._loop is not None:
             try:
-                self._loop.call_soon_threadsafe(_deliver, self._outbox)
+                self._loop.call_soon_threadsafe(deliver, self._outbox)
             except RuntimeError:  # the loop is closed: nobody is left to hear it
                 _log.debug("%d events came after the end of the event loop", len(self._outbox))
             self._outbox = []
@@ -244,15 +249,21 @@ class Engine:
 
     def started(self, request_id: int) -> None:
         """A request has got a slot."""
-        self._stop_waiting(self._rows.jobs[request_id])
+        job = self._rows.jobs[request_id]
+        self._watch.started(job)
+        self._stop_waiting(job)
 
     def wrote(self, request_id: int, chunk: Chunk) -> None:
         """A request has written tokens."""
-        self._outbox.append((self._rows.jobs[request_id].stream, chunk))
+        job = self._rows.jobs[request_id]
+        self._watch.wrote(job, len(chunk.token_N))
+        self._outbox.append((job.stream, chunk))
 
     def ended(self, request_id: int, event: Finished | Failed) -> None:
         """A request is over. Every terminal event is sent from here, but for the last of all."""
-        self._outbox.append((self._rows.jobs[request_id].stream, event))
+        job = self._rows.jobs[request_id]
+        self._watch.ended(job, "failed" if isinstance(event, Failed) else "finished")
+        self._outbox.append((job.stream, event))
         self._forget(request_id)
 
     def lanes_have_work(self) -> None:
@@ -277,24 +288,13 @@ class Engine:
             match command:
                 case Submit(request, stream):
                     self._inbox.taken(request)
+                    self._watch.ended(Job.of(request, stream), "failed")
                     self._outbox.append((stream, Failed(reason())))
                 case GoBack(_, stream):
                     self._outbox.append((stream, Failed(reason())))
         for job in self._rows.jobs.values():
             self._stop_waiting(job)
+            self._watch.ended(job, "failed")
             self._outbox.append((job.stream, Failed(reason())))
         self._rows.clear()
         self._publish()
-
-
-def _shutting_down() -> EngineError:
-    return Draining("the server is shutting down")
-
-
-def _dead() -> EngineError:
-    return EngineFailed("the engine is dead")
-
-
-def _deliver(events: list[tuple[TokenStream, Event]]) -> None:
-    for stream, event in events:
-        stream.deliver(event)

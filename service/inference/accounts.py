@@ -43,7 +43,7 @@ class Accounts:
             Overloaded: Results of so many bytes do not fit.
             LimitReached: Whoever asks has asked for too much.
         """
-        [ticket] = self.accept_all(num_result_bytes, 1, allowance, most_tokens=most_tokens)
+        [ticket] = self.accept_all(num_result_bytes, 1, allowance, most_tokens)
         return ticket
 
     def accept_all(
@@ -51,7 +51,6 @@ class Accounts:
         num_result_bytes: int,
         num_texts: int,
         allowance: Allowance | None = None,
-        *,
         most_tokens: int = 0,
     ) -> list[Ticket]:
         """Places for all texts of one request, each as of `accept`, or for none.

@@ -14,6 +14,7 @@ from service.entropy import token_hex
 from service.inference.accounts import Ticket
 from service.inference.delta import Delta, FinishReason
 from service.inference.figures import TokenFigures
+from service.inference.observer import Witness
 from service.inference.reading import Unknown, read_row
 from service.inference.receipts import ReceiptWriter
 from service.inference.text import Piece, TextAssembler
@@ -56,6 +57,7 @@ class RunningText:
         checkpoint_every: int,
         ticket: Ticket,
         turnstile: Turnstile,
+        witness: Witness | None = None,
         seal: Callable[[Row], Awaitable[str]] | None = None,
         receipt: ReceiptWriter | None = None,
     ) -> None:
@@ -70,6 +72,7 @@ class RunningText:
         self._stream_every = stream_every
         self._ticket = ticket
         self._turnstile = turnstile
+        self._witness = witness or Witness(None)
         self._seal = seal
         self._receipt = receipt
         self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
@@ -79,20 +82,13 @@ class RunningText:
         self._parking: asyncio.Task[Delta] | None = None
         self._num_parked: int | None = None  # tokens that stay of a text that was parked
         self._num_top = request.sampling.num_logprobs
-        self._figures = None if self._num_top is None else TokenFigures.none(self._num_top)
+        self._figures: TokenFigures | None = None
+        self._most_at_once, self._num_at_once = stream_every, _PARTS_AT_ONCE
+        if self._num_top is not None:  # a token's candidates take 10 us of the event loop
+            self._figures = TokenFigures.none(self._num_top)
+            self._most_at_once = min(stream_every or _MOST_WITH_FIGURES, _MOST_WITH_FIGURES)
+            self._num_at_once = _PARTS_WITH_FIGURES_AT_ONCE
         self._trail = Trail(request.past, checkpoint_every)
-
-    @property
-    def _most_at_once(self) -> int | None:
-        """Most tokens of one delta. A token's candidates take 10 us of the event loop."""
-        if self._num_top is None:
-            return self._stream_every
-        return min(self._stream_every or _MOST_WITH_FIGURES, _MOST_WITH_FIGURES)
-
-    @property
-    def _num_at_once(self) -> int:
-        """Deltas that are made at once."""
-        return _PARTS_AT_ONCE if self._num_top is None else _PARTS_WITH_FIGURES_AT_ONCE
 
     @property
     def session_id(self) -> str | None:
@@ -128,23 +124,28 @@ class RunningText:
             SessionGone: The session was deleted meanwhile.
         """
         try:
-            while self._parking is None and not self._is_ending:
-                match await self._stream.next():
-                    case Chunk() as chunk:
-                        async for delta in self._deltas_of(chunk):
-                            yield delta
-                    case Finished("parked", _):
-                        break
-                    case Finished(reason, row):
-                        yield await self._finish_rest(reason, row)
-                    case Failed(error):  # they come in crowds
-                        await self._turnstile.enter(_FAILURE_S, self._request.client)
-                        raise error
-            if self._parking is not None:
-                yield await self._parking
+            async for delta in self._deltas():
+                self._witness.delta()
+                yield delta
         except Exception:
             self._has_failed = True
             raise
+
+    async def _deltas(self) -> AsyncIterator[Delta]:
+        while self._parking is None and not self._is_ending:
+            match await self._stream.next():
+                case Chunk() as chunk:
+                    async for delta in self._deltas_of(chunk):
+                        yield delta
+                case Finished("parked", _):
+                    break
+                case Finished(reason, row):
+                    yield await self._finish_rest(reason, row)
+                case Failed(error):  # they come in crowds
+                    await self._turnstile.enter(_FAILURE_S, self._request.client)
+                    raise error
+        if self._parking is not None:
+            yield await self._parking
 
     async def _deltas_of(self, chunk: Chunk) -> AsyncIterator[Delta]:
         if chunk.row_before is not None:
@@ -189,6 +190,8 @@ class RunningText:
             await asyncio.wait([self._parking])
         self._ticket.num_tokens = self.usage.num_tokens
         self._ticket.close()
+        times = self._stream.timings
+        self._witness.ended(self.id, self.model.ref, self.outcome, times, self.usage, self._request)
         if self.turn:
             await self.turn.abandon()
 

@@ -13,6 +13,7 @@ from service.inference.capsules import Capsules
 from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
+from service.inference.observer import TextObserver, Witness
 from service.inference.origin import Origin, cleaned_stops, sampling_of
 from service.inference.reading import PromptEncoder, Unknown, read_row
 from service.inference.receipts import ReceiptWriter
@@ -21,7 +22,7 @@ from service.inference.request import SEED_BITS, RequestLimits, TextRequest
 from service.inference.running import RunningText
 from service.inference.seeds import seed_of
 from service.inference.session_work import COMMIT_S, SessionWork
-from service.inference.several import SeveralTexts, require_apart
+from service.inference.several import SeveralTexts, Text, require_apart
 from service.inference.turn import Turn
 from service.inference.turnstile import Turnstile
 from service.models.registry import ModelRegistry, ServedModel
@@ -46,9 +47,11 @@ class Inference:
         limits: RequestLimits,
         capsule_keys: Mapping[str, bytes] | None = None,
         capsule_ttl_s: float = 1,
+        observer: TextObserver | None = None,
     ) -> None:
         self.models = models
         self.sessions = sessions
+        self._observer = observer
         self.accounts = Accounts(limits.max_result_bytes)
         self.turnstile = Turnstile()
         self.capsules = Capsules(capsule_keys or {}, capsule_ttl_s, self.turnstile)
@@ -88,10 +91,9 @@ class Inference:
         texts = await self._start(with_figures, num_texts)
         return SeveralTexts(texts, n, shows_figures=asked.logprobs is not None)
 
-    async def _start(
-        self, asked: TextRequest, num_texts: int
-    ) -> Sequence[RunningText | RecordedText]:
+    async def _start(self, asked: TextRequest, num_texts: int) -> Sequence[Text]:
         """Start so many texts that differ by their seeds, or none of them."""
+        witnesses = [Witness(self._observer) for _ in range(num_texts)]
         if asked.idempotency is not None:
             asked.require_recordable(keeps_texts=self._limits.keep_session_texts)
         if asked.return_capsule:
@@ -99,10 +101,7 @@ class Inference:
         deadline = Deadline.after(self._limits.timeout_s(asked.timeout_s))
         most_tokens = self._limits.num_tokens(asked.max_tokens)
         tickets = self.accounts.accept_all(
-            asked.num_result_bytes(most_tokens),
-            num_texts,
-            asked.identity.allowance,
-            most_tokens=most_tokens,
+            asked.num_result_bytes(most_tokens), num_texts, asked.identity.allowance, most_tokens
         )
         turn = None
         try:
@@ -146,10 +145,13 @@ class Inference:
                 checkpoint_every=self._limits.checkpoint_every,
                 ticket=ticket,
                 turnstile=self.turnstile,
+                witness=witness,
                 seal=self._seal(origin, request) if asked.return_capsule else None,
                 receipt=self._receipt(model, request, stop) if asked.receipt else None,
             )
-            for request, stream, ticket in zip(requests, streams, tickets, strict=True)
+            for request, stream, ticket, witness in zip(
+                requests, streams, tickets, witnesses, strict=True
+            )
         ]
         self.running.update(texts)
         return texts

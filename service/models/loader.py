@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.artifacts.aliases import read_aliases
@@ -10,6 +11,7 @@ from service.artifacts.errors import ArtifactError
 from service.artifacts.reference import Reference
 from service.artifacts.store import ModelStore
 from service.engine.limits import EngineLimits
+from service.engine.observer import Observer, Unobserved
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.worker import Engine
 from service.models.checked import CheckedModel
@@ -33,6 +35,7 @@ class EngineSizes:
         num_threads: Of each of them; None for its share of the cores.
         prefix_cache_bytes: Memory for prompts that were read; 0 keeps none.
         limits: Bounds of its engine.
+        observer_of: Makes who hears of its engine's work, by `name@version`.
     """
 
     max_rows: int
@@ -40,6 +43,7 @@ class EngineSizes:
     num_threads: int | None
     prefix_cache_bytes: int
     limits: EngineLimits
+    observer_of: Callable[[str], Observer] = lambda _: Unobserved()
 
 
 def load_models(
@@ -148,7 +152,9 @@ def _load(store: ModelStore, reference: Reference, sizes: EngineSizes) -> Served
     for remark in checked.artifact.remarks:
         _log.warning("%s is served, but %s", reference, remark)
     cache = PrefixCache(sizes.prefix_cache_bytes)
-    engine = Engine(str(reference), _decoders(checked, sizes), sizes.limits, cache)
+    ref = checked.artifact.manifest.ref
+    observer = sizes.observer_of(ref)
+    engine = Engine(ref, _decoders(checked, sizes), sizes.limits, cache, observer=observer)
     return ServedModel(checked.artifact.manifest, checked.tokenizer, engine)
 
 

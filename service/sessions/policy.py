@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from service.sessions.tally import EndReason
+
 MAX_TOMBSTONES = 65_536
 """Sessions that are over of which a store remembers why."""
 MAX_TURNS = 1_000
 """Of one session, the latest, of which a store remembers what they were."""
+_UNUSED = "it was not used for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class SessionLimits:
     @property
     def why_idle(self) -> str:
         """Why a session is over that nobody has used."""
-        return f"it was not used for {self.idle_ttl_s:g} s"
+        return f"{_UNUSED} {self.idle_ttl_s:g} s"
 
     @property
     def why_old(self) -> str:
@@ -79,6 +82,13 @@ def kept_checkpoints(places: Iterable[int], end: int, every: int) -> list[int]:
 
 EVICTED = "it was evicted to make room, as the longest unused one of its account"
 DELETED = "it was deleted"
+
+
+def end_reason(why: str) -> EndReason:
+    """The one word for what `SessionLimits.why_over`, EVICTED and DELETED say."""
+    if why in (EVICTED, DELETED):
+        return "evicted" if why == EVICTED else "deleted"
+    return "idle" if why.startswith(_UNUSED) else "age"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from service.sessions.policy import Holding
 from service.sessions.session import (
     Back,
     Idempotency,
@@ -17,6 +18,7 @@ from service.sessions.session import (
     SessionKey,
     TurnRecord,
 )
+from service.sessions.tally import SessionTally
 
 
 class SessionStore(Protocol):
@@ -31,9 +33,15 @@ class SessionStore(Protocol):
     read or written now.
     """
 
+    tally: SessionTally
+    """What has happened to the sessions since the server started."""
+
     @property
     def fault(self) -> str | None:
         """Why nothing could be read or written when that was last tried."""
+
+    async def holding(self) -> Holding:
+        """What there is of all sessions together, those of other servers included."""
 
     async def create(
         self,

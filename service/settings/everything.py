@@ -9,12 +9,14 @@ from service.settings.connections import ConnectionSettings
 from service.settings.engine import EngineSettings
 from service.settings.lifetime import LifetimeSettings
 from service.settings.models import ModelSettings
+from service.settings.observability import ObservabilitySettings
 from service.settings.requests import RequestSettings
 from service.settings.sessions import SessionSettings
 
 
 # In the order of `--help`, last base first.
 class Settings(
+    ObservabilitySettings,
     LifetimeSettings,
     ConnectionSettings,
     SessionSettings,

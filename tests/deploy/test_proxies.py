@@ -30,6 +30,17 @@ def test_a_text_and_its_events_are_those_of_the_server(gateway: str, server: Run
     assert expected["finish_reason"] == events[-1]["finish_reason"]
 
 
+def test_metrics_are_not_for_strangers(gateway: str, server: RunningServer):
+    """However they write it; who asks the server itself gets them."""
+    with server.client() as direct, httpx.Client(base_url=gateway, timeout=60) as client:
+        answers = [client.get(path) for path in ("/metrics", "/%6Detrics", "//metrics")]
+        expected = direct.get("/no/such/route").json()
+        assert "lstm_serve_build_info" in direct.get("/metrics").text
+
+    assert [404] * 3 == [each.status_code for each in answers]
+    assert expected == answers[0].json()
+
+
 @pytest.mark.parametrize("piece", [b'data: {"text":"a"}\n\n', b": waiting\n\n"])
 def test_an_event_arrives_before_the_next_one_is_made(
     one: tuple[httpx.Client, Upstream], piece: bytes

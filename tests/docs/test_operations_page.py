@@ -9,19 +9,24 @@ from service.settings import ENV_PREFIX, Settings
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+OBSERVABILITY = (REPOSITORY / "docs" / "observability.md").read_text(encoding="utf-8")
 
 
 def test_every_file_is_there():
-    """Of deploy/, those of Kubernetes by their folder; and every link leads somewhere."""
+    """Of deploy/, those of Kubernetes by their folder, those that watch on a page of their own.
+
+    Every link leads somewhere.
+    """
     files = [path for path in (REPOSITORY / "deploy").rglob("*") if path.is_file()]
-    links = re.findall(r"\]\((\.\./[^)#]+)", PAGE)
+    links = re.findall(r"\]\((\.\./[^)#]+)", PAGE + OBSERVABILITY)
 
     assert len(files) > 10
     for path in files:
         if path.parent.name == "kubernetes":
             assert "](../deploy/kubernetes/kustomization.yaml)" in PAGE
         else:
-            assert f"](../{path.relative_to(REPOSITORY)})" in PAGE
+            page = OBSERVABILITY if "observability" in path.parts else PAGE
+            assert f"](../{path.relative_to(REPOSITORY)})" in page
     assert [] == [link for link in links if not (REPOSITORY / "docs" / link).exists()]
 
 
@@ -45,11 +50,12 @@ def test_every_section_is_in_its_table_of_contents():
 
 
 def test_errors_of_the_proxies_are_explained():
-    """They have codes of their own."""
+    """They have codes of their own, but for what they hide."""
     codes = set()
     for path in (REPOSITORY / "deploy").rglob("*"):
         if path.is_file():
             codes |= set(re.findall(r'"code":"(\w+)"', path.read_text(encoding="utf-8")))
 
-    assert {"no_replica", "body_too_large"} == codes
+    assert {"no_replica", "body_too_large", "not_found"} == codes
+    assert "`/metrics` is `not_found`" in PAGE
     assert "`no_replica`" in PAGE

@@ -11,6 +11,7 @@ from service.api import errors
 from service.api.native.schemas import GenerateEvent, GenerateRequest
 from service.app import create_app
 from service.settings import ENV_PREFIX, Settings
+from tests.service.observability.scraped import application, families, use
 from tests.tiny_model import publish
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -38,6 +39,19 @@ def test_every_route_is_there(tmp_path: Path):
 
     assert len(routes) >= 9
     assert [] == [route for route in routes if f"`{route}`" not in PAGE]
+
+
+def test_every_metric_is_there(tmp_path: Path):
+    """As Prometheus names it, those of the process and those under vLLM's names too."""
+    with application(tmp_path, session_store="memory://", metrics_vllm_names=True) as client:
+        use(client)
+        found = families(client)
+    names = [f"{each.name}{'_total' * (each.type == 'counter')}" for each in found]
+
+    assert len(names) > 60
+    assert [] == [name for name in names if f"`{name}`" not in PAGE]
+    listed = re.findall(r"`(lstm_serve_\w+)` \|", PAGE)
+    assert {name for name in names if name.startswith("lstm_serve_")} == set(listed)
 
 
 def test_every_error_code_is_there():

@@ -42,10 +42,14 @@ class Bursts:
 
     Attributes:
         tokens_per_s: Read and written, lately.
+        duration_s: Of the last burst.
+        num_read: Tokens that it has read.
     """
 
     def __init__(self, decoder: Decoder, limits: EngineLimits, clock: Callable[[], float]) -> None:
         self.tokens_per_s = 0.0
+        self.duration_s = 0.0
+        self.num_read = 0
         self._decoder = decoder
         self._clock = clock
         target_s, max_steps = limits.target_burst_s, limits.max_burst_steps
@@ -73,10 +77,12 @@ class Bursts:
         """Run the burst of a plan."""
         jobs = plan.jobs
         forced_KB = np.full((int(plan.num_steps_B.max()), len(jobs)), SAMPLED, np.int64)
+        self.num_read = 0
         for b, job in enumerate(jobs):
             if job.progress.num_to_read > 0:
                 id_T = job.next_to_read(plan.num_steps_B[b])
                 forced_KB[: len(id_T), b] = id_T
+                self.num_read += len(id_T)
         slot_B = np.array([share.slot for share in plan.shares])
         keep_B = np.array([plan.reading or job.request.return_row for job in jobs])
         scored_B = np.array([job.request.reports_read for job in jobs])
@@ -84,7 +90,7 @@ class Bursts:
         result = self._decoder.burst(
             Burst(slot_B, forced_KB, plan.num_steps_B, keep_B, scored_B if scored_B.any() else None)
         )
-        duration_s = max(self._clock() - started_s, 1e-9)
+        duration_s = self.duration_s = max(self._clock() - started_s, 1e-9)
         self._length(reading=plan.reading).observe(len(jobs), len(forced_KB), duration_s)
         tokens_per_s = float(result.num_steps_B.sum()) / duration_s
         self.tokens_per_s += 0.1 * (tokens_per_s - self.tokens_per_s)

@@ -23,6 +23,8 @@ class Job:
         has_begun: Whether it is known what of its prompt it has to read.
         is_loaded: Whether the row is in its slot.
         row_at: Its row is handed out again after so many tokens.
+        last_s: When it last got tokens.
+        goes_back: Whether it reads an earlier place again, in another one's stead.
         group: Until its prompt is read, those it was handed in with.
     """
 
@@ -34,6 +36,8 @@ class Job:
     has_begun: bool = False
     is_loaded: bool = False
     row_at: int = 0
+    last_s: float | None = None
+    goes_back: bool = False
     group: Group | None = None
 
     @classmethod
@@ -43,17 +47,18 @@ class Job:
         stream: TokenStream,
         group: Group | None = None,
         *,
-        waiting: bool = True,
+        goes_back: bool = False,
     ) -> Job:
-        """A request that has just come in."""
+        """A request that has just come in; one that goes back does not wait at the door."""
         progress = Progress(len(request.prompt_T), request.max_tokens)
         return cls(
             request,
             stream,
             progress,
             row=request.past,
-            waiting=waiting,
+            waiting=not goes_back,
             row_at=request.rows_every,
+            goes_back=goes_back,
             group=group,
         )
 

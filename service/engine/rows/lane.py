@@ -22,6 +22,7 @@ class Lane:
     """A decoder and its bursts, for one thread; whatever the decoder raises concerns single rows.
 
     Attributes:
+        capacity: How many slots it has.
         to_load: Requests whose rows are to be put into their slots at the lane's next turn.
         to_hand_over: Slots of requests that have left while others followed them, with the one that
             reads on from there.
@@ -29,6 +30,7 @@ class Lane:
 
     def __init__(self, decoder: Decoder, limits: EngineLimits, clock: Callable[[], float]) -> None:
         self.bursts = Bursts(decoder, limits, clock)
+        self.capacity = decoder.capacity
         self.to_load: list[int] = []
         self.to_hand_over: list[tuple[int, int]] = []
         self._decoder = decoder

@@ -8,19 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from service.sessions import policy
-from service.sessions.errors import (
-    KeyTaken,
-    SessionBusy,
-    SessionChanged,
-    SessionGone,
-    SessionUnknown,
-    StoreUnavailable,
-)
+from service.sessions.errors import StoreUnavailable
 from service.sessions.policy import Holding, SessionLimits
 from service.sessions.redis.changes import HeldSession, back_of, commit_of, turn_as_asked
 from service.sessions.redis.leases import Leases
 from service.sessions.redis.records import pack_record, session_of, turn_of, unpack_record
 from service.sessions.redis.scripts import Scripts
+from service.sessions.redis.transactions import Transactions
 from service.sessions.session import (
     Back,
     Idempotency,
@@ -48,6 +42,9 @@ class RedisSessionStore:
         limits: Bounds.
         clock: Unix time; None: that of Redis.
         alive_s: A server that Redis has not heard of for this long holds no lease any more.
+
+    Attributes:
+        tally: What this server has done to the sessions.
     """
 
     def __init__(
@@ -58,8 +55,9 @@ class RedisSessionStore:
         alive_s: float = _ALIVE_S,
     ) -> None:
         self._limits = limits
-        self._clock = clock
         self._scripts = Scripts(url)
+        self._transactions = Transactions(self._scripts, limits, clock)
+        self.tally = self._transactions.tally
         self._leases = Leases(self._scripts, alive_s)
 
     @property
@@ -74,6 +72,11 @@ class RedisSessionStore:
             StoreTooNew: What it holds is of a newer program.
         """
         self._scripts.check()
+
+    async def holding(self) -> Holding:
+        """What there is of all sessions together, those of other servers included."""
+        [[_, _, num_sessions, num_bytes]] = await self._transactions.run("holding", {})
+        return Holding(int(num_sessions), int(num_bytes))
 
     async def create(
         self,
@@ -101,18 +104,18 @@ class RedisSessionStore:
         if record is not None:
             asked["turn"] = turn_as_asked(record)
         content = [row.content if row else b"", pack_record(record) if record else b""]
-        values, holdings = await self._run("create", asked, *content)
+        values, holdings = await self._transactions.run("create", asked, *content)
         await self._make_room(account, holdings, keep=[identity])
         return session_of(values)
 
     async def get(self, key: SessionKey) -> Session:
         """Look at a session; does not count as use."""
-        values, _ = await self._run("read", _named(key) | {"with_row": False})
+        values, _ = await self._transactions.run("read", _named(key) | {"with_row": False})
         return session_of(values)
 
     async def read(self, key: SessionKey) -> tuple[Session, bytes | None]:
         """A session, and the row that it goes on from; does not count as use."""
-        values, row = await self._run("read", _named(key) | {"with_row": True})
+        values, row = await self._transactions.run("read", _named(key) | {"with_row": True})
         return session_of(values), row
 
     async def page(
@@ -121,16 +124,18 @@ class RedisSessionStore:
         """Live sessions of an owner, the newest first."""
         older_than = "+inf" if older_than_s is None else f"({older_than_s!r}"
         asked = {"owner": owner, "older_than": older_than, "limit": limit}
-        [found] = await self._run("page", asked)
+        [found] = await self._transactions.run("page", asked)
         return [session_of(values) for values in found[:limit]], len(found) > limit
 
     async def delete(self, key: SessionKey) -> None:
         """End a session; a turn that runs on it will fail to commit."""
-        await self._run("delete", _named(key) | {"reason": policy.DELETED})
+        await self._transactions.run("delete", _named(key))
 
     async def past(self, key: SessionKey, position: int) -> Past:
         """How to get to a place of a session."""
-        row, start, turns, places = await self._run("past", _named(key) | {"position": position})
+        row, start, turns, places = await self._transactions.run(
+            "past", _named(key) | {"position": position}
+        )
         return Past(row, int(start), [turn_of(each) for each in turns], sorted(map(int, places)))
 
     async def fork(
@@ -146,7 +151,7 @@ class RedisSessionStore:
         content: list[bytes] = []
         if back is not None:
             asked["back"], *content = back_of(back)
-        found, holdings = await self._run("fork", asked, *content)
+        found, holdings = await self._transactions.run("fork", asked, *content)
         # All at once: neither the session nor an earlier copy makes room for a later one.
         keep = [key.id, *(copy["id"] for copy in copies)]
         await self._make_room(account, holdings, keep)
@@ -170,7 +175,9 @@ class RedisSessionStore:
 
     async def log(self, key: SessionKey, *, after: int, limit: int) -> tuple[list[KeptTurn], bool]:
         """Turns of a session, the oldest that is remembered first."""
-        [found] = await self._run("log", _named(key) | {"after": after, "limit": limit + 1})
+        [found] = await self._transactions.run(
+            "log", _named(key) | {"after": after, "limit": limit + 1}
+        )
         return [turn_of(values) for values in found[:limit]], len(found) > limit
 
     async def commit(
@@ -185,7 +192,7 @@ class RedisSessionStore:
         """End a turn: the session now goes on from `row`."""
         every = self._limits.checkpoint_every
         asked, content = commit_of(lease, row, record, checkpoints, back, every)
-        values, holdings, account = await self._run("commit", asked, *content)
+        values, holdings, account = await self._transactions.run("commit", asked, *content)
         await self._make_room(account.decode(), holdings, keep=[lease.session.id])
         return session_of(values)
 
@@ -222,7 +229,7 @@ class RedisSessionStore:
             asked["name"] = idempotency.key
         digest = idempotency.digest if idempotency else b""
         try:
-            values, row, *rest = await self._run("begin", asked, digest)
+            values, row, *rest = await self._transactions.run("begin", asked, digest)
         except StoreUnavailable:
             self._leases.give_up(key.id, asked["reservation"])
             raise
@@ -247,50 +254,11 @@ class RedisSessionStore:
             what = policy.excess(own, together, self._limits)
             if what is None:
                 return
-            asked = {"what": what, "account": account, "keep": keep, "reason": policy.EVICTED}
-            word, holdings = await self._scripts.run("evict", self._with_rules(asked))
-            if word == "none":
+            asked = {"what": what, "account": account, "keep": keep}
+            found = await self._transactions.evict(asked)
+            if found is None:
                 return
-
-    async def _run(self, name: str, asked: dict[str, Any], *content: bytes) -> list[Any]:
-        """Run a script; returns what goes with its answer if that is no refusal."""
-        word, *rest = await self._scripts.run(name, self._with_rules(asked), *content)
-        session = asked.get("id", "")
-        match word:
-            case "ok" | "recorded":
-                return rest
-            case "unknown":
-                raise SessionUnknown(f"there is no session {session}")
-            case "gone":
-                raise SessionGone(f"session {session} is over: {rest[0].decode()}")
-            case "over":
-                reason = self._limits.why_over(*map(float, rest))
-                raise SessionGone(f"session {session} is over: {reason}")
-            case "busy" if name == "commit":
-                raise SessionBusy(f"another turn has begun on session {session} meanwhile")
-            case "busy":
-                raise SessionBusy(f"another turn is running on session {session}")
-            case "changed":
-                raise SessionChanged(
-                    f"session {session} is of version {int(rest[0])}, not {asked['version']}"
-                )
-            case "taken":
-                raise KeyTaken("a turn that asked for something else had this key")
-            case _:
-                raise AssertionError(f"{name} answers {word}")
-
-    def _with_rules(self, asked: dict[str, Any]) -> dict[str, Any]:
-        rules = {
-            "idle_ttl_s": self._limits.idle_ttl_s,
-            "max_age_s": self._limits.max_age_s,
-            "why_idle": self._limits.why_idle,
-            "why_old": self._limits.why_old,
-            "max_tombstones": policy.MAX_TOMBSTONES,
-            "max_turns": policy.MAX_TURNS,
-        }
-        if self._clock is not None:
-            rules["now_s"] = self._clock()
-        return asked | rules
+            holdings = found
 
 
 def _named(key: SessionKey) -> dict[str, Any]:

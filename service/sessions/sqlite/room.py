@@ -9,12 +9,15 @@ from service.sessions import policy
 from service.sessions.policy import Holding, SessionLimits
 from service.sessions.session import Session
 from service.sessions.sqlite.schema import COLUMNS
+from service.sessions.tally import SessionTally
 
 _MOST_SWEPT = 20
 """Sessions whose time is over that are buried at once: so that no request waits for thousands."""
 
 
-def sweep(connection: sqlite3.Connection, limits: SessionLimits, now_s: float) -> None:
+def sweep(
+    connection: sqlite3.Connection, limits: SessionLimits, now_s: float, tally: SessionTally
+) -> None:
     """Bury some of those whose time is over."""
     for column, before_s in (
         ("used_s", now_s - limits.idle_ttl_s),
@@ -28,7 +31,7 @@ def sweep(connection: sqlite3.Connection, limits: SessionLimits, now_s: float) -
         for number, *values in over:
             session = Session(*values)
             reason = limits.why_over(session.created_s, session.used_s, now_s)
-            bury(connection, number, session, reason or "")
+            bury(connection, number, session, reason or "", tally)
 
 
 def make_room(
@@ -36,6 +39,7 @@ def make_room(
     limits: SessionLimits,
     now_s: float,
     keep: Sequence[int],
+    tally: SessionTally,
 ) -> None:
     """Evict, except the sessions `keep`, which need the room; the last of them is the newest.
 
@@ -48,12 +52,19 @@ def make_room(
         ).fetchone()
         together = connection.execute("SELECT num_sessions, num_bytes FROM total").fetchone()
         what = policy.excess(Holding(*own), Holding(*together), limits)
-        if what is None or not _evict_one(connection, what, account, keep, now_s):
+        if what is None or not _evict_one(connection, what, account, keep, now_s, tally):
             return
 
 
-def bury(connection: sqlite3.Connection, number: int, session: Session, reason: str) -> None:
+def bury(
+    connection: sqlite3.Connection,
+    number: int,
+    session: Session,
+    reason: str,
+    tally: SessionTally,
+) -> None:
     """End a session, and remember why."""
+    tally.ended[policy.end_reason(reason)] += 1
     connection.execute("DELETE FROM sessions WHERE number = ?", (number,))
     grave = connection.execute(
         "INSERT OR REPLACE INTO tombstones (id, owner, reason) VALUES (?, ?, ?)",
@@ -65,7 +76,12 @@ def bury(connection: sqlite3.Connection, number: int, session: Session, reason: 
 
 
 def _evict_one(
-    connection: sqlite3.Connection, what: str, account: str, keep: Sequence[int], now_s: float
+    connection: sqlite3.Connection,
+    what: str,
+    account: str,
+    keep: Sequence[int],
+    now_s: float,
+    tally: SessionTally,
 ) -> bool:
     accounts: Iterable[str] = [account]
     if what != "account":
@@ -78,6 +94,6 @@ def _evict_one(
             (each, now_s, *keep),
         ).fetchone()
         if unused is not None:
-            bury(connection, unused[0], Session(*unused[1:]), policy.EVICTED)
+            bury(connection, unused[0], Session(*unused[1:]), policy.EVICTED, tally)
             return True
     return False

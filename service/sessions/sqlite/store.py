@@ -11,7 +11,7 @@ from pathlib import Path
 
 from service.sessions import policy
 from service.sessions.errors import SessionBusy, SessionChanged
-from service.sessions.policy import SessionLimits
+from service.sessions.policy import Holding, SessionLimits
 from service.sessions.session import (
     Back,
     Idempotency,
@@ -33,6 +33,7 @@ from service.sessions.sqlite.past import past_of
 from service.sessions.sqlite.room import bury, make_room, sweep
 from service.sessions.sqlite.schema import COLUMNS
 from service.sessions.sqlite.turns import find, recall, remember
+from service.sessions.tally import SessionTally
 
 
 class SqliteSessionStore:
@@ -45,6 +46,9 @@ class SqliteSessionStore:
         limits: Bounds.
         clock: Unix time.
 
+    Attributes:
+        tally: What has happened to the sessions.
+
     Raises:
         StoreTooNew: The file was written by a newer program.
     """
@@ -54,6 +58,7 @@ class SqliteSessionStore:
     ) -> None:
         self._limits = limits
         self._clock = clock
+        self.tally = SessionTally()
         self._database = Database(path)
         self._holder = Holder.this_process()
         self._finder = Finder(limits, clock, self._holder)
@@ -63,6 +68,13 @@ class SqliteSessionStore:
     def fault(self) -> str | None:
         """Why nothing could be read or written when that was last tried."""
         return self._database.fault
+
+    async def holding(self) -> Holding:
+        """What there is of all sessions together."""
+        query = "SELECT num_sessions, num_bytes FROM total"
+        return await self._database.run(
+            lambda connection: Holding(*connection.execute(query).fetchone())
+        )
 
     async def create(
         self,
@@ -90,12 +102,12 @@ class SqliteSessionStore:
                 created_s=now_s,
                 used_s=now_s,
             )
-            sweep(connection, self._limits, self._clock())
+            sweep(connection, self._limits, self._clock(), self.tally)
             number = insert(connection, session, account)
             set_row(connection, number, row)
             if record is not None:
                 remember(connection, number, 0, now_s, session.num_tokens, record)
-            make_room(connection, self._limits, self._clock(), [number])
+            make_room(connection, self._limits, self._clock(), [number], self.tally)
             return session
 
         return await self._database.run(work)
@@ -138,7 +150,7 @@ class SqliteSessionStore:
 
         def work(connection: sqlite3.Connection) -> None:
             number, session = self._finder.find(connection, key)
-            bury(connection, number, session, policy.DELETED)
+            bury(connection, number, session, policy.DELETED, self.tally)
 
         await self._database.run(work)
 
@@ -156,7 +168,7 @@ class SqliteSessionStore:
         """Copies of a session as it is now, or was, of whoever asks."""
 
         def work(connection: sqlite3.Connection) -> list[Session]:
-            sweep(connection, self._limits, self._clock())
+            sweep(connection, self._limits, self._clock(), self.tally)
             number, session = self._finder.find(connection, key)
             forks = [
                 fork(
@@ -166,7 +178,7 @@ class SqliteSessionStore:
             ]
             # All at once: neither the session nor an earlier copy makes room for a later one.
             keep = [number, *(copy for copy, _ in forks)]
-            make_room(connection, self._limits, self._clock(), keep)
+            make_room(connection, self._limits, self._clock(), keep, self.tally)
             return [session for _, session in forks]
 
         return await self._database.run(work)
@@ -182,13 +194,15 @@ class SqliteSessionStore:
         """Reserve a session for one turn."""
 
         def work(connection: sqlite3.Connection) -> Lease | Recorded:
-            sweep(connection, self._limits, self._clock())
+            sweep(connection, self._limits, self._clock(), self.tally)
             number, session = self._finder.find(connection, key)
             if idempotency is not None and (record := find(connection, number, idempotency)):
                 return Recorded(session, record)
             if self._finder.is_leased(connection, number):
+                self.tally.conflicts["busy"] += 1
                 raise SessionBusy(f"another turn is running on session {session.id}")
             if version is not None and version != session.version:
+                self.tally.conflicts["changed"] += 1
                 raise SessionChanged(
                     f"session {session.id} is of version {session.version}, not {version}"
                 )
@@ -235,8 +249,12 @@ class SqliteSessionStore:
             key = SessionKey(lease.session.owner, lease.session.id)
             number, _ = self._finder.find(connection, key, at_any_age=True)
             now_s = self._clock()
-            after = commit(connection, number, turn, now_s, self._limits.checkpoint_every)
-            make_room(connection, self._limits, now_s, [number])
+            try:
+                after = commit(connection, number, turn, now_s, self._limits.checkpoint_every)
+            except SessionBusy:
+                self.tally.conflicts["busy"] += 1
+                raise
+            make_room(connection, self._limits, now_s, [number], self.tally)
             return after
 
         return await self._database.run(work)

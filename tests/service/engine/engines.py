@@ -73,12 +73,12 @@ class Clock:
 
 
 @contextlib.asynccontextmanager
-async def running_engine(decoder=None, clock=None, cache=None, **limits):
+async def running_engine(decoder=None, clock=None, cache=None, observer=None, **limits):
     """An engine with its threads, on four rows of the fake model unless told otherwise."""
     decoder = decoder or StepwiseDecoder(FakeStep(), capacity=4)
     options = {"clock": clock} if clock else {}
     decoders = decoder if isinstance(decoder, list) else [decoder]
-    engine = Engine("test", decoders, engine_limits(**limits), cache, **options)
+    engine = Engine("test", decoders, engine_limits(**limits), cache, observer=observer, **options)
     engine.start()
     try:
         yield engine

@@ -206,7 +206,7 @@ async def test_stopping_ends_every_stream_with_an_error():
 
 async def test_hanging_lanes_are_waited_for_once_and_together(monkeypatch, caplog):
     """A second call waits for nothing."""
-    monkeypatch.setattr("service.engine.worker._PATIENCE_S", 0.3)
+    monkeypatch.setattr("service.engine.threads._PATIENCE_S", 0.3)
     engine, release = (
         Engine(
             "test", [StepwiseDecoder(FakeStep(), capacity=2) for _ in range(2)], engine_limits()

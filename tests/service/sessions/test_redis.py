@@ -9,6 +9,7 @@ import redis
 
 from service.sessions.errors import SessionBusy, StoreTooNew, StoreUnavailable
 from service.sessions.places import open_store
+from service.sessions.policy import Holding
 from service.sessions.redis.store import RedisSessionStore
 from service.sessions.session import Back, Idempotency, KeptRow, Lease, Recorded
 from tests.service.limits import session_limits
@@ -77,6 +78,20 @@ async def test_what_is_asked_again_is_done_once(store, other, monkeypatch):
     with_names, _ = await other.log(key(session), after=-1, limit=9)
     assert [0, 1] == [turn.version for turn in with_names]
     assert 3 == (await begin(other, session)).fence
+
+
+async def test_each_server_counts_what_it_does_and_sees_what_all_hold(store, other):
+    """Sessions are of all of them; ends and refused turns are of the one that met them."""
+    first = await create(store, ROW)
+    second = await create(other, ROW)
+    await begin(store, first)
+    with pytest.raises(SessionBusy):
+        await begin(other, first)
+    await other.delete(key(second))
+
+    assert Holding(1, first.num_bytes) == await store.holding() == await other.holding()
+    assert ({}, {}) == (store.tally.ended, store.tally.conflicts)
+    assert ({"deleted": 1}, {"busy": 1}) == (other.tally.ended, other.tally.conflicts)
 
 
 async def test_the_lease_of_a_dead_server_is_void(store, other, redis_server):

@@ -7,7 +7,7 @@ if name then
   local version, digest = string.match(name, '^(%d+):(.*)$')
   if digest ~= ARGV[2] then return {'taken'} end
   sweep()
-  return {'recorded', session, redis.call('HGET', 'lstm:t:' .. asked.id, version)}
+  return {'recorded', session, redis.call('HGET', 'lstm:t:' .. asked.id, version), swept}
 end
 -- Who asks again after an answer that was lost has the lease already.
 if redis.call('HGET', at, 'reservation') ~= asked.reservation or not is_leased(asked.id) then
@@ -22,4 +22,5 @@ if redis.call('HGET', at, 'reservation') ~= asked.reservation or not is_leased(a
     'reservation', asked.reservation)
 end
 local places = redis.call('HKEYS', 'lstm:c:' .. asked.id)
-return {'ok', session, redis.call('HGET', at, 'row'), redis.call('HGET', at, 'fence'), places}
+local row, fence = unpack(redis.call('HMGET', at, 'row', 'fence'))
+return {'ok', session, row, fence, places, swept}

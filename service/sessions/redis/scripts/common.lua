@@ -117,7 +117,8 @@ local function bury(id, reason)
   end
 end
 
--- Bury some of those whose time is over: few, so that no request waits for thousands.
+-- Bury some of those whose time is over: few, so that no request waits for thousands. Returns how
+-- many.
 local function sweep_by(index, before_s, reason)
   local num_buried, num_seen = 0, 0
   while num_buried < 20 and num_seen < 1000 do
@@ -130,13 +131,18 @@ local function sweep_by(index, before_s, reason)
         num_buried = num_buried + 1
       end
     end
-    if #over < 20 then return end
+    if #over < 20 then break end
   end
+  return num_buried
 end
 
+local swept = {0, 0} -- for being idle, for their age: whoever sweeps answers this last
+
 local function sweep()
-  sweep_by('lstm:used', now_s - asked.idle_ttl_s, asked.why_idle)
-  sweep_by('lstm:created', now_s - asked.max_age_s, asked.why_old)
+  swept = {
+    sweep_by('lstm:used', now_s - asked.idle_ttl_s, asked.why_idle),
+    sweep_by('lstm:created', now_s - asked.max_age_s, asked.why_old),
+  }
 end
 
 -- Making

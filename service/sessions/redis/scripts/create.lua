@@ -10,4 +10,4 @@ if not value_of(asked.id) then -- else it was sent again after an answer that wa
     remember(asked.id, 0, exact(created_s), asked.num_tokens, asked.turn, ARGV[3], '', '')
   end
 end
-return {'ok', value_of(asked.id), holdings(asked.account)}
+return {'ok', value_of(asked.id), holdings(asked.account), swept}

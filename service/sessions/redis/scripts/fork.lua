@@ -27,4 +27,4 @@ for _, copy in ipairs(asked.copies) do
   end
   table.insert(copies, value_of(copy.id))
 end
-return {'ok', copies, holdings(asked.account)}
+return {'ok', copies, holdings(asked.account), swept}

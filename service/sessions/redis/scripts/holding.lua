@@ -1,0 +1,1 @@
+return {'ok', holdings('')} -- of no account: all together are the last two
