@@ -64,7 +64,7 @@ system-packages: ## install what tests run where it is there: nginx, Caddy, Redi
 
 lock: ## resolve every extra anew and write constraints.txt
 	rm -rf build/lock && mkdir -p build && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet $(PIP_ARGS) -e '.[training,tensorboard,dev]'
+	build/lock/bin/python -m pip install --quiet $(PIP_ARGS) -e '.[training,tensorboard,clients,dev]'
 	{ grep '^#' constraints.txt; build/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } >build/constraints.txt
 	mv build/constraints.txt constraints.txt
 
@@ -90,7 +90,7 @@ endif
 	@touch $@
 
 .venv/complete: pyproject.toml constraints.txt | $(BIN)/python
-	$(INSTALL) -e '.[training,tensorboard,dev]'
+	$(INSTALL) -e '.[training,tensorboard,clients,dev]'
 	@touch $@ .venv/serving
 
 $(BIN)/python:

@@ -19,14 +19,15 @@ from service.api.docs_page import SERVERS, add_docs_page
 from service.api.errors import add_error_handlers, responses
 from service.api.media import demand_json
 from service.api.middleware import HeadAsGet, RequestLog
-from service.api.native import append, capsules, generate, health, models, session_work, sessions
 from service.api.native import metrics as metrics_route
 from service.api.origins import Cors, HostCheck, Prefix, SafeHeaders
+from service.api.routers import ROUTERS
 from service.api.state import ServiceState
 from service.artifacts.store import ModelStore
 from service.engine.limits import EngineLimits
 from service.engine.observer import Unobserved
 from service.inference.request import RequestLimits
+from service.inference.sequences import Sequences
 from service.inference.start import Inference
 from service.models.errors import CannotServe
 from service.models.loader import EngineSizes, load_models
@@ -108,6 +109,7 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
             settings.body_timeout_s,
             inference.turnstile,
         ),
+        sequences=Sequences(inference, settings.max_sessions),
         keys=keys.ring if keys else None,
         metrics=metrics,
     )
@@ -116,8 +118,8 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
         store = "redis" if is_redis(url) else url.partition(":")[0]
         metrics.watch(inference, store, lambda: state.draining)
         app.include_router(metrics_route.router)
-    for resource in (generate, capsules, sessions, session_work, append, models, health):
-        app.include_router(resource.router)
+    for router in ROUTERS:
+        app.include_router(router)
     add_docs_page(app)
     add_error_handlers(app)
     _describe(
@@ -166,6 +168,10 @@ def _describe(app: FastAPI, *, needs_keys: bool, **maxima: float) -> None:
                 seed["maximum"] = 2**63 - 1
         if needs_keys:
             describe(document)
+        for path, methods in document["paths"].items():
+            if path.startswith("/v1/"):  # there it is a 400, with what is no JSON
+                for operation in methods.values():
+                    operation["responses"].pop("422", None)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it

@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
+from service.artifacts.chat import ChatTemplate
 from service.artifacts.cleaning import Cleaning
 from service.artifacts.manifest import (
     MANIFEST_FILE,
@@ -127,6 +128,7 @@ def publish(
     documents: Mapping[str, str] | None = None,
     created_at: str = "2026-01-01T00:00:00Z",
     cleaning: Cleaning | None = None,
+    chat_template: ChatTemplate | None = None,
 ) -> Path:
     """Publish a tiny model into the store at `root`; returns its folder."""
     files = {
@@ -166,6 +168,7 @@ def publish(
             created_at=created_at,
         ),
         evaluations=(),
+        chat_template=chat_template,
         parity=Parity(
             batch_sizes=(1,),
             num_steps=1,

@@ -45,7 +45,7 @@ class Authenticate:
             self._let_in(scope)
         except AccessError as error:
             await self._turnstile.enter(_REFUSAL_S, client_of(scope))
-            await error_response(error)(scope, receive, send)
+            await error_response(error, scope)(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -159,7 +159,7 @@ class ReadBody:
             try:
                 body = await self._bodies.read(scope, receive, held)
             except (HTTPException, Overloaded, Draining, ClientGone) as error:
-                await error_response(error)(scope, receive, send)
+                await error_response(error, scope)(scope, receive, send)
                 return
             await self._app(scope, _giving(body, receive), send)
 

@@ -1,6 +1,6 @@
-"""From exceptions to responses: one table, one shape.
+"""From exceptions to responses: one table, in the shape of the request's dialect.
 
-{"error": {"code": "...", "message": "...", "param": null | "..."}}
+The native one is {"error": {"code": "...", "message": "...", "param": null | "..."}}.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
+from starlette.types import Scope
 
 from service.access.errors import KeyRefused, LimitReached, NotAllowed
 from service.api.error_headers import headers_of
 from service.api.json_bytes import Json
+from service.api.rendering import ErrorBody, ErrorResponse, respond
 from service.engine.errors import (
     Draining,
     EngineFailed,
@@ -27,7 +28,7 @@ from service.engine.errors import (
     Overloaded,
     TimedOut,
 )
-from service.inference.errors import InvalidOption
+from service.inference.errors import InvalidOption, SequenceStarted, SequenceUnknown
 from service.models.errors import ModelBroken, ModelUnknown
 from service.sessions.capsules.errors import (
     CapsuleExpired,
@@ -46,24 +47,6 @@ from service.sessions.errors import (
     StoreUnavailable,
     TextsNotKept,
 )
-
-
-class ErrorBody(BaseModel):
-    """What went wrong: a code for programs, a message for people, the field at fault."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    code: str
-    message: str
-    param: str | None = None
-
-
-class ErrorResponse(BaseModel):
-    """The one shape of every error."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    error: ErrorBody
 
 
 class ClientGone(Exception):
@@ -95,6 +78,8 @@ KINDS: dict[type[Exception], _Kind] = {
     InvalidOption: _Kind(422, "invalid_request"),
     ModelUnknown: _Kind(404, "model_not_found"),
     ModelBroken: _Kind(503, "model_broken"),
+    SequenceStarted: _Kind(409, "sequence_started", "sequence_start"),
+    SequenceUnknown: _Kind(404, "sequence_not_found", "sequence_id"),
     SessionUnknown: _Kind(404, "session_not_found", "session"),
     SessionGone: _Kind(410, "session_gone", "session"),
     SessionBusy: _Kind(409, "session_busy", "session", retry_after_s=1),
@@ -191,24 +176,25 @@ def _kind(error: Exception) -> _Kind | None:
     return next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), None)
 
 
-def error_response(error: Exception) -> Json:
+def error_response(error: Exception, scope: Scope) -> Json:
     """The answer for an exception of the table, or HTTP's own; for any other one a 500."""
     if isinstance(error, HTTPException):
         code = HTTP_CODES.get(error.status_code, "http_error")
-        return _respond(error.status_code, code, error.detail, headers=error.headers)
+        body = ErrorBody(code=code, message=error.detail)
+        return respond(scope, error.status_code, body, error.headers or {})
     kind = _kind(error)
     status = kind.status if kind else 500
     headers = headers_of(error)
     if kind is not None and kind.retry_after_s is not None:
         headers["Retry-After"] = str(kind.retry_after_s)
-    return Json(error_body(error).model_dump(), status, headers)
+    return respond(scope, status, error_body(error).error, headers)
 
 
-async def _respond_known(_request: Request, error: Exception) -> Json:
-    return error_response(error)
+async def _respond_known(request: Request, error: Exception) -> Json:
+    return error_response(error, request.scope)
 
 
-async def _respond_invalid(_request: Request, error: Exception) -> Json:
+async def _respond_invalid(request: Request, error: Exception) -> Json:
     """422 for the first thing that is wrong, with the field's name; 400 for what is no JSON."""
     if not isinstance(error, RequestValidationError):
         raise TypeError(f"not for this handler: {error!r}")
@@ -216,7 +202,8 @@ async def _respond_invalid(_request: Request, error: Exception) -> Json:
     # A field that may be of two types complains for both: what is not about types is what counts.
     fault = next((f for f in faults if not str(f["type"]).endswith("_type")), faults[0])
     if fault["type"] == "json_invalid":
-        return _respond(400, "invalid_json", _no_json(fault, error.body))
+        body = ErrorBody(code="invalid_json", message=_no_json(fault, error.body))
+        return respond(request.scope, 400, body, {})
     # ("body", "stop", "list[...]", 3): the source, the field, which of its types, the place in it.
     field = str(fault["loc"][1]) if len(fault["loc"]) > 1 else None
     if fault["type"] == "field":
@@ -227,7 +214,8 @@ async def _respond_invalid(_request: Request, error: Exception) -> Json:
     message = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         message = "there is no such field"
-    return _respond(422, "invalid_request", f"{where}: {message}", field)
+    body = ErrorBody(code="invalid_request", message=f"{where}: {message}", param=field)
+    return respond(request.scope, 422, body, {})
 
 
 def _no_json(fault: Mapping[str, Any], body: object) -> str:
@@ -252,8 +240,9 @@ async def _respond_http(request: Request, error: Exception) -> Json:
     if not isinstance(error, HTTPException):
         raise TypeError(f"not for this handler: {error!r}")
     if error.status_code == 400:  # from FastAPI, which says no more of what it could not parse
-        return _respond(400, HTTP_CODES[400], _not_parsed(error.__cause__))
-    response = error_response(error)
+        body = ErrorBody(code=HTTP_CODES[400], message=_not_parsed(error.__cause__))
+        return respond(request.scope, 400, body, {})
+    response = error_response(error, request.scope)
     if error.status_code == 405:
         response.headers["Allow"] = ", ".join(_allowed(request))
     return response
@@ -274,16 +263,6 @@ def _allowed(request: Request) -> list[str]:
 
     methods = [method for method in _METHODS if is_served(method)]
     return [*methods, "HEAD"] if "GET" in methods else methods
-
-
-def _respond(
-    status: int,
-    code: str,
-    message: str,
-    param: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Json:
-    return Json(_body(code, message, param).model_dump(), status, headers)
 
 
 def _body(code: str, message: str, param: str | None = None) -> ErrorResponse:

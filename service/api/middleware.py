@@ -88,10 +88,10 @@ class RequestLog:
         except Exception as error:  # noqa: BLE001
             _log.exception("an unexpected error")
             if not status:  # else the answer has begun, and the server below cuts the connection
-                await error_response(error)(scope, receive, send_with_id)
+                await error_response(error, scope)(scope, receive, send_with_id)
         except asyncio.CancelledError:  # the server ends, and could not wait for this request
             if not status:
-                response = error_response(Draining("the server is shutting down"))
+                response = error_response(Draining("the server is shutting down"), scope)
                 await response(scope, receive, send_with_id)
         finally:
             route = getattr(scope.get("route"), "path", _NO_ROUTE)

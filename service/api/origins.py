@@ -22,6 +22,9 @@ _HEADERS = (
 )
 
 
+_NO_DIALECT: Scope = {"type": "http", "path": "/", "root_path": ""}
+
+
 class SafeHeaders:
     """Tells browsers to take answers for what they are, in no frame, and to tell nobody of them."""
 
@@ -65,7 +68,8 @@ class Cors(CORSMiddleware):
         if response.status_code < 400:
             return response
         reason = bytes(response.body).decode()
-        refusal = error_response(OriginRefused(f"{reason}: see --cors-origins"))
+        # In the server's own words: a preflight is read by browsers, whatever the dialect.
+        refusal = error_response(OriginRefused(f"{reason}: see --cors-origins"), _NO_DIALECT)
         refusal.headers["Vary"] = response.headers["Vary"]
         return refusal
 
@@ -94,7 +98,7 @@ class HostCheck:
                 error = HostRefused(
                     f"this server is not {shown.decode()}: see --allowed-hosts and --host"
                 )
-                await error_response(error)(scope, receive, send)
+                await error_response(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import ClientGone, error_body
 from service.api.json_bytes import json_bytes
+from service.api.rendering import ErrorResponse
 
 _log = logging.getLogger(__name__)
 _HEADERS = {
@@ -23,6 +24,11 @@ _HEADERS = {
     "X-Accel-Buffering": "no",
 }
 _KEEP_ALIVE = b": waiting\n\n"
+
+
+def native_failure(body: ErrorResponse, about: dict[str, Any]) -> bytes:
+    """An `error` event."""
+    return encoded(body.model_dump() | about, event="error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class EventStream(Response):
             before the first event.)
         about: What an `error` event says beside the error.
         keep_alive_s: A comment is sent when nothing else was for this long.
+        failure: How a failure after the first event is told, with what `about` says.
+        end: What is sent last of all.
     """
 
     media_type = "text/event-stream"
@@ -57,7 +65,11 @@ class EventStream(Response):
         close: Callable[[], Awaitable[None]],
         about: Callable[[], dict[str, Any]],
         keep_alive_s: float,
+        failure: Callable[[ErrorResponse, dict[str, Any]], bytes] = native_failure,
+        end: bytes = b"",
     ) -> None:
+        self._failure = failure
+        self._end = end
         self._events = events
         self._close = close
         self._about = about
@@ -88,15 +100,21 @@ class EventStream(Response):
         try:
             async for event in self._events:
                 if isinstance(event, Failure):
-                    await self._send(send, _encode_failure(event))
+                    await self._send(send, self._encode_failure(event))
                 else:
                     event_id, data = event
-                    await self._send(send, _encode(data, event_id=event_id))
+                    await self._send(send, encoded(data, event_id=event_id))
         except Exception as error:
             if not self._has_started:
                 raise
-            await self._send(send, _encode_failure(Failure(error, self._about())))
-        await self._send(send, b"", more_body=False)
+            await self._send(send, self._encode_failure(Failure(error, self._about())))
+        await self._send(send, self._end, more_body=False)
+
+    def _encode_failure(self, failure: Failure) -> bytes:
+        body = error_body(failure.error)
+        if body.error.code == "internal_error":
+            _log.error("a stream failed", exc_info=failure.error)
+        return self._failure(body, failure.about)
 
     async def _send(self, send: Send, body: bytes, *, more_body: bool = True) -> None:
         async with self._sending:
@@ -121,20 +139,14 @@ class EventStream(Response):
             await asyncio.sleep(self._keep_alive_s)
 
 
-def _encode_failure(failure: Failure) -> bytes:
-    body = error_body(failure.error)
-    if body.error.code == "internal_error":
-        _log.error("a stream failed", exc_info=failure.error)
-    return _encode(body.model_dump() | failure.about, event="error")
-
-
-def _encode(
+def encoded(
     data: dict[str, Any], *, event: str | None = None, event_id: str | None = None
 ) -> bytes:
+    """An event as it is sent; one without an id has none, also if that is empty."""
     # JSON escapes every line break, so the data is one line whatever the text holds.
     lines = b"data: " + json_bytes(data) + b"\n"
     if event is not None:
         lines = b"event: " + event.encode() + b"\n" + lines
-    if event_id is not None:
+    if event_id:
         lines += b"id: " + event_id.encode() + b"\n"
     return lines + b"\n"

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from service.access.ring import KeyRing
 from service.api.bodies import Bodies
 from service.engine.errors import Draining
+from service.inference.sequences import Sequences
 from service.inference.start import Inference
 from service.observability.metrics import Metrics
 
@@ -26,6 +27,7 @@ class ServiceState:
         bodies: Of the requests that are here.
         keys: API keys that are let in; None: they are not checked.
         metrics: What `GET /metrics` answers with; None: nothing is counted.
+        sequences: Sessions under clients' names.
         draining: The server is going down; no new work.
         failure: What was found wrong with an engine, and ends the server.
     """
@@ -35,6 +37,7 @@ class ServiceState:
     hang_timeout_s: float
     stream_keep_alive_s: float
     bodies: Bodies
+    sequences: Sequences
     keys: KeyRing | None = None
     metrics: Metrics | None = None
     draining: bool = False

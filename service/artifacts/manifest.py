@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
+from service.artifacts.chat import ChatTemplate
 from service.artifacts.cleaning import Cleaning
 from service.artifacts.reference import Reference
 from service.runtime.sampling import SamplingOptions
@@ -202,6 +203,7 @@ class Manifest(_Part):
     evaluations: tuple[Evaluation, ...]
     inventions: Inventions | None = None
     parity: Parity
+    chat_template: ChatTemplate | None = None
 
     @property
     def ref(self) -> str:

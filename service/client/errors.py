@@ -184,6 +184,8 @@ CLASSES: Mapping[str, type[ApiError]] = {
     "place_gone": PlaceGone,
     "rate_limited": Overloaded,
     "request_timeout": TimedOut,
+    "sequence_not_found": SessionNotFound,
+    "sequence_started": SessionError,
     "session_busy": SessionBusy,
     "session_changed": SessionChanged,
     "session_gone": SessionGone,

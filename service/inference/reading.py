@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -59,8 +60,11 @@ class PromptEncoder:
         *,
         client: str,
         report_unknown: bool = False,
+        opens: bool = True,
     ) -> tuple[Int64, Unknown]:
         """What the model has to read for `prompt` after `past`, int64[T], cleaned as its text was.
+
+        Without a past, what every text of the model begins with comes first, if `opens`.
 
         Raises:
             InvalidOption: The prompt is too long.
@@ -69,9 +73,37 @@ class PromptEncoder:
         # Before cleaning and tokenising: a giant prompt must cost nothing.
         self._require_short(model, len(prompt) // _MOST_INTO_ONE)
         if len(prompt) <= _MAX_INLINE_CHARACTERS:
-            return self._read(model, prompt, past is None, report_unknown)
-        work = partial(self._read, model, prompt, past is None, report_unknown)
+            return self._read(model, prompt, opens and past is None, report_unknown)
+        work = partial(self._read, model, prompt, opens and past is None, report_unknown)
         return await self._long_prompts.run(len(prompt), client, work)
+
+    def given(self, model: ServedModel, ids: Sequence[int], param: str = "prompt") -> Int64:
+        """Ids of tokens that a client has sent, int64[T], as they are.
+
+        Raises:
+            InvalidOption: They are too many, or no ids of this model.
+        """
+        if len(ids) > self.max_tokens:
+            raise InvalidOption(param, f"{self._too_long}: it has {len(ids)}")
+        size = model.manifest.vocabulary_size
+        wrong = next((token_id for token_id in ids if not 0 <= token_id < size), None)
+        if wrong is not None:
+            raise InvalidOption(
+                param, f"{param}: {model.ref} has no token {wrong}: its ids are 0 to {size - 1}"
+            )
+        return np.array(ids, np.int64)
+
+    async def decode(self, model: ServedModel, ids: Sequence[int], client: str) -> str:
+        """The text of ids; of many of them off the event loop.
+
+        Raises:
+            InvalidOption: They are too many, or no ids of this model.
+            Overloaded: Too much waits for the tokenizer.
+        """
+        self.given(model, ids, "tokens")
+        if len(ids) <= _MAX_INLINE_CHARACTERS:
+            return model.tokenizer.decode(ids)
+        return await self._long_prompts.run(len(ids), client, partial(model.tokenizer.decode, ids))
 
     def _read(
         self, model: ServedModel, prompt: str, begins: bool, report_unknown: bool

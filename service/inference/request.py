@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
+from service.inference.token_options import NO_TOKEN_OPTIONS, TokenOptions
 from service.runtime.sampling import NO_OPTIONS, SamplingOptions
 from service.sessions.session import Idempotency
 
@@ -41,6 +42,9 @@ class TextRequest:
         again: Write the session's last turn again: its prompt, and, where nothing else is asked
             for, its options.
         identity: Who asks.
+        cache_salt: Its prompt goes on only from prompts with the same one.
+        prompt_ids: The prompt's tokens, as the client has them, instead of the text.
+        tokens: What is asked of single tokens; not of texts that are recorded.
     """
 
     prompt: str = ""
@@ -62,6 +66,9 @@ class TextRequest:
     is_streamed: bool = False
     again: bool = False
     identity: Identity = ANYBODY
+    cache_salt: str = ""
+    prompt_ids: tuple[int, ...] | None = None
+    tokens: TokenOptions = NO_TOKEN_OPTIONS
 
     @property
     def wants_end(self) -> bool:
@@ -82,6 +89,15 @@ class TextRequest:
                 raise InvalidOption(name, f"{things} are not recorded with an Idempotency-Key")
         if not keeps_texts:
             raise InvalidOption("Idempotency-Key", "this server keeps no texts of sessions")
+
+    def require_told_whole(self) -> None:
+        """Raise InvalidOption if what would be recorded could not say how it was drawn."""
+        if self.tokens != NO_TOKEN_OPTIONS and (self.session is not None or self.receipt):
+            raise InvalidOption(
+                "session" if self.session is not None else "receipt",
+                "logit_bias, min_tokens, ignore_eos and stop_token_ids are not recorded: "
+                "they are for texts without a session or a receipt",
+            )
 
     def num_result_bytes(self, max_tokens: int) -> int:
         """Memory that its result may take, if nobody takes any of it before its end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import numpy as np
@@ -41,6 +41,8 @@ class RunningText:
         id: For the response and the logs.
         model: What runs it.
         turn: The session's turn, if it continues one.
+        prompt_T: Ids that it has read, with what every text begins with.
+        text: What makes it of the tokens, and knows what has ended it.
         usage: What it took, up to now.
     """
 
@@ -51,7 +53,7 @@ class RunningText:
         request: Request,
         stream: TokenStream,
         unknown: Unknown,
-        stop: Sequence[str],
+        assembler: TextAssembler,
         stream_every: int | None,
         turn: Turn | None,
         checkpoint_every: int,
@@ -62,20 +64,18 @@ class RunningText:
         receipt: ReceiptWriter | None = None,
     ) -> None:
         self.id = "g_" + token_hex(12)
-        self.model = model
-        self.turn = turn
+        self.model, self.turn = model, turn
         self.finish_reason: FinishReason | None = None
+        self.prompt_T = request.prompt_T
         self._has_failed = False
         self._request = request
         self._stream = stream
         self._unknown = unknown
         self._stream_every = stream_every
-        self._ticket = ticket
-        self._turnstile = turnstile
+        self._ticket, self._turnstile = ticket, turnstile
         self._witness = witness or Witness(None)
-        self._seal = seal
-        self._receipt = receipt
-        self._assembler = TextAssembler(model.tokenizer.incremental(), stop)
+        self._seal, self._receipt = seal, receipt
+        self._assembler = self.text = assembler
         self._ids: list[int] = []  # all that were taken, of a text that will go on
         self._num_reported = 0
         self._is_ending = False

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from service.engine.request import Request
 from service.inference.request import SEED_BITS
 
 
@@ -12,3 +15,9 @@ def seed_of(seed: int, index: int) -> int:
     of JSON keeps them.
     """
     return seed if index == 0 else (seed + index) % (1 << SEED_BITS)
+
+
+def for_text(request: Request, index: int) -> Request:
+    """The request of text `index` of several that are asked for with this one."""
+    seed = seed_of(request.sampling.seed, index)
+    return replace(request, sampling=request.sampling.model_copy(update={"seed": seed}))

@@ -7,30 +7,32 @@ from dataclasses import replace
 from weakref import WeakSet
 
 from service.engine.request import Request
-from service.entropy import randbits, token_hex
+from service.entropy import randbits
 from service.inference.accounts import Accounts, Ticket
 from service.inference.capsules import Capsules
 from service.inference.deadline import Deadline
+from service.inference.drawing import cleaned_stops, salt_of, sampling_of
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
 from service.inference.observer import TextObserver, Witness
-from service.inference.origin import Origin, cleaned_stops, sampling_of
+from service.inference.origin import Origin
 from service.inference.reading import PromptEncoder, Unknown, read_row
 from service.inference.receipts import ReceiptWriter
 from service.inference.recorded import RecordedText
 from service.inference.request import SEED_BITS, RequestLimits, TextRequest
 from service.inference.running import RunningText
-from service.inference.seeds import seed_of
+from service.inference.scoring import Scoring
+from service.inference.seeds import for_text
 from service.inference.session_work import COMMIT_S, SessionWork
 from service.inference.several import SeveralTexts, Text, require_apart
-from service.inference.turn import Turn
+from service.inference.text import TextAssembler
+from service.inference.turn import Turn, record_of_prompt
 from service.inference.turnstile import Turnstile
 from service.models.registry import ModelRegistry, ServedModel
 from service.rows.arrays import Int64
 from service.rows.row import Row
 from service.runtime.sampling import Sampling
-from service.sessions.ids import pack_ids
-from service.sessions.session import Recorded, Session, SessionKey, TurnRecord
+from service.sessions.session import Recorded, Session, SessionKey
 from service.sessions.store import SessionStore
 
 _ROWS_EVERY_WITH_STOPS = 32
@@ -57,8 +59,9 @@ class Inference:
         self.capsules = Capsules(capsule_keys or {}, capsule_ttl_s, self.turnstile)
         self.running: WeakSet[RunningText] = WeakSet()
         self._limits = limits
-        self._prompts = PromptEncoder(limits.max_prompt_tokens, limits.max_waiting_characters)
-        self.session_work = SessionWork(models, sessions, self.accounts, self._prompts, limits)
+        self.prompts = PromptEncoder(limits.max_prompt_tokens, limits.max_waiting_characters)
+        self.scoring = Scoring(models, self.accounts, self.prompts, limits, self.turnstile)
+        self.session_work = SessionWork(models, sessions, self.accounts, self.prompts, limits)
 
     async def start(self, asked: TextRequest) -> RunningText | RecordedText:
         """Start a text; it comes out of `deltas`, and `close` must follow.
@@ -96,6 +99,7 @@ class Inference:
         witnesses = [Witness(self._observer) for _ in range(num_texts)]
         if asked.idempotency is not None:
             asked.require_recordable(keeps_texts=self._limits.keep_session_texts)
+        asked.require_told_whole()
         if asked.return_capsule:
             self.capsules.require()
         deadline = Deadline.after(self._limits.timeout_s(asked.timeout_s))
@@ -115,18 +119,21 @@ class Inference:
                 if turn:
                     turn.asks_for(asked.prompt, stop)
                 prompt_T, unknown = await self._prompt(origin)
+            num_before = len(prompt_T) + (origin.past.num_tokens if origin.past else 0)
+            max_tokens = self._limits.num_tokens(asked.max_tokens)
+            rules = asked.tokens.rules(model, num_before, max_tokens)
             request = Request(
                 prompt_T=prompt_T,
-                max_tokens=self._limits.num_tokens(asked.max_tokens),
-                sampling=sampling_of(asked, model, origin.seed),
+                max_tokens=max_tokens,
+                sampling=sampling_of(asked, model, origin.seed, rules),
                 timeout_s=deadline.time_left_s,
                 past=origin.past,
                 return_row=turn is not None or asked.wants_end,
                 rows_every=self._rows_every(asked, is_turn=turn is not None),
                 client=asked.identity.client,
-                cache_salt=asked.identity.owner,
+                cache_salt=salt_of(asked),
             )
-            requests = [_with_seed_of_text(request, index) for index in range(num_texts)]
+            requests = [for_text(request, index) for index in range(num_texts)]
             streams = model.engine.submit_all(requests)
         except BaseException:
             _close(tickets)
@@ -139,7 +146,9 @@ class Inference:
                 request=request,
                 stream=stream,
                 unknown=unknown,
-                stop=stop,
+                assembler=TextAssembler(
+                    model.tokenizer.incremental(), stop, asked.tokens.stop_token_ids
+                ),
                 stream_every=asked.stream_every,
                 turn=turn,
                 checkpoint_every=self._limits.checkpoint_every,
@@ -197,7 +206,9 @@ class Inference:
         if origin.prompt_T is not None:
             return origin.prompt_T, Unknown()
         asked = origin.asked
-        return await self._prompts.encode(
+        if asked.prompt_ids:
+            return self.prompts.given(origin.model, asked.prompt_ids), Unknown()
+        return await self.prompts.encode(
             origin.model,
             asked.prompt,
             origin.past,
@@ -237,7 +248,7 @@ class Inference:
             row, record, unknown = None, None, Unknown(pieces=() if report_unknown else None)
             if prompt:
                 async with deadline.bounding():
-                    prompt_T, unknown = await self._prompts.encode(
+                    prompt_T, unknown = await self.prompts.encode(
                         served, prompt, None, client=identity.client, report_unknown=report_unknown
                     )
                 request = Request(
@@ -251,19 +262,8 @@ class Inference:
                 )
                 ticket.num_tokens = len(prompt_T)
                 row = await read_row(served.engine.submit(request))
-                record = TurnRecord(
-                    generation="g_" + token_hex(12),
-                    num_read=row.num_tokens,
-                    num_written=0,
-                    seed=seed,
-                    options="{}",
-                    finish_reason="length",
-                    usage="{}",
-                    prompt=prompt if self._limits.keep_session_texts else None,
-                    text="" if self._limits.keep_session_texts else None,
-                    read=pack_ids(prompt_T) if self._limits.keep_session_texts else None,
-                    written=pack_ids(prompt_T[:0]) if self._limits.keep_session_texts else None,
-                )
+                kept = prompt if self._limits.keep_session_texts else None
+                record = record_of_prompt(prompt_T, kept, seed)
             session = await self.sessions.create(
                 owner=identity.owner,
                 account=identity.account,
@@ -292,8 +292,3 @@ class Inference:
 def _close(tickets: Sequence[Ticket]) -> None:
     for ticket in tickets:
         ticket.close()
-
-
-def _with_seed_of_text(request: Request, index: int) -> Request:
-    seed = seed_of(request.sampling.seed, index)
-    return replace(request, sampling=request.sampling.model_copy(update={"seed": seed}))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from service.artifacts.incremental import IncrementalDecoder
 from service.inference.stops import StopSearch
@@ -34,14 +34,19 @@ class TextAssembler:
     Args:
         decoder: A fresh incremental decoder.
         stops: Stop strings, none of them empty.
+        stop_ids: Ids before which the text ends.
 
     Attributes:
         num_tokens: Tokens taken in.
         num_released: Those of them whose text is shown to its end.
+        stopped_by: The stop string or the id that has ended the text.
     """
 
-    def __init__(self, decoder: IncrementalDecoder, stops: Sequence[str]) -> None:
+    def __init__(
+        self, decoder: IncrementalDecoder, stops: Sequence[str], stop_ids: Collection[int] = ()
+    ) -> None:
         self._decoder = decoder
+        self._stop_ids = frozenset(stop_ids)
         self._stops = StopSearch(stops) if stops else None
         # What is not yet shown, in parts.
         self._held: list[str] = []
@@ -54,6 +59,7 @@ class TextAssembler:
         self._cut: list[str] = []
         self.num_tokens = 0
         self.num_released = 0
+        self.stopped_by: str | int | None = None
 
     @property
     def cut_inside_token(self) -> str:
@@ -61,8 +67,10 @@ class TextAssembler:
         return "".join(self._cut)
 
     def push(self, token_ids: Iterable[int]) -> Piece:
-        """Take in tokens; once a stop string is complete, the rest of them are ignored."""
+        """Take in tokens; once one of them ends the text, the rest of them are ignored."""
         for token_id in token_ids:
+            if token_id in self._stop_ids:
+                return self._end_before(token_id)
             text = self._decoder.push(token_id)
             self.num_tokens += 1
             self._book(text)
@@ -78,6 +86,13 @@ class TextAssembler:
         self._end(self._num_decoded)
         end = self._take(text)
         return self._show(self._num_decoded if end is None else end, stopped=end is not None)
+
+    def _end_before(self, token_id: int) -> Piece:
+        """The text ends here, unless what is held back is a stop string: that came first."""
+        rest = self.finish()
+        if not rest.stopped:
+            self.stopped_by = token_id
+        return replace(rest, stopped=True)
 
     def _book(self, text: str) -> None:
         """Where tokens end. Those without a text of their own end where the next one does."""
@@ -101,7 +116,10 @@ class TextAssembler:
         if self._stops is None or (found := self._stops.feed(text)) is None:
             return None
         complete, length = found
-        return self._num_decoded - len(text) + complete - length
+        start = self._num_decoded - len(text) + complete - length
+        place = start - self._num_shown
+        self.stopped_by = "".join(self._held)[place : place + length]
+        return start
 
     def _show(self, end: int, *, stopped: bool) -> Piece:
         """All that is held back, to this place."""

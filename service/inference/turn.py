@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from service.entropy import token_hex
 from service.inference.usage import Usage
 from service.rows.arrays import Int64
 from service.rows.row import Row
@@ -116,7 +117,7 @@ class Turn:
 
 def options_of(sampling: Sampling, stop: Sequence[str], max_tokens: int) -> str:
     """How a text was drawn, as JSON: what was not left to the usual, and what ended it."""
-    options = sampling.model_dump(exclude={"seed", "num_logprobs"}, exclude_defaults=True)
+    options = sampling.model_dump(exclude={"seed", "num_logprobs", "rules"}, exclude_defaults=True)
     ends = {"max_tokens": max_tokens, **({"stop": list(stop)} if stop else {})}
     return json.dumps(options | ends, ensure_ascii=False)
 
@@ -131,3 +132,21 @@ def counted_as_generated(row: Row, past: Row | None, generated_T: Int64) -> Row:
     if past is not None:
         counts_V += past.generated_V
     return replace(row, generated_V=counts_V)
+
+
+def record_of_prompt(prompt_T: Int64, prompt: str | None, seed: int) -> TurnRecord:
+    """What a session has read that was made with a prompt; None if texts are not kept."""
+    is_kept = prompt is not None
+    return TurnRecord(
+        generation="g_" + token_hex(12),
+        num_read=len(prompt_T),
+        num_written=0,
+        seed=seed,
+        options="{}",
+        finish_reason="length",
+        usage="{}",
+        prompt=prompt,
+        text="" if is_kept else None,
+        read=pack_ids(prompt_T) if is_kept else None,
+        written=pack_ids(prompt_T[:0]) if is_kept else None,
+    )

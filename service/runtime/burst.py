@@ -16,7 +16,7 @@ from service.runtime.logprobs import logprobs
 from service.runtime.onnx_session import load_session
 from service.runtime.randomness import uniforms
 from service.runtime.row_table import RowTable, neighbours
-from service.runtime.sampler_graph import option_values
+from service.runtime.sampler_graph import option_values, rule_values
 from service.runtime.sampling import NO_LOGPROBS, Sampling, SamplingTable
 
 
@@ -105,6 +105,7 @@ class BurstDecoder:
             heads_K |= draws_K & (self._end_id is not None)
         counted = slots if table.penalises else slice(0)
         positions_KB = self._rows.num_tokens[slots] + np.arange(num_steps)[:, None]
+        rules = self._rows.rules.of(burst.slot_B, positions_KB, self._vocabulary_size)
         values = {
             "num_steps": np.array(num_steps),
             "forced_KB": burst.forced_KB,
@@ -119,6 +120,7 @@ class BurstDecoder:
             "generated_VB": self._rows.generated[counted].T.astype(np.float32, order="C"),
             **dict(zip(self._state_names, state, strict=True)),
             **option_values(table, self._vocabulary_size),
+            **rule_values(rules, num_steps, self._vocabulary_size),
         }
         return {self._inputs[name]: value for name, value in values.items()}
 

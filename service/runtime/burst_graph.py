@@ -21,7 +21,7 @@ import onnx
 from onnx import helper
 
 from service.runtime.nodes import BOOL, FLOAT, INT64, Names, Nodes
-from service.runtime.sampler_graph import OPTIONS, SamplerGraph
+from service.runtime.sampler_graph import OPTIONS, RULES, SamplerGraph
 
 INPUTS: Mapping[str, tuple[int, int]] = {
     "num_steps": (INT64, 0),
@@ -36,6 +36,7 @@ INPUTS: Mapping[str, tuple[int, int]] = {
     "present_VB": (BOOL, 2),
     "generated_VB": (FLOAT, 2),
     **OPTIONS,
+    **RULES,
 }
 """Inputs of a burst graph beside `state.<name>`: element type and rank.
 
@@ -148,13 +149,15 @@ class _Builder:
         forced_B = g.op("Gather", names.of("forced_KB"), k, axis=0)
         sampled_B = g.op("Less", forced_B, self._int(0))
         sampler = SamplerGraph(
-            {name: names.of(name) for name in OPTIONS}, self._vocabulary_size, self.never_drawn
+            {name: names.of(name) for name in (*OPTIONS, *RULES)},
+            self._vocabulary_size,
+            self.never_drawn,
         )
 
         def drawn(h: Nodes) -> str:
             uniform_B = h.op("Gather", names.of("uniform_KB"), k, axis=0)
             uniform_1B = h.op("Unsqueeze", uniform_B, names.constant([0], np.int64))
-            token_1B = sampler.draw(h, logits_BV, present_VB, generated_VB, uniform_1B)
+            token_1B = sampler.draw(h, logits_BV, present_VB, generated_VB, uniform_1B, k)
             token_B = h.op("Squeeze", token_1B, names.constant([0], np.int64))
             return h.op("Where", sampled_B, token_B, forced_B)
 

@@ -12,7 +12,8 @@ _Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 class SamplingOptions(BaseModel):
     """How tokens are drawn; None leaves an option to whoever comes next (see `merged`).
 
-    Applied in this order: penalties, temperature, top_k, top_p (over what top_k left), min_p.
+    Applied in this order, after the rules about single ids: penalties, temperature, top_k, top_p
+    (over what top_k left), min_p.
     Sources: temperature Ackley et al. 1985, top_k Fan et al. 2018, top_p Holtzman et al. 2020,
     min_p Nguyen et al. 2024, repetition_penalty Keskar et al. 2019.
     """

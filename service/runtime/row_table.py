@@ -8,6 +8,7 @@ import numpy as np
 
 from service.rows.arrays import Bool, Float32, Int64
 from service.rows.row import Row
+from service.runtime.rules import RuleTable
 from service.runtime.sampling import Sampling, SamplingTable
 
 
@@ -19,6 +20,7 @@ class RowTable:
         present: See `Row.present_V`, bool[capacity, V].
         generated: See `Row.generated_V`, int32[capacity, V].
         sampling: One line for each slot.
+        rules: Of the slots that have any.
     """
 
     def __init__(self, capacity: int, state_widths: Sequence[int], vocabulary_size: int) -> None:
@@ -29,6 +31,7 @@ class RowTable:
         self.generated = np.zeros((capacity, vocabulary_size), np.int32)
         self.num_tokens = np.zeros(capacity, np.int64)
         self.sampling = SamplingTable.neutral(capacity, vocabulary_size)
+        self.rules = RuleTable()
         self._splits = np.cumsum(state_widths)[:-1]
 
     def load(self, slot: int, row: Row, sampling: Sampling) -> None:
@@ -40,6 +43,7 @@ class RowTable:
         self.generated[slot] = row.generated_V
         self.num_tokens[slot] = row.num_tokens
         self.sampling.put(slot, sampling, self.vocabulary_size)
+        self.rules.put(slot, sampling.rules)
 
     def save(self, slot: int) -> Row:
         """A copy of the row in `slot`."""

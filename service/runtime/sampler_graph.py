@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.runtime.nodes import BOOL, FLOAT, INT64, Nodes
+from service.runtime.rules import RulesOfRows
 from service.runtime.sampling import COLUMNS, SamplingTable
 
 CANDIDATES = (64, 512)
@@ -39,6 +40,27 @@ OPTIONS = {
 Temperatures are positive, 1 for greedy rows; the others are as in `SamplingTable`.
 """
 
+RULES = {
+    "any_ruled": (BOOL, 0),
+    "bias_VB": (FLOAT, 2),
+    "held_VB": (BOOL, 2),
+    "held_KB": (BOOL, 2),
+}
+"""The inputs that are rules about single ids, of no rows unless some row of the burst has any."""
+
+
+def rule_values(
+    rules: RulesOfRows | None, num_steps: int, vocabulary_size: int
+) -> dict[str, npt.NDArray[Any]]:
+    """The values of RULES."""
+    of_rows = rules or RulesOfRows.none(num_steps, vocabulary_size)
+    return {
+        "any_ruled": np.array(rules is not None),
+        "bias_VB": np.ascontiguousarray(of_rows.bias_BV.T),
+        "held_VB": np.ascontiguousarray(of_rows.held_BV.T),
+        "held_KB": of_rows.held_KB,
+    }
+
 
 def option_values(table: SamplingTable, vocabulary_size: int) -> dict[str, npt.NDArray[Any]]:
     """The values of OPTIONS for the rows of `table`."""
@@ -60,7 +82,7 @@ class SamplerGraph:
     """Writes the nodes that draw one token for every row.
 
     Args:
-        options: The names of the values listed in OPTIONS.
+        options: The names of the values listed in OPTIONS and RULES.
         vocabulary_size: V.
         never_drawn: Ids that are not sampled, whatever their logit.
     """
@@ -70,11 +92,20 @@ class SamplerGraph:
     never_drawn: Sequence[int]
 
     def draw(
-        self, g: Nodes, logits_BV: str, present_VB: str, generated_VB: str, uniform_1B: str
+        self,
+        g: Nodes,
+        logits_BV: str,
+        present_VB: str,
+        generated_VB: str,
+        uniform_1B: str,
+        k: str,
     ) -> str:
-        """Token ids, int64[1, B]; present (bool) and generated (float32) are read if penalised."""
+        """Token ids, int64[1, B]; present (bool) and generated (float32) are read if penalised.
+
+        `k` is the step, which is read if some row has rules.
+        """
         o = self.options
-        x_VB = self._scores(g, logits_BV, present_VB, generated_VB)
+        x_VB = self._scores(g, logits_BV, present_VB, generated_VB, k)
         token_1B = g.either(
             o["any_plain"], lambda h: self._plain(h, x_VB, uniform_1B), lambda _: o["kind"]
         )
@@ -112,12 +143,17 @@ class SamplerGraph:
             g.either(is_penalised, generated, lambda _: generated_VB),
         )
 
-    def _scores(self, g: Nodes, logits_BV: str, present_VB: str, generated_VB: str) -> str:
-        """The logits after penalties, and -inf for what is never drawn."""
+    def _scores(self, g: Nodes, logits_BV: str, present_VB: str, generated_VB: str, k: str) -> str:
+        """The logits after rules and penalties, and -inf for what is never drawn."""
         o = self.options
-        logits_VB = g.op("Transpose", logits_BV, perm=[1, 0])
+        given_VB = g.op("Transpose", logits_BV, perm=[1, 0])
 
-        def penalised(h: Nodes) -> str:
+        def ruled(h: Nodes) -> str:
+            biased_VB = h.op("Add", given_VB, o["bias_VB"])
+            held_VB = h.op("And", o["held_VB"], h.op("Gather", o["held_KB"], k, axis=0))
+            return h.op("Where", held_VB, h.names.constant(-np.inf, np.float32), biased_VB)
+
+        def penalised(h: Nodes, logits_VB: str) -> str:
             is_positive_VB = h.op("Greater", logits_VB, h.names.constant(0, np.float32))
             punished_VB = h.op(
                 "Where",
@@ -133,7 +169,15 @@ class SamplerGraph:
             x_VB = h.op("Sub", x_VB, presence_VB)
             return h.op("Sub", x_VB, h.op("Mul", o["frequency_penalty"], generated_VB))
 
-        x_VB = g.either(o["any_penalised"], penalised, lambda _: logits_VB)
+        def changed(h: Nodes) -> str:
+            logits_VB = h.either(o["any_ruled"], ruled, lambda _: given_VB)
+            return h.either(
+                o["any_penalised"], lambda i: penalised(i, logits_VB), lambda _: logits_VB
+            )
+
+        # One branch around both: each copies its value, and most bursts have neither.
+        is_changed = g.op("Or", o["any_ruled"], o["any_penalised"])
+        x_VB = g.either(is_changed, changed, lambda _: given_VB)
         if not self.never_drawn:
             return x_VB
         mask_V1 = np.zeros((self.vocabulary_size, 1), np.float32)

@@ -19,6 +19,7 @@ from pydantic import Field
 from service.rows.arrays import Bool, Float32, Int64
 from service.runtime.options import NO_OPTIONS as NO_OPTIONS
 from service.runtime.options import SamplingOptions as SamplingOptions
+from service.runtime.rules import TokenRules
 
 NO_LOGPROBS = -1
 """In `SamplingTable.num_logprobs_B`: the row asks for none."""
@@ -30,10 +31,12 @@ class Sampling(SamplingOptions):
     Attributes:
         seed: With the position in the text, decides every draw.
         num_logprobs: Report the chosen token's log-probability and this many of the best; None: no.
+        rules: About single ids; None: none.
     """
 
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)]
     num_logprobs: Annotated[int, Field(ge=0)] | None = None
+    rules: TokenRules | None = None
 
 
 @dataclass(frozen=True, slots=True)

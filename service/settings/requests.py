@@ -16,7 +16,7 @@ class RequestSettings(BaseSettings):
     default_max_tokens: Positive = Field(256, description="`max_tokens` where none is given.")
     max_tokens: Positive = Field(16_384, description="Largest `max_tokens` of a request.")
     max_texts: Positive = Field(
-        16, description="Most texts of one request: largest `n` and `best_of`."
+        16, description="Most texts of one prompt: largest `n` and `best_of`."
     )
     max_prompt_tokens: Positive = Field(65_536, description="Longest prompt of a request.")
     max_waiting_characters: Positive = Field(

@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from service.api import errors
+from service.api.kserve.schemas import Parameters
 from service.api.native.schemas import GenerateEvent, GenerateRequest
+from service.api.native.text_schemas import ScoreRequest
+from service.api.openai.chat_schemas import ChatRequest
+from service.api.openai.schemas import CompletionRequest
 from service.app import create_app
 from service.settings import ENV_PREFIX, Settings
 from tests.service.observability.scraped import application, families, use
@@ -66,11 +70,12 @@ def test_every_error_code_is_there():
     assert codes == listed
 
 
-@pytest.mark.parametrize(
-    "name", sorted({*GenerateRequest.model_fields, *GenerateEvent.model_fields})
-)
+BODIES = (GenerateRequest, GenerateEvent, ScoreRequest, CompletionRequest, ChatRequest, Parameters)
+
+
+@pytest.mark.parametrize("name", sorted({name for body in BODIES for name in body.model_fields}))
 def test_every_field_is_there(name: str):
-    """Of a request, and of an event."""
+    """Of a request, and of an event, in each dialect."""
     assert re.search(rf"^\|[^|]*`{name}`[^|]*\|", PAGE, re.M)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from service.artifacts.chat import ROLES, ROLES_STOP, ChatTemplate
 from service.artifacts.manifest import ModelName
 from training.config.model import ModelConfig, VectorsConfig
 from training.config.optimisation import OptimisationConfig
@@ -32,8 +33,28 @@ class PublishConfig(Section):
     """int8 over float32, relative: 0.005 is half a per cent."""
     default_temperature: Annotated[float, Field(ge=0.0, le=10.0)] | None = None
     """Of requests that name none; without it the server's own default stands."""
+    chat_template: Annotated[str, Field(min_length=1, max_length=1 << 14)] | None = None
+    """Of a model of chats: how the server writes one for it, in Jinja; "roles" is how the chats of
+    a corpus are written, a line `role: content` for each message."""
+    chat_stop: Annotated[tuple[str, ...], Field(strict=False, max_length=16)] = ROLES_STOP
+    """What ends an answer of a model of chats: what somebody else's message begins with."""
     parity_tolerance: Annotated[float, Field(gt=0.0, le=1.0)] = 5e-4
     """Largest allowed absolute difference between torch and the serving runtime (float32)."""
+
+    @property
+    def chat(self) -> ChatTemplate | None:
+        """What the manifest says of chats."""
+        if self.chat_template is None:
+            return None
+        template = ROLES if self.chat_template == "roles" else self.chat_template
+        return ChatTemplate(template=template, stop=self.chat_stop)
+
+    @model_validator(mode="after")
+    def _chats_can_be_written(self) -> Self:
+        if self.chat_template is None and "chat_stop" in self.chosen:
+            raise ValueError("'chat_stop' goes with 'chat_template'")
+        _ = self.chat  # which says what is wrong with it
+        return self
 
 
 class TrainConfig(Section):

@@ -165,6 +165,7 @@ def _manifest(
         evaluations=candidate.evaluations,
         inventions=inventions,
         parity=candidate.parity,
+        chat_template=identity.config.publish.chat,
         files={},
     )
     return _with_files(draft, folder)

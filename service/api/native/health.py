@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from service.api.errors import ErrorBody
 from service.api.json_bytes import Json
+from service.api.rendering import ErrorBody
 from service.api.state import ServiceState, State
 from service.engine.limits import EngineStatus
 

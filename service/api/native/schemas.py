@@ -19,7 +19,8 @@ from service.inference.receipts import Receipt
 from service.runtime.sampling import SamplingOptions
 
 
-def _whole_characters(text: str) -> str:
+def whole_characters(text: str) -> str:
+    """The text, if it has an encoding; raises ValueError if not."""
     # JSON may spell half of a surrogate pair, which is no character and has no encoding.
     try:
         text.encode()
@@ -30,16 +31,16 @@ def _whole_characters(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_whole_characters)]
-Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(_whole_characters)]
+Text = Annotated[str, AfterValidator(whole_characters)]
+Name = Annotated[str, StringConstraints(max_length=128), AfterValidator(whole_characters)]
 _Stop = Annotated[
-    str, StringConstraints(min_length=1, max_length=64), AfterValidator(_whole_characters)
+    str, StringConstraints(min_length=1, max_length=64), AfterValidator(whole_characters)
 ]
 ReportUnknown = Annotated[
     bool | None,
     Field(description="Tell which characters or words of the prompt the model has never seen."),
 ]
-Capsule = Annotated[str, StringConstraints(min_length=1), AfterValidator(_whole_characters)]
+Capsule = Annotated[str, StringConstraints(min_length=1), AfterValidator(whole_characters)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 

@@ -64,6 +64,7 @@ class StepwiseDecoder:
         table = rows.sampling.take(burst.slot_B)
         positions_KB = rows.num_tokens[burst.slot_B] + np.arange(num_steps)[:, None]
         uniform_KB = uniforms(table.seed_B, positions_KB)
+        rules = rows.rules.of(burst.slot_B, positions_KB, rows.vocabulary_size)
         token_KB = np.full((num_steps, num_rows), SAMPLED, np.int64)
         ended_B = np.zeros(num_rows, np.bool_)
         logprobs = _new_logprobs(num_steps, table)
@@ -87,7 +88,10 @@ class StepwiseDecoder:
             drawing = np.flatnonzero(token_B == SAMPLED)
             if drawing.size:
                 who = alive[drawing]
-                token_B[drawing] = self._draw(slots[drawing], logits[drawing], uniform_KB[k, who])
+                drawn_from = logits[drawing]
+                if rules is not None:
+                    drawn_from = rules.ruled(drawn_from, k, who)
+                token_B[drawing] = self._draw(slots[drawing], drawn_from, uniform_KB[k, who])
                 if self._end_id is not None:
                     ended_B[who] = token_B[drawing] == self._end_id
             if logprobs is not None and told_B.any():

@@ -8,6 +8,7 @@ from service.rows.row import Row
 from service.runtime.decoder import SAMPLED, Burst, Decoder
 from service.runtime.reference.fake import FakeStep
 from service.runtime.reference.stepwise import StepwiseDecoder
+from service.runtime.rules import TokenRules
 from service.runtime.sampling import Sampling
 from service.runtime.step import StepGraph
 from tests import tiny_model
@@ -47,6 +48,13 @@ _samplings = st.builds(
     presence_penalty=st.none() | st.floats(-2, 2),
     frequency_penalty=st.none() | st.floats(-2, 2),
     num_logprobs=st.none() | st.integers(0, 3),
+    rules=st.none()
+    | st.builds(
+        TokenRules,
+        bias=st.just(()) | st.just(((0, 2.5), (5, -100.0), (4, -np.inf))),
+        held=st.just(()) | st.just((2, 6)),
+        held_until=st.integers(0, 12),
+    ),
 )
 
 

@@ -20,11 +20,12 @@ from service.runtime.nodes import Names, Nodes
 from service.runtime.onnx_session import load_session
 from service.runtime.reference import sampler
 from service.runtime.reference.stepwise import StepwiseDecoder
-from service.runtime.sampler_graph import OPTIONS, SamplerGraph, option_values
+from service.runtime.rules import RuleTable
+from service.runtime.sampler_graph import OPTIONS, RULES, SamplerGraph, option_values, rule_values
 from service.runtime.sampling import Sampling, SamplingTable
 from service.runtime.step import StepGraph
 from tests import step_graphs, tiny_model
-from tests.service.runtime.reference.test_sampler import SAMPLING
+from tests.service.runtime.reference.test_sampler import RULED, SAMPLING
 from tests.service.runtime.test_batch_invariance import DecoderMachine, _bits
 
 GRAPHS = {
@@ -183,11 +184,13 @@ def test_a_burst_that_only_reads_ends_with_logits():
 def _sampler_session(vocabulary_size: int):
     """The sampler by itself: logits, counts, options and uniforms in, tokens out."""
     g = Nodes(Names([]))
-    names = {name: name for name in OPTIONS}
+    names = {name: name for name in (*OPTIONS, *RULES)}
     graph = SamplerGraph(names, vocabulary_size, never_drawn=[1])
-    token_1B = graph.draw(g, "logits", "present_VB", "generated_VB", "uniform")
-    kinds = {name: INPUTS[name] for name in ("logits", "present_VB", "generated_VB", *OPTIONS)}
-    kinds["uniform"] = (TensorProto.FLOAT, 2)
+    token_1B = graph.draw(g, "logits", "present_VB", "generated_VB", "uniform", "k")
+    kinds = {
+        name: INPUTS[name] for name in ("logits", "present_VB", "generated_VB", *OPTIONS, *RULES)
+    }
+    kinds |= {"uniform": (TensorProto.FLOAT, 2), "k": (TensorProto.INT64, 0)}
     g.weights.extend(g.names.constants.values())
     model = helper.make_model(
         g.graph(
@@ -208,12 +211,13 @@ _SAMPLERS = {size: _sampler_session(size) for size in (5, 66, 600, 1200)}
 @settings(deadline=None, max_examples=200)
 @given(
     vocabulary_size=st.sampled_from(sorted(_SAMPLERS)),
-    samplings=st.lists(SAMPLING, min_size=1, max_size=9),
+    samplings=st.lists(SAMPLING | RULED, min_size=1, max_size=9),
+    k=st.integers(0, 2),
     seed=st.integers(0, 2**32 - 1),
     grain=st.sampled_from([0.0, 0.001, 0.5]),
     spread=st.sampled_from([0.01, 1.0, 4.0]),
 )
-def test_the_graph_draws_what_numpy_draws(vocabulary_size, samplings, seed, grain, spread):
+def test_the_graph_draws_what_numpy_draws(vocabulary_size, samplings, k, seed, grain, spread):
     """Flat and peaked distributions, ties, options of every kind in one batch."""
     random = np.random.default_rng(seed)
     size = (len(samplings), vocabulary_size)
@@ -226,7 +230,13 @@ def test_the_graph_draws_what_numpy_draws(vocabulary_size, samplings, seed, grai
     table = SamplingTable.neutral(len(samplings), vocabulary_size)
     for b, sampling in enumerate(samplings):
         table.put(b, sampling, vocabulary_size)
-    masked = logits.copy()
+    steps = np.arange(3)[:, None] + np.zeros(len(samplings), np.int64)
+    slots = range(len(samplings))
+    rule_table = RuleTable()
+    for b, sampling in enumerate(samplings):
+        rule_table.put(b, sampling.rules)
+    rules = rule_table.of(slots, steps, vocabulary_size)
+    masked = logits.copy() if rules is None else rules.ruled(logits, k, np.array(slots))
     masked[:, 1] = -np.inf
     expected = sampler.draw(masked, present, generated, table, uniform, exp)
 
@@ -237,7 +247,9 @@ def test_the_graph_draws_what_numpy_draws(vocabulary_size, samplings, seed, grai
             "present_VB": np.ascontiguousarray(present.T),
             "generated_VB": generated.T.astype(np.float32, order="C"),
             "uniform": uniform[None],
+            "k": np.array(k),
             **option_values(table, vocabulary_size),
+            **rule_values(rules, len(steps), vocabulary_size),
         },
     )
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from service.runtime.logprobs import logprobs
 from service.runtime.randomness import uniforms
 from service.runtime.reference import sampler
+from service.runtime.rules import TokenRules
 from service.runtime.sampling import Sampling, SamplingTable
 
 # Few different values, so that ties are the rule.
@@ -29,6 +30,20 @@ SAMPLING = st.builds(
     presence_penalty=st.none() | st.sampled_from([-2.0, 0.0, 1.5]),
     frequency_penalty=st.none() | st.sampled_from([-2.0, 0.0, 0.7]),
 )
+
+_IDS = st.integers(0, 3)
+RULED = st.builds(
+    lambda sampling, **rules: sampling.model_copy(update={"rules": TokenRules(**rules)}),
+    SAMPLING,
+    bias=st.lists(
+        st.tuples(_IDS, st.sampled_from([-100.0, -1.5, 0.0, 2.0, 100.0, -np.inf])),
+        max_size=3,
+        unique_by=lambda pair: pair[0],
+    ).map(tuple),
+    held=st.lists(_IDS, max_size=2).map(tuple),
+    held_until=st.integers(0, 3),
+)
+"""With rules about the first four ids: never about all of a vocabulary."""
 
 
 def draw_one(logits, present, generated, sampling: Sampling, uniform: float) -> int:
