@@ -15,7 +15,7 @@ from service.runtime.burst_graph import build_burst_graph
 from service.runtime.cores import usable_cores
 from service.runtime.decoder import SAMPLED
 from service.runtime.onnx_session import load_session
-from service.runtime.sampler_graph import option_values
+from service.runtime.sampler_graph import option_values, rule_values
 from service.runtime.sampling import SamplingTable
 from service.runtime.step import StepGraph
 
@@ -109,6 +109,7 @@ class BareBurst:
             "present_VB": np.zeros((0, num_rows), np.bool_),
             "generated_VB": np.zeros((0, num_rows), np.float32),
             **option_values(table, vocabulary_size),
+            **rule_values(None, BURST_STEPS, vocabulary_size),
         }
         names = [f"state.{name}" for name in model.state_names]
         values |= dict(zip(names, state, strict=True))
