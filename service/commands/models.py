@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 from pydantic_settings import CliPositionalArg, CliSubCommand, CliToggleFlag
 
-from service.observability.streams import complain, say
+from service.observability.streams import CannotSay, complain, say
 from service.settings import Settings, StoreSettings
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def models(asked: Models) -> int:
         complain(str(error))
     except ArtifactError as error:
         complain(str(error))
+    except CannotSay:
+        raise
     except OSError as error:
         complain(f"{error.filename or root}: {error.strerror}")
     return 1

@@ -60,7 +60,6 @@ def test_a_reader_who_leaves_ends_it_quietly(server: RunningServer):
         ["bash", "-c", line + '; exit "${PIPESTATUS[0]}"'],
         cwd=REPOSITORY,
         capture_output=True,
-        text=True,
         check=False,
     )
 
