@@ -169,12 +169,16 @@ def write(
     Returns:
         What was mended, by how often.
     """
+    total = len(writers) * num_turns
+    between = total // (len(disturbances) + 1)
     done = threading.Semaphore(0)
+    allowed = threading.Semaphore(2 * between)  # a slow disturbance has turns to disturb too
     is_over = threading.Event()
 
     def take_turns(writer: SessionWriter) -> None:
         try:
             for _ in range(num_turns):
+                allowed.acquire()
                 if is_over.is_set():
                     return
                 writer.take_turn()
@@ -185,7 +189,6 @@ def write(
 
     with ThreadPoolExecutor(len(writers)) as pool:
         running = [pool.submit(take_turns, writer) for writer in writers]
-        between = len(writers) * num_turns // (len(disturbances) + 1)
         try:
             for disturb in disturbances:
                 for _ in range(between):
@@ -193,9 +196,12 @@ def write(
                 if is_over.is_set():
                     break
                 disturb()
+                allowed.release(between)
         except BaseException:
             is_over.set()
             raise
+        finally:
+            allowed.release(total)
     for each in running:
         each.result()
     return sum((writer.mended for writer in writers), Counter[object]())

@@ -28,10 +28,12 @@ class Compose:
     def __call__(self, *arguments: str) -> str:
         """Run a subcommand; what it says goes to the terminal, what it answers is returned."""
         command = [*self._command, *self._files, "--project-name", self.project, *arguments]
+        # What is set for other tests, or for a server of one's own, is not for these containers.
+        others = {name: value for name, value in os.environ.items() if "LSTM_SERVE_" not in name}
         done = subprocess.run(
             command,
             cwd=REPOSITORY,
-            env=os.environ | self._variables,
+            env=others | self._variables,
             stdout=subprocess.PIPE,
             text=True,
             check=True,
