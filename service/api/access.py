@@ -19,6 +19,8 @@ OPEN = frozenset({"/health/live", "/health/ready", "/v2/health/live", "/v2/healt
 """Paths of probes, which have no key. Not a prefix: nothing below it opens by accident."""
 _SCOPES = {"metrics": "metrics", "admin": "admin"}
 """By the first part of a path; all other routes are for `text`."""
+_DIALECTS = {"v1": "OpenAI", "v2": "KServe"}
+"""Whose shape errors have, by the first part of a path."""
 _REFUSAL_S = 0.0002
 
 
@@ -93,13 +95,15 @@ def describe(document: dict[str, Any]) -> None:
         "bearer": {"type": "http", "scheme": "bearer"},
         "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     }
-    schema = {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}
-    answers = {
-        str(status): {"description": answer["description"], "content": {"application/json": schema}}
-        for status, answer in responses(401, 403, 429).items()
-    }
     for path, operations in document["paths"].items():
         if path not in OPEN:
+            dialect = _DIALECTS.get(path.split("/")[1], "")
+            schema = {"schema": {"$ref": f"#/components/schemas/{dialect}ErrorResponse"}}
+            content = {"application/json": schema}
+            answers = {
+                str(status): {"description": answer["description"], "content": content}
+                for status, answer in responses(401, 403, 429).items()
+            }
             for operation in operations.values():
                 operation["security"] = [{"bearer": []}, {"header": []}]
                 operation["responses"] = answers | operation["responses"]

@@ -233,6 +233,13 @@ def test_the_document_says_that_keys_are_needed(keyed: TestClient, client: TestC
 
     assert [{"bearer": []}, {"header": []}] == generate["security"]
     assert {"401", "403", "429"} <= set(generate["responses"])
+    for path, shape in {
+        "/v1/completions": "OpenAI",
+        "/v2/models/{model}/generate": "KServe",
+    }.items():
+        content = document["paths"][path]["post"]["responses"]["401"]["content"]
+        reference = content["application/json"]["schema"]["$ref"]
+        assert f"#/components/schemas/{shape}ErrorResponse" == reference
     assert "security" not in live
     assert "401" not in live["responses"]
     assert "security" not in json.dumps(client.get("/openapi.json").json())
