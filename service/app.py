@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 
 from service import __version__
 from service.access.keys import KeysInvalid
@@ -17,7 +17,6 @@ from service.api.access import Authenticate, describe
 from service.api.bodies import Bodies, ReadBody
 from service.api.docs_page import SERVERS, add_docs_page
 from service.api.errors import add_error_handlers, responses
-from service.api.media import demand_json
 from service.api.middleware import HeadAsGet, RequestLog
 from service.api.native import metrics as metrics_route
 from service.api.origins import Cors, HostCheck, Prefix, SafeHeaders
@@ -81,7 +80,6 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
         version=__version__,
         summary="Text from recurrent language models: streamed, batched, with sessions.",
         lifespan=lifespan,
-        dependencies=[Depends(demand_json)],
         redirect_slashes=False,  # a redirect would need to know the scheme and host of the client
         # In place of FastAPI's own shape, which this server never sends.
         responses=responses(421, 422, 500),

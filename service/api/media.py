@@ -18,8 +18,8 @@ _SHOWN = 40
 _LONG_BYTES = 32 << 10
 
 
-async def demand_json(request: Request) -> None:
-    """A dependency of every route: whoever changes something says that they send JSON.
+def _demand_json(request: Request) -> None:
+    """Whoever changes something says that they send JSON.
 
     Even where no body is needed. The web pages of others cannot: they may send requests of other
     types without asking (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
@@ -27,12 +27,11 @@ async def demand_json(request: Request) -> None:
     Raises:
         HTTPException: 415.
     """
-    if isinstance(request.scope.get("route"), PlainTextRoute):
+    if request.method not in _METHODS_WITH_BODY:
         return
     given = request.headers.get("content-type", "")
     kind, _, subtype = given.partition(";")[0].strip().lower().partition("/")
-    is_json = kind == "application" and (subtype == "json" or subtype.endswith("+json"))
-    if request.method in _METHODS_WITH_BODY and not is_json:
+    if kind != "application" or not (subtype == "json" or subtype.endswith("+json")):
         found = f"it is {given[:_SHOWN]!r}" if given else "there is none"
         raise HTTPException(
             415, f"the body must be JSON, and its content type application/json: {found}"
@@ -40,13 +39,18 @@ async def demand_json(request: Request) -> None:
 
 
 class JsonRoute(APIRoute):
-    """A route that parses long bodies three times as fast as Python's own parser does."""
+    """A route for JSON that says so; it parses long bodies three times as fast as Python does.
+
+    Whatever changes something is such a route, or one for plain text.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's, over a request that parses itself."""
         handle = super().get_route_handler()
 
         async def handle_parsing(request: Request) -> Response:
+            # Not as a dependency: FastAPI takes 50 us for each.
+            _demand_json(request)
             return await handle(_ParsingRequest(request.scope, request.receive))
 
         return handle_parsing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -140,6 +141,7 @@ def _name(host: str) -> str:
     return host.partition(":")[0].removesuffix(".").lower()
 
 
+@lru_cache(1 << 10)
 def _is_address(name: str) -> bool:
     try:
         ip_address(name)

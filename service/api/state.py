@@ -69,11 +69,11 @@ async def _state(request: Request) -> ServiceState:
 State = Annotated[ServiceState, Depends(_state)]
 
 
-async def accepts_work(state: State) -> None:
-    """A dependency of every route that makes work.
+async def accepts_work(request: Request) -> None:
+    """A dependency of every route that makes work; it has none of its own, which would take time.
 
     Raises:
         Draining: The server is going down.
     """
-    if state.draining:
+    if (await _state(request)).draining:
         raise Draining("the server is shutting down")

@@ -7,6 +7,7 @@ Takes linear time. How an id becomes text is read from the decoder of the tokeni
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from typing import Protocol
 
 from tokenizers import Tokenizer as HuggingFaceTokenizer
@@ -33,6 +34,12 @@ class IncrementalDecoder(Protocol):
 
     def push(self, token_id: int) -> str:
         """The text that is certain now; empty while a character is incomplete."""
+
+    def push_whole(self, token_ids: Sequence[int]) -> str | None:
+        """The text of several ids at once, if each has one and nothing is held back around them.
+
+        None if that is not so, or is not known; then nothing was taken in.
+        """
 
     def finish(self) -> str:
         """What is held back, with U+FFFD for an incomplete character. Nothing comes after it."""
@@ -67,6 +74,17 @@ class PieceDecoder:
         self.whole = not self._incomplete
         self.owed = len(broken)
         return broken + text
+
+    def push_whole(self, token_ids: Sequence[int]) -> str | None:
+        """The text of several ids at once, where each is whole characters."""
+        if self._edits or self._incomplete or self._pieces is not self._rest:
+            return None
+        pieces = [self._rest[token_id] for token_id in token_ids]
+        # An empty one ends where the next one does.
+        if not all(pieces) or not all(type(piece) is str for piece in pieces):
+            return None
+        self.owed = 0
+        return "".join(pieces)  # type: ignore[arg-type]
 
     def finish(self) -> str:
         """What is held back."""
@@ -146,6 +164,11 @@ class WindowDecoder:
             self.whole = False
             return ""
         return self._give(text)
+
+    def push_whole(self, token_ids: Sequence[int]) -> str | None:
+        """Not known here: None."""
+        del token_ids
+        return None
 
     def finish(self) -> str:
         """What is held back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from service.artifacts.incremental import IncrementalDecoder
@@ -66,8 +66,12 @@ class TextAssembler:
         """What is shown of the next token, if a cut fell inside of it; mostly empty."""
         return "".join(self._cut)
 
-    def push(self, token_ids: Iterable[int]) -> Piece:
+    def push(self, token_ids: Sequence[int]) -> Piece:
         """Take in tokens; once one of them ends the text, the rest of them are ignored."""
+        if not (self._stops or self._stop_ids or self._num_endless):
+            text = self._decoder.push_whole(token_ids)
+            if text is not None:
+                return self._show_at_once(text, len(token_ids))
         for token_id in token_ids:
             if token_id in self._stop_ids:
                 return self._end_before(token_id)
@@ -86,6 +90,15 @@ class TextAssembler:
         self._end(self._num_decoded)
         end = self._take(text)
         return self._show(self._num_decoded if end is None else end, stopped=end is not None)
+
+    def _show_at_once(self, text: str, num_tokens: int) -> Piece:
+        """Text of tokens that are shown to their ends, with nothing held back before them."""
+        self.num_tokens += num_tokens
+        self.num_released += num_tokens
+        self._num_decoded += len(text)
+        self._num_shown = self._num_decoded
+        self._cut = []
+        return Piece(text, self.num_released, stopped=False)
 
     def _end_before(self, token_id: int) -> Piece:
         """The text ends here, unless what is held back is a stop string: that came first."""

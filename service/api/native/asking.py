@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from fastapi import Request
@@ -39,4 +39,12 @@ def _stop(stop: str | list[str] | None) -> tuple[str, ...] | None:
 
 def usage_fields(usage: Usage) -> dict[str, Any]:
     """A `Usage`: without the pieces that nobody has asked for."""
-    return {name: value for name, value in asdict(usage).items() if value is not None}
+    fields: dict[str, Any] = {
+        "prompt_tokens": usage.prompt_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "unknown_tokens": usage.unknown_tokens,
+    }
+    if usage.unknown is not None:
+        fields["unknown"] = usage.unknown
+    return fields

@@ -92,7 +92,7 @@ def digest_of(request: Request, body: WritingRequest, model: ServedModel) -> str
     """Of what was asked for, and where, and of the model."""
     asked = body.model_dump_json(exclude=_HOW_IT_IS_SENT, exclude_unset=True)
     key = request.headers.get("idempotency-key", "")
-    content = f"{request.url.path}\n{key}\n{asked}\n".encode() + model.manifest.fingerprint
+    content = f"{request.scope['path']}\n{key}\n{asked}\n".encode() + model.manifest.fingerprint
     return hashlib.sha256(content).hexdigest()[:16]
 
 

@@ -70,6 +70,37 @@ def test_broken_bytes_are_broken_as_in_the_whole_text(data):
 
 @pytest.mark.parametrize("kind", decoders.ALL)
 @given(data=st.data())
+def test_ids_at_once_are_as_one_by_one(kind, data):
+    """Or are refused, and nothing has changed."""
+    tokenizer = decoders.tokenizer(kind)
+    before, at_once, after = (data.draw(_ids(kind)) for _ in range(3))
+    one, other = tokenizer.incremental(), tokenizer.incremental()
+    for token_id in before:
+        assert one.push(token_id) == other.push(token_id)
+
+    text = one.push_whole(at_once)
+
+    if text is not None:
+        assert one.whole
+        assert text == "".join(other.push(token_id) for token_id in at_once)
+        assert other.whole
+    for token_id in after:
+        assert one.push(token_id) == other.push(token_id)
+        assert (one.whole, one.owed) == (other.whole, other.owed)
+    assert one.finish() == other.finish()
+
+
+def test_whole_characters_are_taken_at_once():
+    """Tokens of them are most of those that there are."""
+    a, b = 1, 2
+    decoder = decoders.tokenizer("characters").incremental()
+    decoder.push(a)
+
+    assert "bba" == decoder.push_whole([b, b, a])
+
+
+@pytest.mark.parametrize("kind", decoders.ALL)
+@given(data=st.data())
 def test_where_it_is_whole_the_text_is_that_of_the_tokens(kind, data):
     """Text and tokens can be cut there; and after what is owed to the tokens before."""
     tokenizer = decoders.tokenizer(kind)

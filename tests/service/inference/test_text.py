@@ -16,6 +16,9 @@ class _Decoder:
     def push(self, token_id):
         return _TEXTS[token_id]
 
+    def push_whole(self, _token_ids):
+        return None
+
     def finish(self):
         return ""
 
