@@ -28,7 +28,8 @@ class EngineSettings(BaseSettings):
     )
     target_burst_ms: Annotated[float, Field(ge=0, le=1000)] = Field(
         15.0,
-        description="Time that one burst of steps should take, in ms; 0 makes each burst one step.",
+        description="Processor time that one burst of steps should take, in ms; "
+        "0 makes each burst one step.",
     )
     max_burst_steps: Annotated[int, Field(ge=1, le=256)] = Field(
         128, description="Most steps of one burst."

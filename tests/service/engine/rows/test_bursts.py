@@ -20,11 +20,13 @@ class TimedDecoder(StepwiseDecoder):
 
     def __init__(self, capacity: int):
         super().__init__(FakeStep(), capacity=capacity)
-        self.now_s = 0.0
+        self.now_s = self.busy_s = 0.0
+        self.slowness = 1
 
     def burst(self, burst):
         """Time passes."""
-        self.now_s += _STEP_S * len(burst.forced_KB)
+        self.busy_s += _STEP_S * len(burst.forced_KB)
+        self.now_s += _STEP_S * len(burst.forced_KB) * self.slowness
         return super().burst(burst)
 
 
@@ -36,7 +38,7 @@ class House:
         self.scheduler = Scheduler(4)
         self.jobs: dict[int, Job] = {}
         limits = engine_limits(target_burst_s=0.020, max_burst_steps=100)
-        self.bursts = Bursts(decoder, limits, lambda: decoder.now_s)
+        self.bursts = Bursts(decoder, limits, lambda: decoder.now_s, lambda: decoder.busy_s)
         self.decoder = decoder
         self.may_ride = may_ride
         for size in prompt_sizes:
@@ -97,6 +99,16 @@ def test_the_first_words_come_soon():
     house.jobs[0].stream.num_sent = 0
 
     assert (False, 1, 5) == house.run()
+    assert (False, 1, 20) == house.run()
+
+
+def test_others_who_take_the_processor_do_not_make_bursts_shorter():
+    """The steps take as much of it as before."""
+    house = House(1)
+    house.decoder.slowness = 10
+    for _ in range(9):
+        house.run()
+
     assert (False, 1, 20) == house.run()
 
 
