@@ -24,9 +24,11 @@ class BurstLength:
         self._step_s: dict[int, float] = {}
 
     def observe(self, num_rows: int, num_steps: int, duration_s: float) -> None:
-        """Learn from a burst; recent ones count most."""
+        """Learn from a burst; recent ones count most, and those that were cut short count less."""
         size, step_s = num_rows.bit_length(), duration_s / num_steps
-        self._step_s[size] = 0.8 * self._step_s.get(size, step_s) + 0.2 * step_s
+        weight = 0.2 * min(1.0, num_steps / self.num_steps(num_rows))
+        known_s = self._step_s.get(size, step_s)
+        self._step_s[size] = known_s + weight * (step_s - known_s)
 
     def num_steps(self, num_rows: int) -> int:
         """Steps of the next burst, of `num_rows` rows."""

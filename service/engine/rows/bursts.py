@@ -16,7 +16,9 @@ from service.rows.arrays import Int64
 from service.rows.row import Row
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Decoder
 
-_FIRST_PART = 4
+# The first words of a text are so small a part of a burst, but so many steps at least.
+_FIRST_PART = 32
+_FIRST_STEPS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,9 @@ class Plan:
 
 class Bursts:
     """Those that read and those that write take turns; each kind learns its own length.
+
+    Of those that write, the ones of whom nothing was seen yet begin, alone and for a moment: their
+    first words need not wait until a long burst of all others is over.
 
     Args:
         decoder: The model.
@@ -66,22 +71,36 @@ class Bursts:
         self._read_length = BurstLength(target_s, max_steps)
         self._write_length = BurstLength(target_s, max_steps, limits.event_s)
         self._was_reading = False
+        self._has_begun_new = False  # texts, since all wrote together
 
     def plan(self, scheduler: Scheduler, jobs: Mapping[int, Job], lane: int = 0) -> Plan | None:
         """The next burst of a lane, or None if there is nobody to run."""
         most_to_ride = self._write_length.num_steps(scheduler.num_rows(lane))
         for reading in (not self._was_reading, self._was_reading):
             shares = scheduler.plan(lane=lane, reading=reading, most_to_ride=most_to_ride)
-            if shares:
+            if not shares:
+                continue
+            new = [] if reading else self._new(shares, jobs)
+            if new:
+                shares = new
+            else:
                 self._was_reading = reading
-                taking_part = [jobs[share.request_id] for share in shares]
-                max_steps = self._length(reading=reading).num_steps(len(shares))
-                if not reading and all(job.stream.num_sent == 0 for job in taking_part):
-                    # Nobody reads anything yet: the first words soon, then longer bursts.
-                    max_steps = -(-max_steps // _FIRST_PART)
-                num_steps_B = np.array([min(share.most_steps, max_steps) for share in shares])
-                return Plan(shares, taking_part, num_steps_B, reading)
+            taking_part = [jobs[share.request_id] for share in shares]
+            max_steps = self._length(reading=reading).num_steps(len(shares))
+            if new:
+                num_to_read = max(job.progress.num_to_read for job in taking_part)
+                max_steps = min(max_steps, num_to_read + _first(max_steps))
+            num_steps_B = np.array([min(share.most_steps, max_steps) for share in shares])
+            return Plan(shares, taking_part, num_steps_B, reading)
         return None
+
+    def _new(self, shares: list[Share], jobs: Mapping[int, Job]) -> list[Share]:
+        """Those of whom nothing was seen yet; none of them, if such have just had their turn."""
+        new = [share for share in shares if jobs[share.request_id].stream.num_sent == 0]
+        if self._has_begun_new and len(new) < len(shares):
+            new = []
+        self._has_begun_new = bool(new)
+        return new
 
     def run(self, plan: Plan) -> BurstResult:
         """Run the burst of a plan."""
@@ -109,3 +128,8 @@ class Bursts:
 
     def _length(self, *, reading: bool) -> BurstLength:
         return self._read_length if reading else self._write_length
+
+
+def _first(num_steps: int) -> int:
+    """Steps for the first words, of a whole burst's."""
+    return max(_FIRST_STEPS, num_steps // _FIRST_PART)

@@ -70,36 +70,64 @@ class House:
 def test_readers_and_writers_take_turns():
     """Each kind is as long as its own steps allow."""
     house = House(1, 500)
+    begun = [house.run() for _ in range(2)]
 
     found = [house.run() for _ in range(8)]
 
-    assert [True, False] * 4 == [reading for reading, _, _ in found]
-    assert [2, 1, 1, 1] == [rows for _, rows, _ in found[:4]]
+    assert [True, False] == [reading for reading, _, _ in begun]
+    assert [False, True] * 4 == [reading for reading, _, _ in found]
+    assert [1] * 8 == [rows for _, rows, _ in found]
     assert [20, 20] == [steps for _, _, steps in found[-2:]]
 
 
-def test_a_prompt_shorter_than_a_burst_is_read_among_the_writers():
-    """One burst instead of two, and nobody has to wait for it."""
+def test_a_prompt_shorter_than_a_burst_is_read_with_the_first_words():
+    """One burst instead of two."""
     house = House(1, may_ride=True)
     for _ in range(9):
         house.run()
     assert (False, 1, 20) == house.run()
     house.add(8)
 
+    assert (False, 1, 10) == house.run()
+    assert 2 == house.jobs[1].stream.num_sent
     # Two rows are thought to take twice as long, until they are seen not to.
     assert (False, 2, 10) == house.run()
-    assert 2 == house.jobs[1].stream.num_sent
 
 
 def test_the_first_words_come_soon():
-    """As long as nobody reads, a quarter of a burst; then whole ones, for newcomers too."""
+    """A moment for those of whom nothing was seen; then all write together."""
     house = House(1)
-    house.run()
-    house.run()
+    for _ in range(3):
+        house.run()
     house.jobs[0].stream.num_sent = 0
 
-    assert (False, 1, 5) == house.run()
+    assert (False, 1, 2) == house.run()
     assert (False, 1, 20) == house.run()
+
+
+def test_the_first_words_of_a_newcomer_do_not_wait_for_all_others():
+    """It begins alone, with what it has to read, and only then writes among them."""
+    house = House(1, 1)
+    for _ in range(9):
+        house.run()
+    house.add(8)
+
+    assert [(True, 1, 8), (False, 1, 2)] == [house.run(), house.run()]
+    assert 2 == house.jobs[2].stream.num_sent
+    assert 3 == house.run()[1]
+
+
+def test_newcomers_do_not_keep_the_others_from_writing():
+    """However many of them come: after those that begin, all write."""
+    house = House(1, may_ride=True)
+    for _ in range(4):
+        house.run()
+    found = []
+    for _ in range(3):
+        house.add(1)
+        found += [house.run()[1], house.run()[1]]
+
+    assert [1, 2, 1, 3, 1, 4] == found
 
 
 def test_others_who_take_the_processor_do_not_make_bursts_shorter():
