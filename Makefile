@@ -12,7 +12,7 @@ BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run training test lint check format bench soak abuse chaos container-test system-packages lock clean
+.PHONY: help run training test lint audit check format bench soak abuse chaos container-test screenshots system-packages lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ lint: .venv/complete ## ruff, mypy --strict and import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+audit: | $(BIN)/python ## ask osv.dev for known vulnerabilities of what is pinned; skipped where it does not answer
+	@$(BIN)/python .ci/audit.py $(ARGS)
+
 check: lint test ## what has to pass before a commit: lint, then test
 
 format: .venv/complete ## let ruff fix and format
@@ -58,9 +61,12 @@ chaos: .venv/complete ## 5,000 texts while everything around them goes wrong: ea
 container-test: .venv/complete ## build the image, compose it up, stream from it (needs Docker)
 	$(BIN)/pytest -m container --capture=no tests/container $(ARGS)
 
-system-packages: ## install what tests run where it is there: nginx, Caddy, Redis, promtool (Debian and Ubuntu, as root)
+screenshots: .venv/complete ## make the pictures of the page in docs/page (needs Chromium)
+	$(BIN)/python -m tests.e2e.web.screenshots docs/page
+
+system-packages: ## install what tests run where it is there: nginx, Caddy, Redis, promtool, Chromium (Debian and Ubuntu, as root)
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends nginx caddy prometheus redis-server
+	apt-get install -y -qq --no-install-recommends nginx caddy prometheus redis-server chromium
 
 lock: ## resolve every extra anew and write constraints.txt
 	rm -rf build/lock && mkdir -p build && $(PYTHON) -m venv build/lock

@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from benchmarks.bare import BareBurst, BareBursts, BareStep, Model
-from benchmarks.load import Ask, Measurements, measure
+from benchmarks.load import Ask, measure
 from service.artifacts.store import Artifact
+from service.load.measurements import Measurements
+from service.load.recorder import Timing
 
 OURS = "lstm-serve"
 OURS_AT_ONCE = "lstm-serve, not streaming"
@@ -22,14 +24,6 @@ NEW_PROMPT = "new prompts of 1,000"
 SAME_PROMPT = "the same prompt of 1,000"
 
 _START_TIMEOUT_S = 60
-
-
-@dataclass(frozen=True)
-class Timing:
-    """How long a measurement takes."""
-
-    warmup_s: float
-    duration_s: float
 
 
 class Bare:
@@ -53,7 +47,7 @@ class Bare:
         started_s = time.perf_counter()
         while (elapsed_s := time.perf_counter() - started_s) < timing.duration_s:
             num_tokens += graph.run()
-        return Measurements(num_streams, elapsed_s, num_tokens)
+        return Measurements(elapsed_s, num_tokens)
 
 
 class Server:
@@ -117,15 +111,7 @@ class Served:
 
     def measure(self, num_streams: int, timing: Timing) -> Measurements:
         """Let `num_streams` clients read from it."""
-        return asyncio.run(
-            measure(
-                self.server.port,
-                num_streams,
-                self.ask,
-                warmup_s=timing.warmup_s,
-                duration_s=timing.duration_s,
-            )
-        )
+        return asyncio.run(measure(self.server.port, num_streams, self.ask, timing))
 
 
 Contestant = Bare | Served

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.bare import Model
-from service.app import engine_limits
 from service.engine.request import Chunk, Request
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.stream import TokenStream
 from service.engine.worker import Engine
+from service.limits import engine_limits
 from service.runtime.sampling import Sampling
 from service.settings import Settings
 

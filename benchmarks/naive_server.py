@@ -1,18 +1,22 @@
 """The servers that lstm-serve is compared with: one loop for each request, as tutorials show it.
 
-    python -m benchmarks.naive_server --way torch|onnxruntime --artifact FOLDER --port PORT
+    python -m benchmarks.naive_server --way torch|onnxruntime|async --artifact FOLDER --port PORT
 
 A FastAPI endpoint in the thread pool runs the model for one token, samples, sends it as an event,
 and begins again. `torch` is the tutorial: `nn.LSTM` with the sizes of the artefact (its weights are
 random; that changes no time). `onnxruntime` runs the artefact's own graph, one `session.run` for
-each token of each request.
+each token of each request. `async` does that as well as it can be done so: the endpoint is a
+coroutine, the prompt is read in one go, and as many threads as there are cores run the graph.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +57,44 @@ def create_app(make_step: Callable[[Ask], Step], tokenizer: Tokenizer) -> FastAP
             for token in tokenizer.encode(ask.prompt):
                 following, state = step(token, state)
             for _ in range(ask.max_tokens):
-                data = {"text": tokenizer.decode([following]), "num_tokens": 1}
-                yield f"data: {json.dumps(data, separators=(',', ':'))}\n\n"
+                yield _event(tokenizer, following)
                 following, state = step(following, state)
 
         return StreamingResponse(events(), media_type="text/event-stream")
 
     return app
+
+
+def create_async_app(make_step: Callable[[Ask], Step], tokenizer: Tokenizer) -> FastAPI:
+    """The same by coroutines, with a thread for each core."""
+    app = FastAPI()
+    threads = ThreadPoolExecutor(os.cpu_count())
+
+    @app.post("/generate")
+    async def generate(ask: Ask) -> StreamingResponse:
+        async def events() -> AsyncIterator[str]:
+            step, loop = make_step(ask), asyncio.get_running_loop()
+
+            def read() -> tuple[int, Any]:
+                following, state = 0, None
+                for token in tokenizer.encode(ask.prompt):
+                    following, state = step(token, state)
+                return following, state
+
+            following, state = await loop.run_in_executor(threads, read)
+            for num_left in reversed(range(ask.max_tokens)):
+                yield _event(tokenizer, following)
+                if num_left:
+                    following, state = await loop.run_in_executor(threads, step, following, state)
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    return app
+
+
+def _event(tokenizer: Tokenizer, token: int) -> str:
+    data = {"text": tokenizer.decode([token]), "num_tokens": 1}
+    return f"data: {json.dumps(data, separators=(',', ':'))}\n\n"
 
 
 def torch_way(manifest: Manifest) -> Callable[[Ask], Step]:
@@ -111,7 +146,7 @@ def onnxruntime_way(graph: StepGraph) -> Callable[[Ask], Step]:
 def main() -> None:
     """Serve until killed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--way", choices=("torch", "onnxruntime"), required=True)
+    parser.add_argument("--way", choices=("torch", "onnxruntime", "async"), required=True)
     parser.add_argument("--artifact", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
@@ -129,7 +164,8 @@ def main() -> None:
         make_step = onnxruntime_way(
             StepGraph(artifact.read(manifest.model_file), state_names=names)
         )
-    app = create_app(make_step, tokenizer)
+    create = create_async_app if options.way == "async" else create_app
+    app = create(make_step, tokenizer)
     uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning")
 
 

@@ -12,9 +12,10 @@ import argparse
 import contextlib
 from pathlib import Path
 
-from benchmarks.contestants import Served, Server, Timing
+from benchmarks.contestants import Served, Server
 from benchmarks.load import Ask
 from benchmarks.ratios import print_ratios
+from service.load.recorder import Timing
 
 _OFF = "without"
 _ON = "with metrics and a line a request"

@@ -26,12 +26,12 @@ from benchmarks.contestants import (
     SAME_PROMPT,
     Contestant,
     Served,
-    Timing,
     contestants,
 )
-from benchmarks.load import Measurements
 from benchmarks.machine import describe_machine, headline
 from service.artifacts.store import Artifact, ModelStore
+from service.load.measurements import Measurements, percentiles_ms
+from service.load.recorder import Timing
 
 Results = dict[tuple[str, int], Measurements]
 _TIMES_ONLY = (NEW_PROMPT, SAME_PROMPT)
@@ -68,7 +68,7 @@ def run(
                     if limit is None or num_streams <= limit:
                         found = contestant.measure(num_streams, timing)
                         key = (contestant.name, num_streams)
-                        results.setdefault(key, Measurements(num_streams)).merge(found)
+                        results.setdefault(key, Measurements()).merge(found)
     return results
 
 
@@ -80,8 +80,8 @@ def _report(artifact: Artifact, results: Results, num_rounds: int) -> dict[str, 
                 "contestant": name,
                 "streams": num_streams,
                 "tokens_per_s": round(found.tokens_per_s, 1),
-                "first_event_ms": _percentiles(found.first_event_s),
-                "gap_ms": _percentiles(found.gap_s),
+                "first_event_ms": percentiles_ms(found.first_event_s),
+                "gap_ms": percentiles_ms(found.gap_s),
                 "completed": found.num_completed,
                 "client_cores": round(found.client_cpu_s / found.duration_s, 3),
             }
@@ -144,13 +144,6 @@ def _table(report: dict[str, Any]) -> str:
         shown = ", ".join(f"{ratio:g} at {streams}" for streams, ratio in by_streams.items())
         lines.append(f"{name}: {shown}")
     return "\n".join(lines)
-
-
-def _percentiles(times_s: list[float]) -> dict[str, float] | None:
-    if len(times_s) < 2:
-        return None
-    cuts = statistics.quantiles(times_s, n=100, method="inclusive")
-    return {f"p{p}": round(cuts[p - 1] * 1000, 2) for p in (50, 95, 99)}
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

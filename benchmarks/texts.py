@@ -59,7 +59,7 @@ SINGLE: list[Body] = [
     {"prompt": _STORY + "Once"},
     {"model": "names"},
     {"model": "names", "prompt": "Ma", "temperature": 0.5},
-    {"model": "names@2", "prompt": "Zo", "logprobs": 2, "stream": True},
+    {"model": "names@3", "prompt": "Zo", "logprobs": 2, "stream": True},
     {"model": "songci"},
     {"model": "songci", "prompt": "浣溪沙", "max_tokens": 400},
     {"model": "songci", "prompt": "浣溪沙", "top_k": 50, "top_p": 0.9, "stream": True},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
+import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -22,26 +22,24 @@ from service.api.native import metrics as metrics_route
 from service.api.origins import Cors, HostCheck, Prefix, SafeHeaders
 from service.api.routers import ROUTERS
 from service.api.state import ServiceState
+from service.api.web_page import add_web_page
 from service.artifacts.store import ModelStore
-from service.engine.limits import EngineLimits
 from service.engine.observer import Unobserved
-from service.inference.request import RequestLimits
+from service.inference.inspecting import Inspecting
 from service.inference.sequences import Sequences
 from service.inference.start import Inference
+from service.limits import engine_limits, inspect_limits, request_limits, session_limits
 from service.models.errors import CannotServe
-from service.models.loader import EngineSizes, load_models
-from service.models.registry import ModelRegistry
+from service.models.live import LiveModels
+from service.models.loader import EngineSizes, ModelLoader
 from service.observability.current import TextsOfRequest, Tracer
 from service.observability.metrics import Metrics
+from service.patterns.compiler import PatternCompiler
 from service.sessions.capsules.keys import KeysUnreadable, parse_keys
 from service.sessions.errors import StoreTooNew
 from service.sessions.places import is_redis, open_store, shown
-from service.sessions.policy import SessionLimits
 from service.sessions.store import SessionStore
 from service.settings import Settings, hosts_wanted
-
-_EVENT_S = 0.0003
-"""What an event costs the event loop: see `BurstLength`."""
 
 
 def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
@@ -58,19 +56,20 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
     keys = _keys(settings)
     tracer = tracer or _tracer(settings)
     metrics = Metrics(vllm_names=settings.metrics_vllm_names) if settings.metrics else None
-    registry = load(settings, metrics)
+    live = LiveModels.load(loader(settings, metrics), settings.older_version_idle_s)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        for model in registry:
-            model.engine.start()
-        watching = asyncio.ensure_future(keys.watch()) if keys else None
+        live.start()
+        watches = [asyncio.ensure_future(live.tend(settings.reload_every_s))]
+        if keys:
+            watches.append(asyncio.ensure_future(keys.watch()))
         yield
-        if watching is not None:
-            watching.cancel()
+        for watch in watches:
+            watch.cancel()
             with suppress(asyncio.CancelledError):
-                await watching
-        await asyncio.gather(*(model.engine.stop() for model in registry))
+                await watch
+        await live.stop()
         await inference.sessions.close()
         if tracer is not None:
             await asyncio.to_thread(tracer.close)
@@ -90,14 +89,19 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
         telemetry={"auto_configure": False},  # nothing of it leaves but by our own settings
     )
     inference = Inference(
-        registry,
+        live,
         _sessions(settings),
         request_limits(settings),
         *_capsules(settings),
         observer=TextsOfRequest(*([metrics] if metrics else [])),
+        compiler=_compiler(settings),
+    )
+    inspecting = Inspecting(
+        live, inference.accounts, request_limits(settings), inspect_limits(settings)
     )
     state = app.state.service = ServiceState(
         inference=inference,
+        inspecting=inspecting,
         heartbeat_timeout_s=settings.heartbeat_timeout_s,
         hang_timeout_s=settings.hang_timeout_s,
         stream_keep_alive_s=settings.stream_keep_alive_s,
@@ -108,6 +112,7 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
             inference.turnstile,
         ),
         sequences=Sequences(inference, settings.max_sessions),
+        session_limits=session_limits(settings),
         keys=keys.ring if keys else None,
         metrics=metrics,
     )
@@ -119,6 +124,7 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     add_docs_page(app)
+    page = add_web_page(app) if settings.web else frozenset[str]()
     add_error_handlers(app)
     _describe(
         app,
@@ -126,18 +132,23 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
         max_tokens=settings.max_tokens,
         timeout_s=settings.max_timeout_s,
     )
-    _add_middleware(app, settings, state, tracer)
+    _add_middleware(app, settings, state, tracer, page)
     return app
 
 
 def _add_middleware(
-    app: FastAPI, settings: Settings, state: ServiceState, tracer: Tracer | None
+    app: FastAPI,
+    settings: Settings,
+    state: ServiceState,
+    tracer: Tracer | None,
+    page: frozenset[str],
 ) -> None:
     """What stands before the routes; the last one is the outermost."""
     app.add_middleware(HeadAsGet)
     app.add_middleware(ReadBody, bodies=state.bodies)
     if state.keys is not None:
-        app.add_middleware(Authenticate, ring=state.keys, turnstile=state.inference.turnstile)
+        turnstile = state.inference.turnstile
+        app.add_middleware(Authenticate, ring=state.keys, turnstile=turnstile, page=page)
     hosts = hosts_wanted(settings.allowed_hosts, settings.host)
     if hosts is None or "*" not in hosts:
         app.add_middleware(HostCheck, hosts=hosts)
@@ -188,6 +199,18 @@ def _tracer(settings: Settings) -> Tracer | None:
     return tracer
 
 
+def _compiler(settings: Settings) -> PatternCompiler | None:
+    if not settings.constrained_output:
+        return None
+    if importlib.util.find_spec("outlines_core") is None:
+        raise CannotServe(
+            "--constrained-output needs what `pip install 'lstm-serve[constrained]'` installs"
+        )
+    return PatternCompiler(
+        timeout_s=settings.pattern_timeout_s, max_entries=settings.pattern_cache_entries
+    )
+
+
 def _sessions(settings: Settings) -> SessionStore:
     try:
         return open_store(settings.session_store, session_limits(settings))
@@ -219,15 +242,12 @@ def _capsules(settings: Settings) -> tuple[dict[str, bytes], float]:
     return keys, settings.capsule_ttl_s
 
 
-def load(settings: Settings, metrics: Metrics | None = None) -> ModelRegistry:
-    """The models that the settings name, loaded; their engines are not started.
+def loader(settings: Settings, metrics: Metrics | None = None) -> ModelLoader:
+    """What loads the models that the settings name.
 
     Args:
         settings: All of it.
         metrics: What counts their bursts and requests.
-
-    Raises:
-        CannotServe: There is no model, none that is whole, or not the one that was named.
     """
     sizes = EngineSizes(
         max_rows=settings.max_rows,
@@ -235,46 +255,9 @@ def load(settings: Settings, metrics: Metrics | None = None) -> ModelRegistry:
         num_threads=settings.num_threads,
         prefix_cache_bytes=settings.prefix_cache_bytes,
         limits=engine_limits(settings),
+        constrains=settings.constrained_output,
+        clamps=settings.max_clamps > 0,
         observer_of=metrics.engine if metrics else lambda _: Unobserved(),
     )
     store = ModelStore(settings.model_store)
-    return load_models(store, settings.models, settings.default_model, sizes)
-
-
-def engine_limits(settings: Settings) -> EngineLimits:
-    """What bounds an engine that is alone."""
-    return EngineLimits(
-        max_waiting_requests=settings.max_waiting_requests,
-        max_waiting_tokens=settings.max_waiting_tokens,
-        max_unread_tokens=settings.max_unread_tokens,
-        target_burst_s=settings.target_burst_ms / 1000,
-        max_burst_steps=settings.max_burst_steps,
-        event_s=_EVENT_S,
-    )
-
-
-def session_limits(settings: Settings) -> SessionLimits:
-    """What bounds the sessions."""
-    return SessionLimits(
-        idle_ttl_s=settings.session_idle_ttl_s,
-        max_age_s=settings.session_max_age_s,
-        max_sessions=settings.max_sessions,
-        max_bytes=settings.max_session_bytes,
-        max_owner_sessions=settings.max_owner_sessions,
-        checkpoint_every=settings.checkpoint_every,
-    )
-
-
-def request_limits(settings: Settings) -> RequestLimits:
-    """What bounds a request."""
-    return RequestLimits(
-        default_max_tokens=settings.default_max_tokens,
-        max_tokens=settings.max_tokens,
-        max_texts=settings.max_texts,
-        max_prompt_tokens=settings.max_prompt_tokens,
-        max_waiting_characters=settings.max_waiting_characters,
-        max_result_bytes=settings.max_result_bytes,
-        max_timeout_s=settings.max_timeout_s,
-        keep_session_texts=settings.keep_session_texts,
-        checkpoint_every=settings.checkpoint_every,
-    )
+    return ModelLoader(store, settings.models, settings.default_model, sizes)

@@ -1,4 +1,4 @@
-"""lstm-serve: serve | generate | models | doctor | healthcheck | capsule | replay | key."""
+"""lstm-serve: serve | generate | models | bench | doctor | healthcheck | capsule | replay | key."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from service import __version__
+from service.commands.bench import Bench, bench
 from service.commands.capsule import Capsule, inspect
 from service.commands.doctor import Doctor, doctor
 from service.commands.generate import Generate, as_word, generate
@@ -45,11 +46,12 @@ examples:
   lstm-serve serve --models names --port 9000  one of them, elsewhere
   LSTM_SERVE_PORT=9000 lstm-serve serve        every option is a variable too: {ENV_PREFIX}...
   lstm-serve generate "ROMEO:"                 a text, from it or straight from the store
+  lstm-serve bench --streams 1,16              what it writes a second, and how soon
   lstm-serve doctor                            whether a server can run here
   lstm-serve models                            what the store holds
   lstm-serve --print-completion bash           a script that completes commands and options
 """
-_WITHOUT_VARIABLES = {"generate", "doctor"}
+_WITHOUT_VARIABLES = {"bench", "generate", "doctor"}
 """Commands whose options are no settings."""
 
 
@@ -63,6 +65,7 @@ class _CommandLine(BaseSettings):
     serve: CliSubCommand[Serve] = Field(description="Serve the models of the store.")
     generate: CliSubCommand[Generate] = Field(description="Write a text into the terminal.")
     models: CliSubCommand[Models] = Field(description="List the store; verify, remove, alias.")
+    bench: CliSubCommand[Bench] = Field(description="Measure a running server.")
     doctor: CliSubCommand[Doctor] = Field(description="Check whether a server can run here.")
     healthcheck: CliSubCommand[Healthcheck] = Field(description="Ask a server whether it is ready.")
     capsule: CliSubCommand[Capsule] = Field(description="Look at a capsule.")
@@ -124,6 +127,8 @@ def _done(command: object) -> int | None:
             return generate(text)
         case Models() as store:
             return models(store)
+        case Bench() as measured:
+            return bench(measured)
         case Doctor() as examined:
             return doctor(examined)
         case Healthcheck(host=host, port=port, tls_cert_file=certificate):
@@ -174,6 +179,8 @@ def _add_option(parser: argparse._ActionsContainer, *names: str, **details: Any)
         details["help"] = f"{shown} [env {ENV_PREFIX}{setting.upper()}]"
         if setting == "models":
             details["metavar"] = "NAME,..."
+    if names[0] in ("--streams", "--rate", "--load"):
+        details["metavar"] = "N,..."
     if names[0] == "--stop":
         details |= {"metavar": "STRING", "type": as_word}
     return parser.add_argument(*names, **details)

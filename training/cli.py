@@ -15,7 +15,17 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from service import __version__
-from training.commands import doctor, evaluate, examples, make, portrait, sample, tune
+from training.commands import (
+    doctor,
+    evaluate,
+    examples,
+    inspecting,
+    make,
+    portrait,
+    revise,
+    sample,
+    tune,
+)
 from training.commands.arguments import Process, option_name
 from training.commands.failures import explained
 from training.commands.misspelt import in_words, misspelt, wrong_value
@@ -47,6 +57,8 @@ def command_line() -> App:
         sample.sample,
         make.export,
         make.publish,
+        revise.revise,
+        inspecting.inspect,
         tune.compare,
         tune.find_lr,
         tune.sweep,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont
+from matplotlib.ft2font import FT2Font
 
 BLUE, RED, GREEN = "#1f6f8b", "#b3402e", "#6a994e"
 LINE_COLOURS = (BLUE, RED, GREEN, "#7b5ea7", "#c98a1b", "#444444")
@@ -36,6 +40,17 @@ def picture(
     yield (_plot(figure, grid, number) for number in range(1, grid[0] * grid[1] + 1))
     # No creation date inside of the file.
     figure.savefig(path, metadata={"Software": None})
+
+
+def drawable(text: str) -> str:
+    """With a question mark for what the font does not have."""
+    font = _font()
+    return "".join(c if font.get_char_index(ord(c)) else "?" for c in text)
+
+
+@cache
+def _font() -> FT2Font:
+    return FT2Font(findfont(FontProperties(family=matplotlib.rcParams["font.family"])))
 
 
 def _plot(figure: Figure, grid: tuple[int, int], number: int) -> Axes:

@@ -1,6 +1,7 @@
 """Who is let in, and to what: API keys, before a body is read.
 
-Every path needs a key but those of `OPEN`: a route that is forgotten is closed, a mounted one too.
+Every path needs a key but those of `OPEN`, and of the page that asks people for theirs: a route
+that is forgotten is closed, a mounted one too.
 """
 
 from __future__ import annotations
@@ -31,16 +32,24 @@ class Authenticate:
         app: What is behind the door.
         ring: Finds whose a key is.
         turnstile: For refusals, which whoever guesses keys makes many of.
+        page: Paths of the files of the page, which hold nothing of anybody's.
     """
 
-    def __init__(self, app: ASGIApp, ring: KeyRing, turnstile: Turnstile) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        ring: KeyRing,
+        turnstile: Turnstile,
+        page: frozenset[str] = frozenset(),
+    ) -> None:
         self._app = app
         self._ring = ring
         self._turnstile = turnstile
+        self._open = OPEN | page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, as that of its key's name; or refuse it."""
-        if scope["type"] == "lifespan" or path_of(scope) in OPEN:
+        if scope["type"] == "lifespan" or path_of(scope) in self._open:
             await self._app(scope, receive, send)
             return
         try:

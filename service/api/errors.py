@@ -29,7 +29,8 @@ from service.engine.errors import (
     TimedOut,
 )
 from service.inference.errors import InvalidOption, SequenceStarted, SequenceUnknown
-from service.models.errors import ModelBroken, ModelUnknown
+from service.models.documents import DocumentUnknown
+from service.models.errors import ModelBroken, ModelUnknown, ReloadFailed
 from service.sessions.capsules.errors import (
     CapsuleExpired,
     CapsuleInvalid,
@@ -78,6 +79,8 @@ KINDS: dict[type[Exception], _Kind] = {
     InvalidOption: _Kind(422, "invalid_request"),
     ModelUnknown: _Kind(404, "model_not_found"),
     ModelBroken: _Kind(503, "model_broken"),
+    ReloadFailed: _Kind(409, "reload_failed"),
+    DocumentUnknown: _Kind(404, "document_not_found", "file"),
     SequenceStarted: _Kind(409, "sequence_started", "sequence_start"),
     SequenceUnknown: _Kind(404, "sequence_not_found", "sequence_id"),
     SessionUnknown: _Kind(404, "session_not_found", "session"),
@@ -121,8 +124,9 @@ _DESCRIPTIONS = {
     400: "The body is not JSON.",
     401: "There is no API key, or it is none that is let in.",
     403: "The API key is for other things.",
-    404: "No such model, or no such session.",
-    409: "Another turn is running on the session, or it or the capsule is of another model.",
+    404: "No such model, session or document.",
+    409: "Another turn runs on the session, it or the capsule is of another model, or the store "
+    "cannot be read.",
     410: "The session or the capsule is over; the message says why.",
     412: "The session is of another version than If-Match says.",
     413: "The body is too large.",

@@ -5,10 +5,13 @@ from __future__ import annotations
 from service.api.kserve import generate as inference_protocol
 from service.api.kserve import metadata as protocol_metadata
 from service.api.native import (
+    admin,
     append,
+    capacity,
     capsules,
     generate,
     health,
+    inspection,
     models,
     score,
     session_work,
@@ -22,11 +25,14 @@ ROUTERS = (
     generate.router,
     score.router,
     tokens.router,
+    inspection.router,
     capsules.router,
     sessions.router,
     session_work.router,
     append.router,
     models.router,
+    capacity.router,
+    admin.router,
     health.router,
     completions.router,
     chat.router,

@@ -10,9 +10,11 @@ from fastapi import Depends, Request
 from service.access.ring import KeyRing
 from service.api.bodies import Bodies
 from service.engine.errors import Draining
+from service.inference.inspecting import Inspecting
 from service.inference.sequences import Sequences
 from service.inference.start import Inference
 from service.observability.metrics import Metrics
+from service.sessions.policy import SessionLimits
 
 
 @dataclass(slots=True)
@@ -21,6 +23,7 @@ class ServiceState:
 
     Attributes:
         inference: The use cases.
+        inspecting: A look inside of a model.
         heartbeat_timeout_s: An engine silent for longer is not ready.
         hang_timeout_s: An engine silent for longer hangs.
         stream_keep_alive_s: A stream in which nothing was sent for this long gets a comment.
@@ -28,16 +31,19 @@ class ServiceState:
         keys: API keys that are let in; None: they are not checked.
         metrics: What `GET /metrics` answers with; None: nothing is counted.
         sequences: Sessions under clients' names.
+        session_limits: What bounds the sessions.
         draining: The server is going down; no new work.
         failure: What was found wrong with an engine, and ends the server.
     """
 
     inference: Inference
+    inspecting: Inspecting
     heartbeat_timeout_s: float
     hang_timeout_s: float
     stream_keep_alive_s: float
     bodies: Bodies
     sequences: Sequences
+    session_limits: SessionLimits
     keys: KeyRing | None = None
     metrics: Metrics | None = None
     draining: bool = False
@@ -47,12 +53,12 @@ class ServiceState:
         """What is wrong with an engine that only a restart can mend; None if all is well."""
         if self.draining:  # then they end
             return self.failure
-        for model in self.inference.models:
-            status = model.engine.status
+        for name, engine in self.inference.live.engines:
+            status = engine.status
             if not status.alive:
-                return f"the engine of {model.ref} is dead"
+                return f"the engine of {name} is dead"
             if status.heartbeat_age_s > self.hang_timeout_s:
-                return f"the engine of {model.ref} hangs"
+                return f"the engine of {name} hangs"
         return None
 
 

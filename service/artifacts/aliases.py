@@ -1,4 +1,4 @@
-"""Names of one's own for versions: `aliases.json` in the store, `{"prod": "shakespeare@2"}`.
+"""Names of one's own for versions: `aliases.json` in the store, `{"prod": "shakespeare@3"}`.
 
 An alias is moved by replacing the file, so whoever reads it finds the old ones or the new ones.
 """

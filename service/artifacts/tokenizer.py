@@ -28,6 +28,9 @@ class Tokenizer:
         cleaning: What was done to the text that the model was trained on; None: the usual.
         unknown_id: What stands for the unknown; None: what the file names.
 
+    Attributes:
+        pieces: What its ids stand for; None if that depends on their neighbours.
+
     Raises:
         TokenizerError: The file cannot be read, its vocabulary is not `vocabulary_size` ids, or it
             fails at characters outside of its vocabulary.
@@ -60,7 +63,7 @@ class Tokenizer:
         self._tokenizer.encode_special_tokens = True
         self.vocabulary_size = vocabulary_size
         self._token_texts: dict[int, str] = {}
-        self._pieces = read_pieces(self._tokenizer)
+        self.pieces = read_pieces(self._tokenizer)
         # The name of the unknown token is not what it stands for.
         unknown = getattr(self._tokenizer.model, "unk_token", None)
         self.max_characters_per_token = max(len(token) for token in ids if token != unknown)
@@ -88,6 +91,21 @@ class Tokenizer:
             [encoding] = self._tokenizer.encode_batch_fast([text], add_special_tokens=False)
         ids: list[int] = encoding.ids
         return ids
+
+    def encode_in_place(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+        """The ids of `text`, and for each the characters that it stands for: start and end.
+
+        Of a character that is several tokens each stands for the whole.
+        """
+        places = list(range(len(text)))
+        if self._drops:  # the library's offsets are wrong once a character was left out
+            lost = self._lost_characters(text)
+            places = [n for n, character in enumerate(text) if character not in lost]
+            text = "".join(text[n] for n in places)
+        [encoding] = self._tokenizer.encode_batch([text], add_special_tokens=False)
+        spans = [(places[a], places[b - 1] + 1) if a < b else (0, 0) for a, b in encoding.offsets]
+        ids: list[int] = encoding.ids
+        return ids, spans
 
     def count_unknown(self, text: str, ids: Sequence[int]) -> int:
         """How many tokens of `text`, whose `ids` are known, stand for what was never seen.
@@ -129,7 +147,7 @@ class Tokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; special tokens leave no trace."""
-        if self._pieces is not None and self._pieces.one_mark_a_byte:
+        if self.pieces is not None and self.pieces.one_mark_a_byte:
             # For one broken character the library breaks all that stand beside it in bytes, also
             # those that have been shown long since.
             decoder = self.incremental()
@@ -146,6 +164,6 @@ class Tokenizer:
 
     def incremental(self) -> IncrementalDecoder:
         """A fresh incremental decoder: its pieces put together are what `decode` gives."""
-        if self._pieces is None:
+        if self.pieces is None:
             return WindowDecoder(self._tokenizer)
-        return PieceDecoder(self._pieces)
+        return PieceDecoder(self.pieces)

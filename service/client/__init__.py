@@ -33,7 +33,15 @@ from .errors import (
     TimedOut,
     Unauthorized,
 )
+from .inside import (
+    InspectedActivation,
+    InspectedToken,
+    Inspection,
+    ReactingUnit,
+    ReactingUnits,
+)
 from .options import SamplingKeywords, TextKeywords, WritingKeywords
+from .reports import Capacity, ModelCapacity, Reload, Room
 from .retrying import Retries
 from .synchronous import Client
 from .synchronous_sessions import Session
@@ -42,6 +50,7 @@ from .values import (
     Appended,
     Branch,
     Candidate,
+    ChoiceProbability,
     Diff,
     EngineReport,
     Event,
@@ -66,7 +75,9 @@ __all__ = [
     "AsyncStream",
     "Branch",
     "Candidate",
+    "Capacity",
     "CapsuleError",
+    "ChoiceProbability",
     "Client",
     "ClientError",
     "ConnectionFailed",
@@ -76,15 +87,23 @@ __all__ = [
     "Generation",
     "Health",
     "IdempotencyKeyTaken",
+    "InspectedActivation",
+    "InspectedToken",
+    "Inspection",
     "InvalidRequest",
     "Model",
     "ModelBroken",
+    "ModelCapacity",
     "ModelNotFound",
     "Models",
     "NotFound",
     "Overloaded",
     "PlaceGone",
+    "ReactingUnit",
+    "ReactingUnits",
+    "Reload",
     "Retries",
+    "Room",
     "SamplingKeywords",
     "ServerFailed",
     "Session",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import httpx
 
-from . import calls, clients
+from . import calls, clients, inside
 from .asynchronous_sending import AsyncSender
 from .asynchronous_sessions import AsyncSession
 from .asynchronous_streams import AsyncStream
+from .inside import Inspection, ReactingUnits
 from .parsing import json_of, parsed
+from .reports import Capacity, Reload
 from .retrying import Retries
 from .sending import Address
 from .values import Generation, Health, Models, SessionInfo, Several
@@ -103,6 +105,60 @@ class AsyncClient:
 
         return AsyncStream(self._sender, ask)
 
+    async def inspect(
+        self,
+        text: str,
+        activations: Mapping[str, Sequence[int] | None] | None = None,
+        *,
+        model: str | None = None,
+        logprobs: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Inspection:
+        """What a model computes while it reads `text`.
+
+        Args:
+            text: Read from the start state.
+            activations: Units by activation, as `{"layer1.c": [24]}`; None: all of it.
+            model: `name` or `name@version`.
+            logprobs: So many of the best candidates at each token's place.
+            timeout_s: The server's time for it.
+
+        Raises:
+            ApiError: The server has refused or failed.
+            ConnectionFailed: There is no answer.
+        """
+        call = inside.inspection(text, activations or {}, model, logprobs, timeout_s)
+        return parsed(Inspection, (await self._sender.send(call)).content)
+
+    async def reacting_units(
+        self,
+        text: str,
+        mark: inside.Detector | Sequence[tuple[int, int]],
+        *,
+        activations: Sequence[str] | None = None,
+        score: inside.Score = "correlation",
+        top: int = 20,
+        model: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ReactingUnits:
+        """The units that tell most of a mark.
+
+        Args:
+            text: Read from the start state.
+            mark: A detector, or spans of characters: start and end, end excluded.
+            activations: Whose units; by default those of all.
+            score: How reactions are measured.
+            top: So many units are told.
+            model: `name` or `name@version`.
+            timeout_s: The server's time for it.
+
+        Raises:
+            ApiError: The server has refused or failed.
+            ConnectionFailed: There is no answer.
+        """
+        call = inside.search(text, mark, activations, score, top, model, timeout_s)
+        return parsed(ReactingUnits, (await self._sender.send(call)).content)
+
     async def create_session(
         self,
         prompt: str = "",
@@ -147,6 +203,14 @@ class AsyncClient:
             (await self._sender.send(clients.model(name))).content
         )
         return manifest
+
+    async def capacity(self) -> Capacity:
+        """How much more fits into the server."""
+        return parsed(Capacity, (await self._sender.send(clients.CAPACITY)).content)
+
+    async def reload(self) -> Reload:
+        """Let the server serve what its store has now; needs a key with the scope `admin`."""
+        return parsed(Reload, (await self._sender.send(clients.RELOAD)).content)
 
     async def health(self) -> Health:
         """Whether the server takes requests, and what its engines do; asked once.

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 _SEED_BITS = 53  # survives readers of JSON that know doubles only
-_UNRECORDED = ("return_capsule", "receipt", "logprobs")
+_UNRECORDED = ("return_capsule", "receipt", "logprobs", "choice_probabilities")
 """Fields with which the server takes no idempotency key."""
 
 
@@ -66,6 +66,11 @@ def get(path: str, **params: str | int | float | None) -> Call:
 def post(path: str, body: Mapping[str, Any]) -> Call:
     """Something that has an effect."""
     return Call("POST", path, body=_given(body))
+
+
+def question(path: str, body: Mapping[str, Any]) -> Call:
+    """The same of something that changes nothing."""
+    return replace(post(path, body), is_repeatable=True)
 
 
 def text(prompt: str, options: Mapping[str, Any], *, is_stream: bool) -> Call:

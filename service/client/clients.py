@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -40,6 +41,8 @@ def model(name: str) -> Call:
 
 MODELS = calls.get("/models")
 READINESS = calls.get("/health/ready")
+CAPACITY = calls.get("/capacity")
+RELOAD = replace(calls.post("/admin/reload", {}), is_repeatable=True)
 
 
 def health_of(response: httpx.Response) -> Health:

@@ -7,7 +7,7 @@ ClientError
 └── ApiError                  the server has refused or failed, and says why
     ├── InvalidRequest        a field, a header or the body is wrong; `param` names it
     ├── Unauthorized          the key is missing, unknown, or not for this
-    ├── NotFound              there is no such route
+    ├── NotFound              there is no such route, or no such document
     ├── ModelNotFound, ModelBroken
     ├── SessionError          SessionNotFound, SessionGone, SessionBusy, SessionChanged,
     │                         SessionUnusable, SessionsUnavailable, PlaceGone, TextsNotKept,
@@ -88,7 +88,7 @@ class Unauthorized(ApiError):
 
 
 class NotFound(ApiError):
-    """There is no such route."""
+    """There is no such route, or no such document of a model."""
 
 
 class ModelNotFound(ApiError):
@@ -165,6 +165,7 @@ CLASSES: Mapping[str, type[ApiError]] = {
     "capsule_invalid": CapsuleError,
     "capsule_unusable": CapsuleError,
     "capsules_off": CapsuleError,
+    "document_not_found": NotFound,
     "engine_failed": ServerFailed,
     "forbidden": Unauthorized,
     "head_too_large": InvalidRequest,
@@ -183,6 +184,7 @@ CLASSES: Mapping[str, type[ApiError]] = {
     "overloaded": Overloaded,
     "place_gone": PlaceGone,
     "rate_limited": Overloaded,
+    "reload_failed": ServerFailed,
     "request_timeout": TimedOut,
     "sequence_not_found": SessionNotFound,
     "sequence_started": SessionError,

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+
+class Clamp(TypedDict):
+    """A unit of a state tensor that is held at a value."""
+
+    name: str
+    unit: int
+    value: float
 
 
 class SamplingKeywords(TypedDict, total=False):
@@ -30,15 +38,25 @@ class WritingKeywords(SamplingKeywords, total=False):
     receipt: bool
 
 
-class TextKeywords(WritingKeywords, total=False):
+class FormKeywords(TypedDict, total=False):
+    """What the text has to be: one of these."""
+
+    choices: Sequence[str]
+    choice_probabilities: bool
+    regex: str
+    json_schema: Mapping[str, Any]
+
+
+class TextKeywords(WritingKeywords, FormKeywords, total=False):
     """For texts that belong to no session."""
 
     model: str
     capsule: str
     report_unknown: bool
+    clamp: Sequence[Clamp]
 
 
-class TurnKeywords(WritingKeywords, total=False):
+class TurnKeywords(WritingKeywords, FormKeywords, total=False):
     """For turns of a session."""
 
     model: str

@@ -95,6 +95,7 @@ class Reading:
             logprobs=tuple(self._logprobs) if self._are_logprobs else None,
             capsule=last.capsule,
             receipt=last.receipt,
+            choice_probabilities=last.choice_probabilities,
         )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import httpx
 
-from . import calls, clients
+from . import calls, clients, inside
+from .inside import Inspection, ReactingUnits
 from .parsing import json_of, parsed
+from .reports import Capacity, Reload
 from .retrying import Retries
 from .sending import Address, Sender
 from .synchronous_sessions import Session
@@ -112,6 +114,60 @@ class Client:
 
         return Stream(self._sender, ask)
 
+    def inspect(
+        self,
+        text: str,
+        activations: Mapping[str, Sequence[int] | None] | None = None,
+        *,
+        model: str | None = None,
+        logprobs: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Inspection:
+        """What a model computes while it reads `text`.
+
+        Args:
+            text: Read from the start state.
+            activations: Units by activation, as `{"layer1.c": [24]}`; None: all of it.
+            model: `name` or `name@version`.
+            logprobs: So many of the best candidates at each token's place.
+            timeout_s: The server's time for it.
+
+        Raises:
+            ApiError: The server has refused or failed.
+            ConnectionFailed: There is no answer.
+        """
+        call = inside.inspection(text, activations or {}, model, logprobs, timeout_s)
+        return parsed(Inspection, self._sender.send(call).content)
+
+    def reacting_units(
+        self,
+        text: str,
+        mark: inside.Detector | Sequence[tuple[int, int]],
+        *,
+        activations: Sequence[str] | None = None,
+        score: inside.Score = "correlation",
+        top: int = 20,
+        model: str | None = None,
+        timeout_s: float | None = None,
+    ) -> ReactingUnits:
+        """The units that tell most of a mark.
+
+        Args:
+            text: Read from the start state.
+            mark: A detector, or spans of characters: start and end, end excluded.
+            activations: Whose units; by default those of all.
+            score: How reactions are measured.
+            top: So many units are told.
+            model: `name` or `name@version`.
+            timeout_s: The server's time for it.
+
+        Raises:
+            ApiError: The server has refused or failed.
+            ConnectionFailed: There is no answer.
+        """
+        call = inside.search(text, mark, activations, score, top, model, timeout_s)
+        return parsed(ReactingUnits, self._sender.send(call).content)
+
     def create_session(
         self,
         prompt: str = "",
@@ -154,6 +210,14 @@ class Client:
         """The whole manifest of a model."""
         manifest: Mapping[str, Any] = json_of(self._sender.send(clients.model(name)).content)
         return manifest
+
+    def capacity(self) -> Capacity:
+        """How much more fits into the server."""
+        return parsed(Capacity, self._sender.send(clients.CAPACITY).content)
+
+    def reload(self) -> Reload:
+        """Let the server serve what its store has now; needs a key with the scope `admin`."""
+        return parsed(Reload, self._sender.send(clients.RELOAD).content)
 
     def health(self) -> Health:
         """Whether the server takes requests, and what its engines do; asked once.

@@ -29,6 +29,18 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceProbability:
+    """A choice: the natural log-probability of its tokens, and with what probability it is drawn.
+
+    The former is of the model's own distribution, the latter among the choices, at the temperature.
+    """
+
+    choice: str
+    logprob: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens that a request took; `unknown` with `report_unknown` only."""
 
@@ -51,6 +63,7 @@ class Generation:
         logprobs: Of each token, if asked for.
         capsule: The past at the end of the text, if asked for.
         receipt: What the text follows from, if asked for.
+        choice_probabilities: Of each of the choices, if asked for.
     """
 
     id: str
@@ -63,6 +76,7 @@ class Generation:
     logprobs: tuple[TokenLogprob, ...] | None = None
     capsule: str | None = None
     receipt: Mapping[str, Any] | None = None
+    choice_probabilities: tuple[ChoiceProbability, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +99,7 @@ class SeveralText:
     logprobs: tuple[TokenLogprob, ...] | None = None
     capsule: str | None = None
     receipt: Mapping[str, Any] | None = None
+    choice_probabilities: tuple[ChoiceProbability, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +134,7 @@ class Event:
     usage: Usage | None = None
     capsule: str | None = None
     receipt: Mapping[str, Any] | None = None
+    choice_probabilities: tuple[ChoiceProbability, ...] | None = None
     index: int | None = None
     event_id: str | None = None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,17 +17,15 @@ from pydantic import Field, field_validator
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
 from service.client import ApiError, Client, ClientError, ConnectionFailed, Stream
-from service.commands.healthcheck import reachable
+from service.commands.reaching import CTRL_C, Refused, interruptible, key_in, url_of_settings
 from service.observability.streams import complain, say, say_exactly
 from service.runtime.options import SamplingOptions
-from service.settings import AddressSettings
 
 if TYPE_CHECKING:
     from service.client import Generation
     from service.commands.without_server import LocalStream
 
 _SEED_BITS = 53
-_CTRL_C = 130
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 
 
@@ -85,20 +82,16 @@ def as_word(stop: str) -> str:
     return quote(stop, safe="", errors="surrogateescape")
 
 
-class _Refused(Exception):
-    """It cannot be done as it was asked for; the message says why."""
-
-
 def generate(asked: Generate) -> int:
     """Write the text to standard output, and what else there is to say to standard error."""
     try:
-        with _interruptible():
+        with interruptible():
             return _generate(asked)
     except KeyboardInterrupt:
         if sys.stdout.isatty():
             say("\n")
-        return _CTRL_C
-    except _Refused as error:
+        return CTRL_C
+    except Refused as error:
         complain(str(error))
         return 2
     except ApiError as error:
@@ -176,21 +169,18 @@ class _Writer:
 
 def _source(asked: Generate) -> Client | Path:
     """The server, or the store if none is named and none runs."""
-    url = asked.url
-    if url is None:
-        address = AddressSettings()
-        url = f"http://{reachable(address.host)}:{address.port}"
+    url = asked.url if asked.url is not None else url_of_settings()
     try:
         host = httpx.URL(url).host
     except httpx.InvalidURL as error:
-        raise _Refused(f"--url {url}: {error}") from error
+        raise Refused(f"--url {url}: {error}") from error
     # The environment's proxies are not for a server on this machine.
-    client = Client(url, api_key=_key_of(asked), trust_env=host not in _THIS_MACHINE)
+    client = Client(url, api_key=key_in(asked.api_key_file), trust_env=host not in _THIS_MACHINE)
     if asked.url is not None or _runs(client):
         return client
     client.close()
     if asked.session is not None:
-        raise _Refused(f"--session needs a running server, and there is none at {url}")
+        raise Refused(f"--session needs a running server, and there is none at {url}")
     from service.commands.without_server import store_of
 
     store = store_of(asked.model_store)
@@ -228,20 +218,11 @@ def _runs(client: Client) -> bool:
     return True
 
 
-def _key_of(asked: Generate) -> str | None:
-    if asked.api_key_file is None:
-        return None
-    try:
-        return asked.api_key_file.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _Refused(f"--api-key-file {asked.api_key_file}: {error}") from error
-
-
 def _read_input() -> str:
     try:
         return sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _Refused(f"standard input is not UTF-8: byte {error.start}: {error.reason}") from None
+        raise Refused(f"standard input is not UTF-8: byte {error.start}: {error.reason}") from None
 
 
 def _text_of(what: str, given: str) -> str:
@@ -249,15 +230,5 @@ def _text_of(what: str, given: str) -> str:
     try:
         given.encode()
     except UnicodeEncodeError as error:
-        raise _Refused(f"{what} is not UTF-8, at character {error.start}") from None
+        raise Refused(f"{what} is not UTF-8, at character {error.start}") from None
     return given
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt, so that the request is closed; else it ends the process."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -37,7 +37,7 @@ class Remove(_OfStore):
 
 
 class Alias(_OfStore):
-    """Let a name mean a version: `alias prod shakespeare@2`. Moving it back is a rollback."""
+    """Let a name mean a version: `alias prod shakespeare@3`. Moving it back is a rollback."""
 
     name: CliPositionalArg[str] = Field(description="The alias; a model's own name pins it.")
     target: CliPositionalArg[str] = Field(
@@ -135,8 +135,8 @@ def _remove(root: Path, version: str, *, is_sure: bool) -> int:
 
 def _require_unneeded(root: Path, reference: Reference) -> None:
     """Raise _Refused if an alias or a live session needs it, as far as can be known."""
-    from service.app import session_limits
     from service.artifacts.aliases import read_aliases
+    from service.limits import session_limits
     from service.sessions.places import is_redis, path_of, shown
     from service.sessions.sqlite.needed import num_sessions_of
 
@@ -178,7 +178,7 @@ def _alias(root: Path, name: str, target: str, *, is_removed: bool) -> int:
     store.verify(reference.name, reference.version or 0)
     before = set_alias(root, name, reference)
     was = f"; it was {before}" if before is not None else ""
-    say(f"{name} means {reference}{was}; a server knows it after its next start\n")
+    say(f"{name} means {reference}{was}; a running server follows within seconds\n")
     return 0
 
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from service.app import engine_limits, request_limits, session_limits
 from service.artifacts.errors import ArtifactError
 from service.artifacts.store import ModelStore
 from service.client import ClientError, Event, Generation, InvalidRequest, Usage
@@ -16,13 +15,13 @@ from service.client.reading import Reading
 from service.engine.errors import EngineError
 from service.inference.delta import Delta
 from service.inference.errors import InvalidOption
-from service.inference.recorded import RecordedText
 from service.inference.request import TextRequest
 from service.inference.running import RunningText
 from service.inference.start import Inference
+from service.limits import engine_limits, request_limits, session_limits
 from service.models.errors import CannotServe, ModelBroken, ModelUnknown
-from service.models.loader import EngineSizes, load_models
-from service.models.registry import ModelRegistry
+from service.models.live import LiveModels
+from service.models.loader import EngineSizes, ModelLoader
 from service.models.wanted import first_published
 from service.runtime.sampling import SamplingOptions
 from service.sessions.places import open_store
@@ -98,11 +97,11 @@ def local_stream(store: Path, prompt: str, options: dict[str, Any]) -> Iterator[
         ClientError: It cannot be written; the message says why.
     """
     try:
-        registry = _registry(store, options.get("model"))
+        live = _live(store, options.get("model"))
         settings = Settings(model_store=store)
         with asyncio.Runner() as runner:
             sessions = open_store("memory://", session_limits(settings))
-            inference = Inference(registry, sessions, request_limits(settings))
+            inference = Inference(live, sessions, request_limits(settings))
             try:
                 running = runner.run(_start(inference, _asked(prompt, options)))
                 try:
@@ -110,14 +109,14 @@ def local_stream(store: Path, prompt: str, options: dict[str, Any]) -> Iterator[
                 finally:
                     runner.run(running.close())
             finally:
-                runner.run(_stop(registry))
+                runner.run(live.stop())
     except InvalidOption as error:
         raise InvalidRequest(422, "invalid_request", str(error), param=error.param) from error
     except _REFUSALS as error:
         raise ClientError(str(error)) from error
 
 
-def _registry(store: Path, name: str | None) -> ModelRegistry:
+def _live(store: Path, name: str | None) -> LiveModels:
     """With that model only, or the one that a server would answer with."""
     settings = Settings(model_store=store)
     if name is None:
@@ -133,7 +132,8 @@ def _registry(store: Path, name: str | None) -> ModelRegistry:
         prefix_cache_bytes=0,
         limits=engine_limits(settings),
     )
-    return load_models(ModelStore(store), (name,), name, sizes)
+    loader = ModelLoader(ModelStore(store), (name,), name, sizes)
+    return LiveModels(loader, loader.load())
 
 
 def _asked(prompt: str, options: dict[str, Any]) -> TextRequest:
@@ -150,17 +150,12 @@ def _asked(prompt: str, options: dict[str, Any]) -> TextRequest:
 
 
 async def _start(inference: Inference, asked: TextRequest) -> RunningText:
-    for model in inference.models:
-        model.engine.start()
+    inference.live.start()
     running = await inference.start(asked)
-    if isinstance(running, RecordedText):
-        raise TypeError("a text of no session was never recorded")
+    if not isinstance(running, RunningText):
+        raise TypeError(f"a text of no session is written, and this is a {type(running).__name__}")
     return running
 
 
 async def _next(deltas: AsyncIterator[Delta]) -> Delta:
     return await anext(deltas)
-
-
-async def _stop(registry: ModelRegistry) -> None:
-    await asyncio.gather(*(model.engine.stop() for model in registry))

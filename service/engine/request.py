@@ -9,6 +9,7 @@ from typing import Literal
 from service.engine.errors import EngineError
 from service.rows.arrays import Float32, Int64
 from service.rows.row import Row
+from service.runtime.automaton import Automaton
 from service.runtime.decoder import BurstResult
 from service.runtime.sampling import Sampling
 
@@ -30,6 +31,7 @@ class Request:
             log-probabilities; then all of the prompt is read, whatever is known of it.
         client: Who asks: slots are shared equally among clients.
         cache_salt: A prompt goes on only from prompts with the same salt.
+        automaton: What the tokens that are written have to match; None: nothing.
     """
 
     prompt_T: Int64
@@ -42,6 +44,7 @@ class Request:
     reports_read: bool = False
     client: str = ""
     cache_salt: str = ""
+    automaton: Automaton | None = None
 
     def __post_init__(self) -> None:
         """Refuse what could never take a first step."""
@@ -115,9 +118,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last event of a request that is complete, or was parked: then there is no row."""
+    """The last event of a request that is complete, or was parked: then there is no row.
 
-    reason: Literal["length", "eos", "parked"]
+    "stop" is of a text that is all that its automaton lets it be.
+    """
+
+    reason: Literal["length", "stop", "eos", "parked"]
     row: Row | None
 
 

@@ -37,9 +37,8 @@ class Engine:
 
     `submit`, `submit_all`, `drain`, `stop` and `status` are called on the event loop that called
     `start`; everything else runs in the engine's own threads. Each of them has a lane: it runs the
-    bursts of one decoder, at the same time as the others run theirs. Between bursts one is let in
-    at a time, to place requests, plan and settle: so bounds, shares and prompts are of the model,
-    and a row may go on in any lane.
+    bursts of one decoder, beside the others. Between bursts one is let in at a time, to place
+    requests, plan and settle: bounds, shares and prompts are of the model; a row fits any lane.
 
     Args:
         name: For logs and the threads' names.
@@ -137,12 +136,13 @@ class Engine:
         self._inbox.close(shutting_down)
 
     async def stop(self) -> None:
-        """End the threads; requests that still run fail. Harmless when called again."""
+        """End the threads and free the model; running requests fail. Harmless when called again."""
         self._stopping = shutting_down
         self.drain()
         if not self._was_stopped:
             self._was_stopped = True
-            await asyncio.to_thread(join_all, self._threads)
+            if await asyncio.to_thread(join_all, self._threads):
+                self._rows.release()
 
     @property
     def alive(self) -> bool:

@@ -18,12 +18,13 @@ class Accounts:
 
     Attributes:
         num_unfinished: Texts that were accepted and are not complete.
+        num_result_bytes: Of the results that are on their way, at most.
     """
 
     def __init__(self, max_result_bytes: int) -> None:
         self.num_unfinished = 0
         self._max_result_bytes = max_result_bytes
-        self._num_result_bytes = 0
+        self.num_result_bytes = 0
 
     def accept(
         self,
@@ -58,16 +59,16 @@ class Accounts:
         Raises:
             Overloaded, LimitReached: As above.
         """
-        total = self._num_result_bytes + num_texts * num_result_bytes
+        total = self.num_result_bytes + num_texts * num_result_bytes
         # Any single request is taken: what it may ask for was judged at the door.
-        if num_result_bytes and self._num_result_bytes and total > self._max_result_bytes:
+        if num_result_bytes and self.num_result_bytes and total > self._max_result_bytes:
             raise Overloaded(
-                f"results of up to {self._num_result_bytes} bytes are on their way already",
+                f"results of up to {self.num_result_bytes} bytes are on their way already",
                 _RETRY_AFTER_S,
             )
         spendings = _begun(allowance, most_tokens, num_texts)
         self.num_unfinished += num_texts
-        self._num_result_bytes = total
+        self.num_result_bytes = total
         return [Ticket(self, num_result_bytes, spending) for spending in spendings]
 
     def finished(self) -> None:
@@ -76,7 +77,7 @@ class Accounts:
 
     def released(self, num_result_bytes: int) -> None:
         """The result of a text is sent, or dropped."""
-        self._num_result_bytes -= num_result_bytes
+        self.num_result_bytes -= num_result_bytes
 
 
 class Ticket:

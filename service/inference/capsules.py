@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from service.inference.turnstile import Turnstile
-from service.models.registry import ModelRegistry, ServedModel
+from service.models.live import LiveModels
+from service.models.registry import ServedModel
 from service.rows.codec import RowUnreadable, decode_row, encode_row
 from service.rows.row import Row
 from service.sessions.capsules.errors import CapsulesOff, CapsuleUnusable
@@ -71,7 +72,7 @@ class Capsules:
         return to_text(capsule)
 
     async def open(
-        self, text: str, models: ModelRegistry, client: str
+        self, text: str, live: LiveModels, client: str
     ) -> tuple[ServedModel, Row | None, int]:
         """The model of a capsule, its row (None before the first token), and its seed.
 
@@ -81,15 +82,17 @@ class Capsules:
         """
         self.require()
 
-        def work() -> tuple[ServedModel, Row | None, int]:
-            content = unseal(from_text(text), self._keys, now_s=time.time())
-            model = models.resolve(content.model)
-            return model, _row_of(content, model), content.seed
+        def unsealed() -> Content:
+            return unseal(from_text(text), self._keys, now_s=time.time())
 
         if len(text) > _LONG_BYTES:
-            return await asyncio.to_thread(work)
+            content = await asyncio.to_thread(unsealed)
+            model = await live.find(content.model)
+            return model, await asyncio.to_thread(_row_of, content, model), content.seed
         await self._turnstile.enter(_SHORT_S, client)
-        return work()
+        content = unsealed()
+        model = await live.find(content.model)
+        return model, _row_of(content, model), content.seed
 
 
 def _row_of(content: Content, model: ServedModel) -> Row | None:

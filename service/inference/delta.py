@@ -12,6 +12,22 @@ FinishReason = Literal["length", "stop", "eos", "parked"]
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A text that the answer could be.
+
+    Attributes:
+        text: It.
+        logprob: Sum of the log-probabilities of its tokens, in nats, by the model's own
+            distribution.
+        probability: With which it was drawn among the others.
+    """
+
+    text: str
+    logprob: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """The next piece of text; the last one has a finish reason and the usage.
 
@@ -21,6 +37,7 @@ class Delta:
         figures: Of the tokens whose text is now complete, if log-probabilities were asked for.
         capsule: The past of the text that goes on from here, of the last one if asked for.
         receipt: What the text follows from, as JSON; likewise.
+        choices: How probable each of the texts was that it could be; likewise.
     """
 
     text: str
@@ -30,3 +47,4 @@ class Delta:
     usage: Usage | None = None
     capsule: str | None = None
     receipt: str | None = None
+    choices: tuple[Choice, ...] | None = None

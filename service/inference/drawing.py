@@ -21,7 +21,37 @@ def cleaned_stops(stops: tuple[str, ...], model: ServedModel) -> tuple[str, ...]
 
 def salt_of(asked: TextRequest) -> str:
     """What other prompts must share for this one to go on from them."""
-    return "\0".join(filter(None, (asked.identity.owner, asked.cache_salt)))
+    # No name of an owner begins so: units that are held make other rows of the same prompt.
+    held = f"\0{asked.clamps}" if asked.clamps else ""
+    return "\0".join(filter(None, (held, asked.identity.owner, asked.cache_salt)))
+
+
+def require_clampable(asked: TextRequest, model: ServedModel, most: int) -> None:
+    """Raise InvalidOption if the units that are to be held are too many, or not the model's."""
+    if len(asked.clamps) > most:
+        raise InvalidOption(
+            "clamp",
+            f"clamp: a request may hold at most {most} units here"
+            if most
+            else "clamp: this server holds no units; --max-clamps allows it",
+        )
+    widths = {tensor.name: tensor.width for tensor in model.manifest.state}
+    held = set()
+    for clamp in asked.clamps:
+        if clamp.name not in widths:
+            names = ", ".join(widths)
+            raise InvalidOption(
+                "clamp", f"clamp: {model.ref} has no state {clamp.name!r}; it has {names}"
+            )
+        if clamp.unit >= widths[clamp.name]:
+            raise InvalidOption(
+                "clamp",
+                f"clamp: {clamp.name} has no unit {clamp.unit}: they are 0 to "
+                f"{widths[clamp.name] - 1}",
+            )
+        if (clamp.name, clamp.unit) in held:
+            raise InvalidOption("clamp", f"clamp: {clamp.name} {clamp.unit} is held twice")
+        held.add((clamp.name, clamp.unit))
 
 
 def sampling_of(
@@ -33,4 +63,10 @@ def sampling_of(
     if num_logprobs is not None:
         num_logprobs = min(num_logprobs, model.manifest.vocabulary_size)
     options = asked.options.merged(model.manifest.defaults)
-    return Sampling(seed=seed, num_logprobs=num_logprobs, rules=rules, **dict(options))
+    return Sampling(
+        seed=seed,
+        num_logprobs=num_logprobs,
+        rules=rules,
+        clamps=asked.clamps,
+        **dict(options),
+    )

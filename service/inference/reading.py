@@ -11,7 +11,7 @@ import numpy as np
 from service.engine.request import Failed, Finished
 from service.engine.stream import TokenStream
 from service.inference.errors import InvalidOption
-from service.inference.tokenising import LongPrompts
+from service.inference.long_work import LongWork
 from service.models.registry import ServedModel
 from service.rows.arrays import Int64
 from service.rows.row import Row
@@ -20,6 +20,7 @@ _MAX_INLINE_CHARACTERS = 2048
 _MOST_INTO_ONE = 4
 """Characters that cleaning can make one of: a letter with three marks, a line end of two."""
 _MOST_UNKNOWN = 10
+_CHARACTERS_PER_S = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ class PromptEncoder:
     def __init__(self, max_tokens: int, max_waiting_characters: int) -> None:
         self.max_tokens = max_tokens
         self._too_long = f"the prompt is longer than {max_tokens} tokens"
-        self._long_prompts = LongPrompts(max_waiting_characters)
+        self._long_prompts = LongWork(
+            max_waiting_characters, _CHARACTERS_PER_S, "long prompts wait to be tokenised"
+        )
 
     async def encode(
         self,

@@ -100,7 +100,7 @@ class ReceiptWriter:
 
         def work() -> str:
             fingerprint = self.model.manifest.fingerprint
-            options = request.sampling.model_dump(exclude={"seed", "num_logprobs", "rules"})
+            options = request.sampling.model_dump(include=set(SamplingOptions.model_fields))
             return Receipt(
                 model=self.model.ref,
                 fingerprint=fingerprint.hex(),

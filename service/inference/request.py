@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from service.inference.errors import InvalidOption
 from service.inference.identity import ANYBODY, Identity
 from service.inference.token_options import NO_TOKEN_OPTIONS, TokenOptions
+from service.patterns.pattern import Pattern
+from service.runtime.clamps import Clamp
 from service.runtime.sampling import NO_OPTIONS, SamplingOptions
 from service.sessions.session import Idempotency
 
@@ -45,6 +47,10 @@ class TextRequest:
         cache_salt: Its prompt goes on only from prompts with the same one.
         prompt_ids: The prompt's tokens, as the client has them, instead of the text.
         tokens: What is asked of single tokens; not of texts that are recorded.
+        pattern: What the text has to match.
+        choices: The text is one of these.
+        tells_choices: The last delta brings how probable each of them was.
+        clamps: Units that are held meanwhile; nor are these.
     """
 
     prompt: str = ""
@@ -69,6 +75,10 @@ class TextRequest:
     cache_salt: str = ""
     prompt_ids: tuple[int, ...] | None = None
     tokens: TokenOptions = NO_TOKEN_OPTIONS
+    pattern: Pattern | None = None
+    choices: tuple[str, ...] = ()
+    tells_choices: bool = False
+    clamps: tuple[Clamp, ...] = ()
 
     @property
     def wants_end(self) -> bool:
@@ -83,6 +93,7 @@ class TextRequest:
             "return_capsule": ("capsules", self.return_capsule),
             "receipt": ("receipts", self.receipt),
             "logprobs": ("logprobs", self.logprobs is not None),
+            "choice_probabilities": ("probabilities of choices", self.tells_choices),
         }
         for name, (things, is_asked_for) in unrecorded.items():
             if is_asked_for:
@@ -92,12 +103,18 @@ class TextRequest:
 
     def require_told_whole(self) -> None:
         """Raise InvalidOption if what would be recorded could not say how it was drawn."""
-        if self.tokens != NO_TOKEN_OPTIONS and (self.session is not None or self.receipt):
+        if self.session is None and not self.receipt:
+            return
+        param = "session" if self.session is not None else "receipt"
+        without = "for texts without a session or a receipt"
+        if self.tokens != NO_TOKEN_OPTIONS:
             raise InvalidOption(
-                "session" if self.session is not None else "receipt",
+                param,
                 "logit_bias, min_tokens, ignore_eos and stop_token_ids are not recorded: "
-                "they are for texts without a session or a receipt",
+                f"they are {without}",
             )
+        if self.clamps:
+            raise InvalidOption(param, f"clamp is not recorded: it is {without}")
 
     def num_result_bytes(self, max_tokens: int) -> int:
         """Memory that its result may take, if nobody takes any of it before its end."""
@@ -112,7 +129,7 @@ class RequestLimits:
     """What one request may ask of this server; times in seconds.
 
     `checkpoint_every` is the tokens from one row that a session's turn keeps to the next; 0: none.
-    `max_texts` is how many texts one request may have written.
+    `max_texts` is how many texts one request may have written, `max_clamps` how many units held.
     """
 
     default_max_tokens: int
@@ -124,6 +141,7 @@ class RequestLimits:
     keep_session_texts: bool = True
     checkpoint_every: int = 256
     max_texts: int = 16
+    max_clamps: int = 0
 
     def num_tokens(self, asked: int | None) -> int:
         """How many tokens a request may write.

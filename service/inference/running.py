@@ -164,7 +164,8 @@ class RunningText:
 
     def park(self) -> asyncio.Task[Delta] | None:
         """End after what was shown, to go on another time, without waiting for a slow reader."""
-        if self._is_ending or (self.turn is None and self._seal is None):
+        goes_on = self.turn or self._seal
+        if self._is_ending or not goes_on or self._request.automaton:  # half a match is of no use
             return None
         self._stream.park()
         # What is held back will be written again.

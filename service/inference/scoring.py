@@ -19,7 +19,8 @@ from service.inference.identity import Identity
 from service.inference.reading import PromptEncoder, Unknown
 from service.inference.request import RequestLimits
 from service.inference.turnstile import Turnstile
-from service.models.registry import ModelRegistry, ServedModel
+from service.models.live import LiveModels
+from service.models.registry import ServedModel
 from service.rows.arrays import Int64
 from service.runtime.sampling import Sampling
 
@@ -96,13 +97,13 @@ class Scoring:
 
     def __init__(
         self,
-        models: ModelRegistry,
+        live: LiveModels,
         accounts: Accounts,
         prompts: PromptEncoder,
         limits: RequestLimits,
         turnstile: Turnstile,
     ) -> None:
-        self._models = models
+        self._live = live
         self._accounts = accounts
         self._prompts = prompts
         self._limits = limits
@@ -133,7 +134,7 @@ class Scoring:
             ModelUnknown, ModelBroken, EngineError: They cannot be read now.
         """
         deadline = Deadline.after(self._limits.timeout_s(timeout_s))
-        served = self._models.resolve(model)
+        served = self._live.current.resolve(model)
         if num_top is not None:
             num_top = min(num_top, served.manifest.vocabulary_size)
         num_bytes = self._num_result_bytes(texts, num_top)

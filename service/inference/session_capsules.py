@@ -16,7 +16,7 @@ async def capsule_of_session(inference: Inference, session_id: str, identity: Id
     """
     inference.capsules.require()
     session, content = await inference.sessions.read(SessionKey(identity.owner, session_id))
-    model = inference.models.resolve(session.model)
+    model = await inference.live.find(session.model)
     row = model.row_at(session, content, session.num_tokens)
     return await inference.capsules.seal(model, row, session.seed, identity.client)
 
@@ -27,7 +27,7 @@ async def session_of_capsule(inference: Inference, capsule: str, identity: Ident
     Raises:
         CapsuleError, ModelUnknown, ModelBroken: It cannot be used; nothing was made.
     """
-    model, row, seed = await inference.capsules.open(capsule, inference.models, identity.client)
+    model, row, seed = await inference.capsules.open(capsule, inference.live, identity.client)
     kept = None if row is None else model.kept(row)
     return await inference.sessions.create(
         owner=identity.owner, account=identity.account, model=model.ref, seed=seed, row=kept

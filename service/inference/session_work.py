@@ -17,7 +17,9 @@ from service.inference.parting import part
 from service.inference.places import Places, ids_of, text_of
 from service.inference.reading import PromptEncoder
 from service.inference.request import SEED_BITS, RequestLimits, TextRequest
-from service.models.registry import ModelRegistry, ServedModel
+from service.inference.restricting import with_form_of
+from service.models.live import LiveModels
+from service.models.registry import ServedModel
 from service.rows.arrays import Int64
 from service.rows.row import Row
 from service.runtime.sampling import SamplingOptions
@@ -89,6 +91,7 @@ class Again:
         options = json.loads(self.record.options)
         stop = tuple(options.pop("stop", ()))
         max_tokens = options.pop("max_tokens", None)
+        asked = with_form_of(asked, options)
         return replace(
             asked,
             prompt=self.record.prompt or "",
@@ -104,13 +107,13 @@ class SessionWork:
 
     def __init__(
         self,
-        models: ModelRegistry,
+        live: LiveModels,
         sessions: SessionStore,
         accounts: Accounts,
         prompts: PromptEncoder,
         limits: RequestLimits,
     ) -> None:
-        self._models = models
+        self._live = live
         self._sessions = sessions
         self._accounts = accounts
         self._prompts = prompts
@@ -141,7 +144,7 @@ class SessionWork:
         deadline = self._deadline()
         async with deadline.bounding():
             session = await self._sessions.get(key)
-            back = await self._back(self.places(session, key, identity, deadline), at)
+            back = await self._back(await self.places(session, key, identity, deadline), at)
             return await self._sessions.fork(key, identity.account, seeds, back)
 
     async def rewind(
@@ -156,7 +159,8 @@ class SessionWork:
         async with self._leased(key, version) as (lease, deadline):
             if isinstance(lease, Recorded):
                 raise AssertionError("nothing is recorded of what has no name")
-            back = await self._back(self.places(lease.session, key, identity, deadline), to)
+            places = await self.places(lease.session, key, identity, deadline)
+            back = await self._back(places, to)
             return await self._sessions.commit(lease, back.row, None, back=back)
 
     async def append(
@@ -179,8 +183,8 @@ class SessionWork:
             raise InvalidOption("logprobs", "logprobs are not recorded with an Idempotency-Key")
         async with self._leased(key, version, idempotency) as (begun, deadline):
             if isinstance(begun, Recorded):
-                return Appended.recorded(begun, self._models.resolve(begun.session.model))
-            model = self._models.resolve(begun.session.model)
+                return Appended.recorded(begun, await self.model_of(begun.session))
+            model = await self.model_of(begun.session)
             appender = Appender(
                 model=model,
                 past=model.row_of(begun),
@@ -220,7 +224,7 @@ class SessionWork:
         sessions = [await self._sessions.get(key) for key in keys]
         if sessions[0].model != sessions[1].model:
             raise InvalidOption("with", f"with: it is of another model, {sessions[1].model}")
-        tokenizer = self.model_of(sessions[0]).tokenizer
+        tokenizer = (await self.model_of(sessions[0])).tokenizer
         num_shared, rests = await part(*(self._turns(key) for key in keys))
         branches = [
             Branch(session, rest.turn, text_of(rest.id_T, tokenizer)[:most_characters])
@@ -235,21 +239,23 @@ class SessionWork:
             SessionError: There is none, or what it has read is not kept.
         """
         key = SessionKey(identity.owner, session.id)
-        places = self.places(session, key, identity, deadline)
+        model = await self.model_of(session)
+        places = Places(self._sessions, key, session, model, identity, deadline)
         back, turn = await places.before_last_turn()
         content = back.row.content if back.row else None
-        row = self.model_of(session).row_at(session, content, back.position)
+        row = model.row_at(session, content, back.position)
         return Again(back, row, ids_of(turn)[: turn.record.num_read], turn.record)
 
-    def places(
+    async def places(
         self, session: Session, key: SessionKey, identity: Identity, deadline: Deadline
     ) -> Places:
         """Earlier places of a session."""
-        return Places(self._sessions, key, session, self.model_of(session), identity, deadline)
+        model = await self.model_of(session)
+        return Places(self._sessions, key, session, model, identity, deadline)
 
-    def model_of(self, session: Session) -> ServedModel:
+    async def model_of(self, session: Session) -> ServedModel:
         """The model that a session belongs to."""
-        return self._models.resolve(session.model)
+        return await self._live.find(session.model)
 
     async def _turns(self, key: SessionKey) -> AsyncIterator[KeptTurn]:
         """All turns that are remembered, the oldest first."""

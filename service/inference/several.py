@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from service.entropy import token_hex
+from service.inference.chosen import ChosenText
 from service.inference.delta import Delta
 from service.inference.errors import InvalidOption
 from service.inference.recorded import RecordedText
@@ -17,7 +18,7 @@ from service.inference.request import TextRequest
 from service.inference.running import RunningText
 from service.inference.usage import Usage
 
-Text = RunningText | RecordedText
+Text = RunningText | ChosenText | RecordedText
 _News = tuple[int, Delta | Exception]
 
 

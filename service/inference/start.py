@@ -10,29 +10,33 @@ from service.engine.request import Request
 from service.entropy import randbits
 from service.inference.accounts import Accounts, Ticket
 from service.inference.capsules import Capsules
+from service.inference.choosing import Choosing, encoded_choices
+from service.inference.chosen import ChosenText
 from service.inference.deadline import Deadline
-from service.inference.drawing import cleaned_stops, salt_of, sampling_of
-from service.inference.errors import InvalidOption
+from service.inference.drawing import cleaned_stops, require_clampable, salt_of, sampling_of
 from service.inference.identity import ANYBODY, Identity
 from service.inference.observer import TextObserver, Witness
-from service.inference.origin import Origin
+from service.inference.origin import Origin, Origins
 from service.inference.reading import PromptEncoder, Unknown, read_row
 from service.inference.receipts import ReceiptWriter
 from service.inference.recorded import RecordedText
 from service.inference.request import SEED_BITS, RequestLimits, TextRequest
+from service.inference.restricting import automaton_of, form_of, require_whole_meaning
 from service.inference.running import RunningText
 from service.inference.scoring import Scoring
 from service.inference.seeds import for_text
-from service.inference.session_work import COMMIT_S, SessionWork
+from service.inference.session_work import SessionWork
 from service.inference.several import SeveralTexts, Text, require_apart
 from service.inference.text import TextAssembler
-from service.inference.turn import Turn, record_of_prompt
+from service.inference.turn import record_of_prompt
 from service.inference.turnstile import Turnstile
+from service.models.live import LiveModels
 from service.models.registry import ModelRegistry, ServedModel
+from service.patterns.compiler import PatternCompiler
 from service.rows.arrays import Int64
 from service.rows.row import Row
 from service.runtime.sampling import Sampling
-from service.sessions.session import Recorded, Session, SessionKey
+from service.sessions.session import Session
 from service.sessions.store import SessionStore
 
 _ROWS_EVERY_WITH_STOPS = 32
@@ -44,26 +48,34 @@ class Inference:
 
     def __init__(
         self,
-        models: ModelRegistry,
+        live: LiveModels,
         sessions: SessionStore,
         limits: RequestLimits,
         capsule_keys: Mapping[str, bytes] | None = None,
         capsule_ttl_s: float = 1,
         observer: TextObserver | None = None,
+        compiler: PatternCompiler | None = None,
     ) -> None:
-        self.models = models
+        self.live = live
         self.sessions = sessions
         self._observer = observer
         self.accounts = Accounts(limits.max_result_bytes)
         self.turnstile = Turnstile()
         self.capsules = Capsules(capsule_keys or {}, capsule_ttl_s, self.turnstile)
         self.running: WeakSet[RunningText] = WeakSet()
-        self._limits = limits
+        self.limits = limits
         self.prompts = PromptEncoder(limits.max_prompt_tokens, limits.max_waiting_characters)
-        self.scoring = Scoring(models, self.accounts, self.prompts, limits, self.turnstile)
-        self.session_work = SessionWork(models, sessions, self.accounts, self.prompts, limits)
+        self.scoring = Scoring(live, self.accounts, self.prompts, limits, self.turnstile)
+        self.session_work = SessionWork(live, sessions, self.accounts, self.prompts, limits)
+        self._origins = Origins(live, sessions, self.capsules, self.session_work, limits)
+        self._compiler = compiler
 
-    async def start(self, asked: TextRequest) -> RunningText | RecordedText:
+    @property
+    def models(self) -> ModelRegistry:
+        """What is served now."""
+        return self.live.current
+
+    async def start(self, asked: TextRequest) -> Text:
         """Start a text; it comes out of `deltas`, and `close` must follow.
 
         A turn of a session that was committed before, and is asked for again by its idempotency
@@ -86,7 +98,7 @@ class Inference:
         Raises:
             InvalidOption and others: As above; no text was started.
         """
-        num_texts = self._limits.num_texts(n, best_of)
+        num_texts = self.limits.num_texts(n, best_of)
         if num_texts > 1:
             require_apart(asked, n, num_texts)
         chooses = num_texts > n
@@ -98,29 +110,35 @@ class Inference:
         """Start so many texts that differ by their seeds, or none of them."""
         witnesses = [Witness(self._observer) for _ in range(num_texts)]
         if asked.idempotency is not None:
-            asked.require_recordable(keeps_texts=self._limits.keep_session_texts)
+            asked.require_recordable(keeps_texts=self.limits.keep_session_texts)
         asked.require_told_whole()
         if asked.return_capsule:
             self.capsules.require()
-        deadline = Deadline.after(self._limits.timeout_s(asked.timeout_s))
-        most_tokens = self._limits.num_tokens(asked.max_tokens)
+        deadline = Deadline.after(self.limits.timeout_s(asked.timeout_s))
+        most_tokens = self.limits.num_tokens(asked.max_tokens)
         tickets = self.accounts.accept_all(
             asked.num_result_bytes(most_tokens), num_texts, asked.identity.allowance, most_tokens
         )
         turn = None
         try:
             async with deadline.bounding():
-                origin = await self._origin(asked, deadline)
+                origin = await self._origins.of(asked, deadline)
                 if isinstance(origin, RecordedText):
                     _close(tickets)
                     return [origin]
                 asked, model, turn = origin.asked, origin.model, origin.turn
+                require_whole_meaning(asked)
+                require_clampable(asked, model, self.limits.max_clamps)
                 stop = cleaned_stops(asked.stop or (), model)
                 if turn:
-                    turn.asks_for(asked.prompt, stop)
+                    turn.asks_for(asked.prompt, stop, form_of(asked))
                 prompt_T, unknown = await self._prompt(origin)
+                automaton = await automaton_of(asked, model, self._compiler)
+                choices = await encoded_choices(
+                    model, self.prompts, self.turnstile, asked.choices, asked.identity.client
+                )
             num_before = len(prompt_T) + (origin.past.num_tokens if origin.past else 0)
-            max_tokens = self._limits.num_tokens(asked.max_tokens)
+            max_tokens = self.limits.num_tokens(asked.max_tokens)
             rules = asked.tokens.rules(model, num_before, max_tokens)
             request = Request(
                 prompt_T=prompt_T,
@@ -132,8 +150,25 @@ class Inference:
                 rows_every=self._rows_every(asked, is_turn=turn is not None),
                 client=asked.identity.client,
                 cache_salt=salt_of(asked),
+                automaton=automaton,
             )
             requests = [for_text(request, index) for index in range(num_texts)]
+            if choices:
+                choosing = Choosing(model, request, choices)
+                return [
+                    ChosenText(
+                        model=model,
+                        request=request,
+                        choosing=choosing,
+                        unknown=unknown,
+                        tells=asked.tells_choices,
+                        turn=turn,
+                        ticket=ticket,
+                        witness=witness,
+                        seal=self._seal(origin, request) if asked.return_capsule else None,
+                    )
+                    for request, ticket, witness in zip(requests, tickets, witnesses, strict=True)
+                ]
             streams = model.engine.submit_all(requests)
         except BaseException:
             _close(tickets)
@@ -151,7 +186,7 @@ class Inference:
                 ),
                 stream_every=asked.stream_every,
                 turn=turn,
-                checkpoint_every=self._limits.checkpoint_every,
+                checkpoint_every=self.limits.checkpoint_every,
                 ticket=ticket,
                 turnstile=self.turnstile,
                 witness=witness,
@@ -164,42 +199,6 @@ class Inference:
         ]
         self.running.update(texts)
         return texts
-
-    async def _origin(self, asked: TextRequest, deadline: Deadline) -> Origin | RecordedText:
-        """What a text goes on from: a session, a capsule, or nothing."""
-        if asked.session is not None:
-            return await self._turn(asked, asked.session, deadline)
-        if asked.capsule is None:
-            return Origin(asked, self.models.resolve(asked.model), None, randbits(SEED_BITS))
-        client = asked.identity.client
-        model, past, seed = await self.capsules.open(asked.capsule, self.models, client)
-        if asked.model is not None and self.models.resolve(asked.model) is not model:
-            raise InvalidOption("model", f"the capsule belongs to {model.ref}")
-        return Origin(asked, model, past, seed)
-
-    async def _turn(
-        self, asked: TextRequest, session_id: str, deadline: Deadline
-    ) -> Origin | RecordedText:
-        """A turn of a session, reserved for it; or one that has been, by its idempotency key."""
-        begun = await self.sessions.begin(
-            SessionKey(asked.identity.owner, session_id),
-            lease_s=deadline.time_left_s + COMMIT_S,
-            version=asked.session_version,
-            idempotency=asked.idempotency,
-        )
-        if isinstance(begun, Recorded):
-            return RecordedText(self._model_of(asked.model, begun.session), begun)
-        turn = Turn(self.sessions, begun, keeps_texts=self._limits.keep_session_texts)
-        try:
-            model, seed = self._model_of(asked.model, begun.session), begun.session.seed
-            if not asked.again:
-                return Origin(asked, model, model.row_of(begun), seed, turn)
-            again = await self.session_work.again(begun.session, asked.identity, deadline)
-            turn.goes_on_from(again.back)
-            return Origin(again.asked(asked), model, again.row, seed, turn, again.prompt_T)
-        except BaseException:
-            await turn.abandon()
-            raise
 
     async def _prompt(self, origin: Origin) -> tuple[Int64, Unknown]:
         """What is to be read, and what of it the model has never seen."""
@@ -240,7 +239,7 @@ class Inference:
         Raises:
             InvalidOption, ModelUnknown, ModelBroken, EngineError: It cannot be created.
         """
-        deadline = Deadline.after(self._limits.max_timeout_s)
+        deadline = Deadline.after(self.limits.max_timeout_s)
         served = self.models.resolve(model)
         seed = randbits(SEED_BITS) if seed is None else seed
         ticket = self.accounts.accept(0, identity.allowance)
@@ -262,7 +261,7 @@ class Inference:
                 )
                 ticket.num_tokens = len(prompt_T)
                 row = await read_row(served.engine.submit(request))
-                kept = prompt if self._limits.keep_session_texts else None
+                kept = prompt if self.limits.keep_session_texts else None
                 record = record_of_prompt(prompt_T, kept, seed)
             session = await self.sessions.create(
                 owner=identity.owner,
@@ -280,13 +279,7 @@ class Inference:
         """Tokens between rows of a text that will go on: a stop string is gone back to at once."""
         if asked.stop and (is_turn or asked.wants_end):
             return _ROWS_EVERY_WITH_STOPS
-        return self._limits.checkpoint_every if is_turn else 0
-
-    def _model_of(self, name: str | None, session: Session) -> ServedModel:
-        model = self.models.resolve(session.model)
-        if name is not None and self.models.resolve(name) is not model:
-            raise InvalidOption("model", f"session {session.id} belongs to {session.model}")
-        return model
+        return self.limits.checkpoint_every if is_turn else 0
 
 
 def _close(tickets: Sequence[Ticket]) -> None:

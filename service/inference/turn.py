@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -65,13 +65,16 @@ class Turn:
         self._keeps_texts = keeps_texts
         self._prompt = ""
         self._stop: Sequence[str] = ()
+        self._form: Mapping[str, object] = {}
         self._back: Back | None = None
         self._written: list[str] = []
         self._open = True
 
-    def asks_for(self, prompt: str, stop: Sequence[str]) -> None:
-        """What it reads, and what ends its text."""
-        self._prompt, self._stop = prompt, stop
+    def asks_for(
+        self, prompt: str, stop: Sequence[str], form: Mapping[str, object] | None = None
+    ) -> None:
+        """What it reads, what ends its text, and what the text has to be; see `restricting`."""
+        self._prompt, self._stop, self._form = prompt, stop, form or {}
 
     def goes_on_from(self, back: Back) -> None:
         """It begins at an earlier place, and what came after that is forgotten."""
@@ -95,7 +98,7 @@ class Turn:
             num_read=len(outcome.read_T),
             num_written=len(outcome.written_T),
             seed=outcome.sampling.seed,
-            options=options_of(outcome.sampling, self._stop, outcome.max_tokens),
+            options=options_of(outcome.sampling, self._stop, outcome.max_tokens, self._form),
             finish_reason=outcome.reason,
             usage=json.dumps(asdict(outcome.usage)),
             prompt=self._prompt if keeps else None,
@@ -115,11 +118,17 @@ class Turn:
             await self._sessions.release(self.lease)
 
 
-def options_of(sampling: Sampling, stop: Sequence[str], max_tokens: int) -> str:
+def options_of(
+    sampling: Sampling,
+    stop: Sequence[str],
+    max_tokens: int,
+    form: Mapping[str, object] | None = None,
+) -> str:
     """How a text was drawn, as JSON: what was not left to the usual, and what ended it."""
     options = sampling.model_dump(exclude={"seed", "num_logprobs", "rules"}, exclude_defaults=True)
-    ends = {"max_tokens": max_tokens, **({"stop": list(stop)} if stop else {})}
-    return json.dumps(options | ends, ensure_ascii=False)
+    ends = {"max_tokens": max_tokens} if max_tokens else {}  # a choice has no such bound
+    stops = {"stop": list(stop)} if stop else {}
+    return json.dumps(options | ends | stops | dict(form or {}), ensure_ascii=False)
 
 
 def counted_as_generated(row: Row, past: Row | None, generated_T: Int64) -> Row:

@@ -44,7 +44,7 @@ class CheckedModel:
         """
         if reference.version is None:
             raise ValueError(f"{reference} is no version")
-        with _every_fault_an_artifact_error(store.folder(reference.name, reference.version)):
+        with every_fault_an_artifact_error(store.folder(reference.name, reference.version)):
             artifact = store.verify(reference.name, reference.version)
             manifest = artifact.manifest
             graph = check_step_graph(
@@ -59,15 +59,23 @@ class CheckedModel:
             )
             return cls(artifact, graph, tokenizer)
 
-    def decoder(self, *, capacity: int, num_threads: int) -> BurstDecoder:
+    def decoder(
+        self, *, capacity: int, num_threads: int, constrains: bool = False, clamps: bool = False
+    ) -> BurstDecoder:
         """A decoder that has run, so that the first request finds all memory made.
+
+        Args:
+            capacity: Number of slots.
+            num_threads: That one burst may use.
+            constrains: Whether rows can be held to constraints.
+            clamps: Whether units can be held.
 
         Raises:
             ArtifactError: The model cannot be loaded or run, as one of operators or types that
                 onnxruntime does not have.
         """
         manifest = self.artifact.manifest
-        with _every_fault_an_artifact_error(self.artifact.folder / manifest.model_file):
+        with every_fault_an_artifact_error(self.artifact.folder / manifest.model_file):
             decoder = BurstDecoder(
                 self.graph,
                 [tensor.name for tensor in manifest.state],
@@ -75,13 +83,15 @@ class CheckedModel:
                 num_threads=num_threads,
                 end_id=manifest.special_ids.end,
                 never_drawn=manifest.special_ids.never_sampled,
+                constrains=constrains,
+                clamps=clamps,
             )
             _warm_up(decoder, manifest.special_ids.start)
             return decoder
 
 
 @contextmanager
-def _every_fault_an_artifact_error(path: Path) -> Iterator[None]:
+def every_fault_an_artifact_error(path: Path) -> Iterator[None]:
     """Whatever a library raises for a model is a fault of that model and of no other one."""
     try:
         yield

@@ -3,6 +3,7 @@
 ModelUnknown       no model of that name is served
 ModelBroken        the model that is meant should be served, and is damaged
 CannotServe        there is nothing to serve, or not what is wanted
+ReloadFailed       the same, while older ones are served on
 """
 
 from __future__ import annotations
@@ -30,3 +31,7 @@ class ModelBroken(Exception):
 
 class CannotServe(Exception):
     """There is nothing to serve, or not what the settings name; the message says why."""
+
+
+class ReloadFailed(Exception):
+    """What is to be served now cannot be told; the message says why. Nothing has changed."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from service.artifacts.aliases import read_aliases
 from service.artifacts.errors import ArtifactError
 from service.artifacts.reference import Reference
+from service.artifacts.snapshot import Snapshot, snapshot
 from service.artifacts.store import ModelStore
 from service.engine.limits import EngineLimits
 from service.engine.observer import Observer, Unobserved
@@ -16,10 +17,13 @@ from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.worker import Engine
 from service.models.checked import CheckedModel
 from service.models.errors import CannotServe, ModelBroken, ModelUnknown
+from service.models.inside import Inside
+from service.models.memory import require_memory
 from service.models.registry import ModelRegistry, ServedModel
 from service.models.wanted import first_published, wanted_models
 from service.runtime.burst import BurstDecoder
 from service.runtime.cores import usable_cores
+from service.runtime.memory import available_bytes, resident_bytes
 
 _log = logging.getLogger(__name__)
 _MOST_LANES = 4
@@ -35,6 +39,8 @@ class EngineSizes:
         num_threads: Of each of them; None for its share of the cores.
         prefix_cache_bytes: Memory for prompts that were read; 0 keeps none.
         limits: Bounds of its engine.
+        constrains: Whether its texts can be held to patterns.
+        clamps: Whether units can be held.
         observer_of: Makes who hears of its engine's work, by `name@version`.
     """
 
@@ -43,11 +49,73 @@ class EngineSizes:
     num_threads: int | None
     prefix_cache_bytes: int
     limits: EngineLimits
+    constrains: bool = False
+    clamps: bool = False
     observer_of: Callable[[str], Observer] = lambda _: Unobserved()
 
 
+@dataclass(frozen=True, slots=True)
+class ModelLoader:
+    """Loads the models that the settings name, as often as the store changes.
+
+    Attributes:
+        store: Where they are.
+        names: As `load_models` has it, like the next two.
+        default: Who answers requests that name no model.
+        sizes: What each of them gets.
+    """
+
+    store: ModelStore
+    names: tuple[str, ...]
+    default: str | None
+    sizes: EngineSizes
+
+    def look(self) -> Snapshot:
+        """What the store looks like now."""
+        return snapshot(self.store.root)
+
+    def load(self, loaded: Collection[ServedModel] = ()) -> ModelRegistry:
+        """The models that are to be served now, and older ones of `loaded` that are still there.
+
+        Raises:
+            CannotServe: There is nothing to be served, or not what the settings name.
+        """
+        registry = load_models(self.store, self.names, self.default, self.sizes, loaded)
+        served = set(map(id, registry))
+        return registry.with_older(
+            model for model in loaded if id(model) not in served and self._is_there(model)
+        )
+
+    def load_version(self, reference: Reference) -> ServedModel | None:
+        """A version of a model that the settings name, whether it is their newest or not.
+
+        None if the store does not have it.
+
+        Raises:
+            ArtifactError: It is damaged, or cannot be run here.
+            CannotServe: The store cannot be read.
+        """
+        wanted = wanted_models(self.store, self.names, _aliases(self.store))
+        if reference.name not in {each.name for each in wanted}:
+            return None
+        if reference.version not in self.store.versions(reference.name):
+            return None
+        return _load(self.store, reference, self.sizes)
+
+    def _is_there(self, model: ServedModel) -> bool:
+        manifest = model.manifest
+        try:
+            return self.store.manifest(manifest.name, manifest.version) == manifest
+        except ArtifactError:
+            return False
+
+
 def load_models(
-    store: ModelStore, names: tuple[str, ...], default: str | None, sizes: EngineSizes
+    store: ModelStore,
+    names: tuple[str, ...],
+    default: str | None,
+    sizes: EngineSizes,
+    loaded: Collection[ServedModel] = (),
 ) -> ModelRegistry:
     """The models that are to be served: of each the version that is named, or the newest whole one.
 
@@ -57,15 +125,13 @@ def load_models(
         default: Who answers requests that name no model; without one the first of `names`, or the
             model that was published first. If it is damaged, nobody does.
         sizes: What each of them gets.
+        loaded: Models that need not be loaded again; what takes the place of one is whole.
 
     Raises:
         CannotServe: There is no model, none that is whole, or not the one that is named.
     """
-    loading = _Loading(store, sizes)
-    try:
-        aliases = read_aliases(store.root)
-    except ArtifactError as error:
-        raise CannotServe(str(error)) from error
+    loading = _Loading(store, sizes, loaded)
+    aliases = _aliases(store)
     for reference in wanted_models(store, names, aliases):
         loading.load(reference)
     served = list(loading.served.values())
@@ -83,6 +149,13 @@ def load_models(
     return registry
 
 
+def _aliases(store: ModelStore) -> dict[str, Reference]:
+    try:
+        return read_aliases(store.root)
+    except ArtifactError as error:
+        raise CannotServe(str(error)) from error
+
+
 def _default(store: ModelStore, names: tuple[str, ...]) -> str | ModelBroken:
     try:
         return names[0] if names else first_published(store)
@@ -91,18 +164,22 @@ def _default(store: ModelStore, names: tuple[str, ...]) -> str | ModelBroken:
 
 
 class _Loading:
-    """What has been loaded, and what could not be.
+    """What is served, and what could not be.
 
     Attributes:
         served: The models.
-        faults: What is wrong with the others, the newest version of a model first.
+        faults: What is wrong with the others, the newest version of a model first; and with what
+            was loaded before it was damaged.
     """
 
-    def __init__(self, store: ModelStore, sizes: EngineSizes) -> None:
+    def __init__(
+        self, store: ModelStore, sizes: EngineSizes, loaded: Collection[ServedModel]
+    ) -> None:
         self.served: dict[Reference, ServedModel] = {}
         self.faults: dict[Reference, ArtifactError] = {}
         self._store = store
         self._sizes = sizes
+        self._loaded = {Reference.parse(model.ref): model for model in loaded}
 
     def load(self, wanted: Reference) -> None:
         """Load a version, or the newest whole one; the older ones that are damaged are noted."""
@@ -113,6 +190,7 @@ class _Loading:
             versions = self._store.versions(wanted.name)[::-1]
         except ArtifactError as error:
             self._note(wanted, error)
+            self._keep_newest(wanted.name)
             return
         candidates = [Reference(wanted.name, version) for version in versions]
         found = next((each for each in candidates if self._is_served(each)), None)
@@ -130,42 +208,72 @@ class _Loading:
         """Whether it is whole: load it, unless that was tried already."""
         if wanted not in self.served and wanted not in self.faults:
             try:
-                self.served[wanted] = _load(self._store, wanted, self._sizes)
+                self.served[wanted] = self._as_it_was(wanted) or _load(
+                    self._store, wanted, self._sizes
+                )
             except ArtifactError as error:
                 self._note(wanted, error)
+                if wanted in self._loaded:
+                    self.served[wanted] = self._loaded[wanted]
         return wanted in self.served
+
+    def _as_it_was(self, wanted: Reference) -> ServedModel | None:
+        """The one that is loaded, if the store says of it what it has said then."""
+        model = self._loaded.get(wanted)
+        if model is None:
+            return None
+        manifest = self._store.manifest(wanted.name, wanted.version or 0)
+        return model if manifest == model.manifest else None
+
+    def _keep_newest(self, name: str) -> None:
+        """Of a model whose versions cannot be read, serve on what is loaded."""
+        found = [each for each in self._loaded if each.name == name]
+        if found:
+            newest = max(found, key=lambda reference: reference.version or 0)
+            self.served[newest] = self._loaded[newest]
 
     def _note(self, reference: Reference, fault: ArtifactError) -> None:
         if reference not in self.faults:
             _log.error("%s cannot be served: %s", reference, fault)
             _log.debug("%s cannot be served", reference, exc_info=fault)
-            self.faults[reference] = fault
+            # Its frames hold this very loading, and so all models, until garbage is looked for.
+            self.faults[reference] = fault.with_traceback(None)
 
 
 def _load(store: ModelStore, reference: Reference, sizes: EngineSizes) -> ServedModel:
     """Verify, check, load and warm up one model.
 
     Raises:
-        ArtifactError: A file is not what it should be, or the model cannot be run.
+        ArtifactError: A file is not what it should be, or the model cannot be run, or is too large
+            for the memory that there is.
     """
     checked = CheckedModel.of(store, reference)
+    require_memory(checked, _num_lanes(sizes), available_bytes())
     for remark in checked.artifact.remarks:
         _log.warning("%s is served, but %s", reference, remark)
+    before = resident_bytes()
     cache = PrefixCache(sizes.prefix_cache_bytes)
     ref = checked.artifact.manifest.ref
     observer = sizes.observer_of(ref)
     engine = Engine(ref, _decoders(checked, sizes), sizes.limits, cache, observer=observer)
-    return ServedModel(checked.artifact.manifest, checked.tokenizer, engine)
+    loaded_bytes = max(0, resident_bytes() - before)
+    manifest, inside = checked.artifact.manifest, Inside(checked.artifact)
+    return ServedModel(manifest, checked.tokenizer, engine, inside, loaded_bytes)
+
+
+def _num_lanes(sizes: EngineSizes) -> int:
+    return min(sizes.num_lanes or min(usable_cores(), _MOST_LANES), sizes.max_rows)
 
 
 def _decoders(model: CheckedModel, sizes: EngineSizes) -> list[BurstDecoder]:
     """One for each lane of the engine; they share the model's rows."""
-    num_cores = usable_cores()
-    num_lanes = min(sizes.num_lanes or min(num_cores, _MOST_LANES), sizes.max_rows)
+    num_lanes = _num_lanes(sizes)
     return [
         model.decoder(
             capacity=(sizes.max_rows + n) // num_lanes,
-            num_threads=sizes.num_threads or max(1, num_cores // num_lanes),
+            num_threads=sizes.num_threads or max(1, usable_cores() // num_lanes),
+            constrains=sizes.constrains,
+            clamps=sizes.clamps,
         )
         for n in range(num_lanes)
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
+from itertools import chain
 from typing import NoReturn
 
 from service.artifacts.manifest import Manifest
@@ -11,24 +13,46 @@ from service.artifacts.reference import Reference
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.worker import Engine
 from service.models.errors import ModelBroken, ModelUnknown
-from service.rows.codec import RowUnreadable, decode_row, encode_row
+from service.models.inside import Inside
+from service.rows.codec import RowUnreadable, decode_row, encode_row, encoded_bytes
 from service.rows.row import Row
 from service.sessions.errors import SessionUnusable
 from service.sessions.session import KeptRow, Lease, Session
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class ServedModel:
-    """One model, loaded: its manifest, its tokenizer, and the engine that owns its rows."""
+    """One model, loaded. Whoever holds it uses it: its engine ends when nobody does any more.
+
+    Attributes:
+        manifest: What it says of itself.
+        tokenizer: Its own.
+        engine: Owns its rows.
+        inside: Tells what the model computes; it is loaded when somebody asks.
+        loaded_bytes: By how much the process grew when it was loaded; 0: nobody knows.
+    """
 
     manifest: Manifest
     tokenizer: Tokenizer
     engine: Engine
+    inside: Inside
+    loaded_bytes: int = 0
 
     @property
     def ref(self) -> str:
         """`name@version`."""
         return self.manifest.ref
+
+    @property
+    def row_bytes(self) -> int:
+        """Memory of one text's row: what caches and paused texts keep."""
+        return Row.start(self.engine.row_shape).num_bytes
+
+    @property
+    def session_bytes(self) -> int:
+        """Of a session's row, once all of the vocabulary was in it; before, it is less."""
+        size = self.manifest.vocabulary_size
+        return encoded_bytes(self.engine.row_shape, num_present=size, num_generated=size)
 
     def kept(self, row: Row) -> KeptRow:
         """A row of this model, as sessions keep it."""
@@ -59,7 +83,7 @@ class ServedModel:
 
 
 class ModelRegistry:
-    """Finds the model that a request means.
+    """Finds the model that a request means. A value: what is served later is another one.
 
     Args:
         models: At least one.
@@ -69,6 +93,8 @@ class ModelRegistry:
         aliases: Names of the store's own for versions; they go before those of models.
 
     Attributes:
+        served: What there is for everybody, by `name@version`.
+        older: Versions on which sessions go on: by their own `name@version` only.
         default: The one that is meant when none is named; None if it cannot be served.
         default_fault: Why it cannot be.
         broken: As above.
@@ -85,11 +111,12 @@ class ModelRegistry:
         broken: Mapping[str, str],
         aliases: Mapping[str, str] | None = None,
     ) -> None:
-        self._models = {model.ref: model for model in models}
+        self.served = {model.ref: model for model in models}
+        self.older: dict[str, ServedModel] = {}
         newest = sorted(models, key=lambda model: model.manifest.version)
         self._newest = {model.manifest.name: model for model in newest}
         self.broken = dict(broken)
-        known = {**self._models, **self.broken}
+        known = {**self.served, **self.broken}
         self.aliases = {name: ref for name, ref in (aliases or {}).items() if ref in known}
         self.default: ServedModel | None = None
         self.default_fault = ""
@@ -101,7 +128,13 @@ class ModelRegistry:
             self.default_fault = str(error)
 
     def __iter__(self) -> Iterator[ServedModel]:
-        return iter(self._models.values())
+        return chain(self.served.values(), self.older.values())
+
+    def with_older(self, models: Iterable[ServedModel]) -> ModelRegistry:
+        """The same, with these versions in place of those that are `older` now."""
+        registry = copy(self)
+        registry.older = {each.ref: each for each in models if each.ref not in self.served}
+        return registry
 
     def resolve(self, name: str | None) -> ServedModel:
         """The model called `name`, or `name@version`, or what an alias means; None: the default.
@@ -119,14 +152,29 @@ class ModelRegistry:
                 )
             return self.default
         name = self.aliases.get(name, name)
-        model = self._models.get(name) or self._newest.get(name)
+        model = self.served.get(name) or self._newest.get(name) or self.older.get(name)
         if model is None:
             self._refuse(name)
         return model
+
+    def may_mean(self, name: str | None, model: ServedModel) -> bool:
+        """Whether a name can be that of the model which a session or a capsule goes on with.
+
+        A version is one model. A name, or an alias, may have meant another version of its model
+        when the session began.
+
+        Raises:
+            ModelUnknown, ModelBroken: It means nothing that is served.
+        """
+        if name is None or name in (model.ref, model.manifest.name):
+            return True
+        names_version = name not in self.aliases and "@" in name
+        meant = self.resolve(name)
+        return meant is model or (not names_version and meant.manifest.name == model.manifest.name)
 
     def _refuse(self, name: str) -> NoReturn:
         for reference, reason in self.broken.items():
             if name in (reference, Reference.parse(reference).name):
                 raise ModelBroken(f"model {name!r} is damaged: {reason}")
-        known = ", ".join([*sorted(self._models), *self.aliases])
+        known = ", ".join([*sorted(self.served), *self.aliases])
         raise ModelUnknown(f"no model {name!r} is served here; there are: {known}")

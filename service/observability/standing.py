@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 from service import __version__
 from service.engine.limits import EngineStatus
 from service.inference.start import Inference
+from service.models.live import Outcome
 from service.models.registry import ModelRegistry
 from service.observability.histogram import MODEL
 from service.sessions.errors import SessionError
@@ -103,6 +104,15 @@ class Standing(Collector):
         yield GaugeMetricFamily(
             "lstm_serve_draining", "Whether the server is going down.", value=self._draining()
         )
+        reloads = CounterMetricFamily(
+            "lstm_serve_reloads",
+            "Looks into a store that has changed, or was said to.",
+            None,
+            ["outcome"],
+        )
+        for outcome in get_args(Outcome):
+            reloads.add_metric([outcome], self._inference.live.tally[outcome])
+        yield reloads
         yield from self._sessions(self._inference.sessions)
 
     def _sessions(self, sessions: SessionStore) -> Iterator[Metric]:

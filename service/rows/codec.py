@@ -37,6 +37,19 @@ class RowUnreadable(ValueError):
     """The bytes are not a row of this model; the message says why."""
 
 
+def encoded_bytes(shape: RowShape, *, num_present: int, num_generated: int) -> int:
+    """Bytes of a row.
+
+    Args:
+        shape: The model's that it is of.
+        num_present: Ids that the text holds.
+        num_generated: Ids that it has generated.
+    """
+    id_bytes = np.dtype(_id_type(shape)).itemsize * (num_present + num_generated)
+    num_floats = shape.state_width + shape.vocabulary_size
+    return _HEAD.size + 4 * (num_floats + num_generated) + id_bytes + _CRC.size
+
+
 def encode_row(row: Row, fingerprint: bytes) -> bytes:
     """The row as bytes.
 
@@ -114,8 +127,7 @@ def _checked_head(content: bytes, shape: RowShape, fingerprint: bytes) -> tuple[
     num_states, num_logits, num_present, num_generated = counts
     if found != fingerprint or RowShape(num_states, num_logits) != shape:
         raise RowUnreadable("the row belongs to another model, or to another version of this one")
-    id_bytes = np.dtype(_id_type(shape)).itemsize * (num_present + num_generated)
-    num_bytes = _HEAD.size + 4 * (num_states + num_logits + num_generated) + id_bytes + _CRC.size
+    num_bytes = encoded_bytes(shape, num_present=num_present, num_generated=num_generated)
     if len(content) != num_bytes:
         raise RowUnreadable(f"the row is cut off, or too long: {len(content)} bytes of {num_bytes}")
     if _CRC.unpack_from(content, num_bytes - _CRC.size)[0] != zlib.crc32(content[: -_CRC.size]):

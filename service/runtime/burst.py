@@ -10,7 +10,10 @@ import onnx
 
 from service.rows.arrays import Bool, Float32, Int64
 from service.rows.row import Row, RowShape
+from service.runtime.automaton import ConstraintsOfRows
 from service.runtime.burst_graph import build_burst_graph
+from service.runtime.clamps import ClampTable
+from service.runtime.constraint_graph import constraint_values
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Logprobs
 from service.runtime.logprobs import logprobs
 from service.runtime.onnx_session import load_session
@@ -30,6 +33,8 @@ class BurstDecoder:
         num_threads: Threads that one burst may use.
         end_id: Drawing it ends a row, if given.
         never_drawn: Ids that are not sampled, whatever their logit.
+        constrains: Whether rows can be held to constraints.
+        clamps: Whether rows may have clamps.
     """
 
     def __init__(
@@ -41,13 +46,23 @@ class BurstDecoder:
         num_threads: int = 1,
         end_id: int | None = None,
         never_drawn: Iterable[int] = (),
+        constrains: bool = False,
+        clamps: bool = False,
     ) -> None:
-        graph = build_burst_graph(step, state_names, end_id=end_id, never_drawn=tuple(never_drawn))
+        graph = build_burst_graph(
+            step,
+            state_names,
+            end_id=end_id,
+            never_drawn=tuple(never_drawn),
+            constrains=constrains,
+            clamps=clamps,
+        )
+        self._clamps = ClampTable(state_names) if clamps else None
         self._session = load_session(graph.content, num_threads=num_threads)
         self._inputs = graph.inputs
         self._outputs = list(graph.outputs)
         self._state_names = [f"state.{name}" for name in state_names]
-        self._end_id = end_id
+        self._end_id, self._constrains = end_id, constrains
         values = {value.name: value for value in (*step.graph.input, *step.graph.output)}
         widths = [_width(values[name]) for name in self._state_names]
         self.capacity = capacity
@@ -56,8 +71,16 @@ class BurstDecoder:
         self._rows = RowTable(capacity, widths, self._vocabulary_size)
 
     def load(self, slot: int, row: Row, sampling: Sampling) -> None:
-        """Copy `row` into `slot`."""
+        """Copy `row` into `slot`.
+
+        Raises:
+            ValueError: It is to be clamped, which this decoder cannot do.
+        """
         self._rows.load(slot, row, sampling)
+        if self._clamps is not None:
+            self._clamps.put(slot, sampling.clamps)
+        else:
+            sampling.require_free()
 
     def save(self, slot: int) -> Row:
         """A copy of the row in `slot`."""
@@ -74,6 +97,9 @@ class BurstDecoder:
         drawn_KB = burst.forced_KB == SAMPLED
         told_KB = drawn_KB if burst.scored_B is None else drawn_KB | burst.scored_B
         num_steps_B, ended_B = self._ends(burst, token_KB, drawn_KB)
+        constraints = None
+        if burst.constraints is not None:
+            constraints = _read(burst.constraints, token_KB, drawn_KB, num_steps_B, ended_B)
         taken_KB = np.arange(len(token_KB))[:, None] < num_steps_B
         token_KB[~taken_KB] = SAMPLED
         slot_KB = np.broadcast_to(burst.slot_B, token_KB.shape)
@@ -85,6 +111,7 @@ class BurstDecoder:
             ended_B=ended_B,
             finite_B=self._rows.finite(slots),
             logprobs=_logprobs(table, logits_KBV, token_KB, told_KB & taken_KB),
+            constraints=constraints,
         )
 
     def _feed(self, burst: Burst, slots: Int64 | slice, table: SamplingTable) -> dict[str, Any]:
@@ -94,7 +121,8 @@ class BurstDecoder:
         draws_K = (burst.forced_KB == SAMPLED).any(axis=1)
         told_K = draws_K if burst.scored_B is None else draws_K | burst.scored_B.any()
         may_stop_B = burst.num_steps_B < num_steps
-        if self._end_id is not None:
+        may_end = self._end_id is not None or burst.constraints is not None
+        if may_end:
             may_stop_B = may_stop_B | draws_K.any()
         freezes = bool((may_stop_B & burst.keep_B).any())
         # Logits are needed where the next token is drawn from them or scored, and where a row is
@@ -102,7 +130,7 @@ class BurstDecoder:
         heads_K = np.append(told_K[1:], True)
         if freezes:
             heads_K[burst.num_steps_B - 1] = True
-            heads_K |= draws_K & (self._end_id is not None)
+            heads_K |= draws_K & may_end
         counted = slots if table.penalises else slice(0)
         positions_KB = self._rows.num_tokens[slots] + np.arange(num_steps)[:, None]
         rules = self._rows.rules.of(burst.slot_B, positions_KB, self._vocabulary_size)
@@ -122,17 +150,41 @@ class BurstDecoder:
             **option_values(table, self._vocabulary_size),
             **rule_values(rules, num_steps, self._vocabulary_size),
         }
+        if self._constrains:
+            values |= constraint_values(burst.constraints, self._vocabulary_size)
+        if self._clamps is not None:
+            values |= self._clamps.inputs(burst.slot_B)
         return {self._inputs[name]: value for name, value in values.items()}
 
     def _ends(self, burst: Burst, token_KB: Int64, drawn_KB: Bool) -> tuple[Int64, Bool]:
         """How many steps each row took, and whether it drew its end id."""
         num_steps_B = burst.num_steps_B
         if self._end_id is None:
-            return num_steps_B, np.zeros(len(num_steps_B), np.bool_)
+            return num_steps_B.copy(), np.zeros(len(num_steps_B), np.bool_)
         is_end_KB = drawn_KB & (token_KB == self._end_id)
         is_end_KB &= np.arange(len(token_KB))[:, None] < num_steps_B
         ended_B = is_end_KB.any(axis=0)
         return np.where(ended_B, is_end_KB.argmax(axis=0) + 1, num_steps_B), ended_B
+
+
+def _read(
+    constraints: ConstraintsOfRows,
+    token_KB: Int64,
+    drawn_KB: Bool,
+    num_steps_B: Int64,
+    ended_B: Bool,
+) -> ConstraintsOfRows:
+    """What the constraints are after a burst; notes in the last two which texts are complete."""
+    after = list(constraints)
+    for b, before in enumerate(constraints):
+        if before is None:
+            continue
+        steps = np.flatnonzero(drawn_KB[: num_steps_B[b], b])
+        constraint, num_taken = before.read(token_KB[steps, b])
+        after[b] = constraint
+        if constraint.is_complete:
+            num_steps_B[b], ended_B[b] = steps[num_taken - 1] + 1, True
+    return after
 
 
 def _logprobs(

@@ -15,11 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import onnx
 from onnx import helper
 
+from service.runtime import constraint_graph
+from service.runtime.clamp_graph import clampable
+from service.runtime.constraint_graph import ConstraintGraph
+from service.runtime.graphs import all_names, core_and_head, read_by
 from service.runtime.nodes import BOOL, FLOAT, INT64, Names, Nodes
 from service.runtime.sampler_graph import OPTIONS, RULES, SamplerGraph
 
@@ -66,6 +71,8 @@ def build_burst_graph(
     *,
     end_id: int | None = None,
     never_drawn: Sequence[int] = (),
+    constrains: bool = False,
+    clamps: bool = False,
 ) -> BurstGraph:
     """Put a step graph into a loop with the sampler.
 
@@ -74,23 +81,22 @@ def build_burst_graph(
         state_names: Order of the state tensors.
         end_id: Drawing it ends a row, if given.
         never_drawn: Ids that are not sampled.
+        constrains: Whether rows can be held to automata; such bursts have a loop of their own.
+        clamps: Rows may have clamps: then `clamped_at.<state>` and `clamped_to.<state>` are inputs
+            as well, see `clamps`.
     """
-    names = Names(_all_names(step.graph))
+    names = Names(all_names(step.graph))
+    if clamps:
+        step = clampable(step, state_names, names.of)
     builder = _Builder(step, state_names, names, end_id, never_drawn)
     g = Nodes(names)
-    loops = []
-    for freezes in (True, False):
-        branch = Nodes(names)
-        loops.append(branch.graph("loop", [], builder.loop(branch, freezes=freezes)))
-    outputs = [names.fresh() for _ in loops[0].output]
-    g.nodes.append(
-        helper.make_node(
-            "If", [names.of("freezes")], outputs, then_branch=loops[0], else_branch=loops[1]
-        )
-    )
-    inputs = {name: names.of(name) for name in INPUTS}
-    inputs |= {f"state.{name}": names.of(f"state.{name}") for name in state_names}
-    kinds = {**INPUTS, **{f"state.{name}": (FLOAT, 2) for name in state_names}}
+    outputs = builder.loops(g, constrains=constrains)
+    kinds = {**INPUTS, **(constraint_graph.INPUTS if constrains else {})}
+    kinds |= {f"state.{name}": (FLOAT, 2) for name in state_names}
+    if clamps:
+        kinds |= {f"clamped_at.{name}": (INT64, 2) for name in state_names}
+        kinds |= {f"clamped_to.{name}": (FLOAT, 1) for name in state_names}
+    inputs = {name: names.of(name) for name in kinds}
     g.weights.extend(names.constants.values())
     graph = g.graph(
         "burst",
@@ -117,34 +123,46 @@ class _Builder:
     end_id: int | None
     never_drawn: Sequence[int]
 
-    def loop(self, g: Nodes, *, freezes: bool) -> list[str]:
+    def loops(self, g: Nodes, *, constrains: bool) -> list[str]:
+        """A loop for each kind of burst, one of which is run; returns its values."""
+        of, kinds = self.names.of, [partial(self.loop, freezes=each) for each in (True, False)]
+        if not constrains:
+            return g.one_of(of("freezes"), *kinds)
+        # One for both kinds: each loop has weights of its own, and they are most of a model.
+        constrained = partial(self.loop, freezes=True, constrains=True)
+        return g.one_of(of("constrained"), constrained, lambda h: h.one_of(of("freezes"), *kinds))
+
+    def loop(self, g: Nodes, *, freezes: bool, constrains: bool = False) -> list[str]:
         """The loop; returns its values: next states, logits, tokens, collected logits."""
         of = self.names.of
         carried = [of(f"state.{name}") for name in self.state_names]
         carried += [of(name) for name in ("logits", "present_VB", "generated_VB")]
-        goes_on = []
-        if freezes and self.end_id is not None:  # which rows have not drawn the end id
-            goes_on = [g.op("GreaterOrEqual", of("steps_B1"), self._int(0))]
+        own = [of("place_M1")] if constrains else []
+        if freezes and (constrains or self.end_id is not None):  # which rows' texts go on
+            own.append(g.op("GreaterOrEqual", of("steps_B1"), self._int(0)))
         outputs = g.ops(
             "Loop",
             of("num_steps"),
             self.names.constant(True, np.bool_),
             *carried,
-            *goes_on,
-            num_outputs=len(carried) + len(goes_on) + 2,
-            body=self._body(freezes=freezes),
+            *own,
+            num_outputs=len(carried) + len(own) + 2,
+            body=self._body(freezes=freezes, constrains=constrains),
         )
         return [*outputs[: len(self.state_names) + 1], *outputs[-2:]]
 
-    def _body(self, *, freezes: bool) -> onnx.GraphProto:
+    def _body(self, *, freezes: bool, constrains: bool) -> onnx.GraphProto:
         g, names = Nodes(self.names), self.names
-        k, ahead, logits_BV, present_VB, generated_VB, goes_on_B1 = (
-            names.fresh() for _ in range(6)
+        k, ahead, logits_BV, present_VB, generated_VB, place_M1, goes_on_B1 = (
+            names.fresh() for _ in range(7)
         )
+        may_end = freezes and (constrains or self.end_id is not None)
         states = [f"state.{name}" for name in self.state_names]
         inputs = [(k, INT64, 0), (ahead, BOOL, 0), *((state, FLOAT, 2) for state in states)]
         inputs += [(logits_BV, FLOAT, 2), (present_VB, BOOL, 2), (generated_VB, FLOAT, 2)]
-        inputs += [(goes_on_B1, BOOL, 2)] if freezes and self.end_id is not None else []
+        inputs += [(place_M1, INT64, 2)] if constrains else []
+        inputs += [(goes_on_B1, BOOL, 2)] if may_end else []
+        constraint = ConstraintGraph(g, place_M1) if constrains else None
 
         forced_B = g.op("Gather", names.of("forced_KB"), k, axis=0)
         sampled_B = g.op("Less", forced_B, self._int(0))
@@ -157,7 +175,8 @@ class _Builder:
         def drawn(h: Nodes) -> str:
             uniform_B = h.op("Gather", names.of("uniform_KB"), k, axis=0)
             uniform_1B = h.op("Unsqueeze", uniform_B, names.constant([0], np.int64))
-            token_1B = sampler.draw(h, logits_BV, present_VB, generated_VB, uniform_1B, k)
+            drawn_from_BV = constraint.allowed(h, logits_BV) if constraint else logits_BV
+            token_1B = sampler.draw(h, drawn_from_BV, present_VB, generated_VB, uniform_1B, k)
             token_B = h.op("Squeeze", token_1B, names.constant([0], np.int64))
             return h.op("Where", sampled_B, token_B, forced_B)
 
@@ -168,7 +187,7 @@ class _Builder:
         )
         token_B = g.either(self._now(g, "draws_K", k), drawn, lambda _: forced_B)
         token_B = g.op("Identity", token_B, output="token")
-        core, head = _split(self.step.graph)
+        core, head = core_and_head(self.step.graph)
         self._append(g, core)
 
         def logits(h: Nodes) -> str:
@@ -180,21 +199,24 @@ class _Builder:
             g, token_B, sampled_B, present_VB, generated_VB
         )
         results = [f"next_state.{name}" for name in self.state_names] + [next_logits_BV]
-        alive = []
+        place = [constraint.after(g, token_B, sampled_B)] if constraint else []
+        going_on = []
         if freezes:
             active_B1 = g.op("Less", k, names.of("steps_B1"))
-            if self.end_id is not None:
+            if may_end:
                 active_B1 = g.op("And", active_B1, goes_on_B1)
-                is_end_B = g.op("And", sampled_B, g.op("Equal", token_B, self._int(self.end_id)))
-                is_end_B1 = g.op("Unsqueeze", is_end_B, names.constant([1], np.int64))
-                alive = [g.op("And", goes_on_B1, g.op("Not", is_end_B1))]
-            results = self._chosen(g, active_B1, results, [*states, logits_BV])
+                if constraint:
+                    goes_on_B1 = constraint.going_on(g, goes_on_B1, *place)
+                going_on = [self._not_at_end(g, goes_on_B1, token_B, sampled_B)]
+            old = [*states, logits_BV]
+            results = self._chosen(g, active_B1, results, old, is_asked=constrains)
         else:
             # A loop's results must be made in it, but a step graph may hand a state through.
             made = {name for node in g.nodes for name in node.output}
             results = [name if name in made else g.op("Identity", name) for name in results]
         more = g.op("Identity", ahead)
-        results = [more, *results, next_present_VB, next_generated_VB, *alive, token_B, collected]
+        results = [more, *results, next_present_VB, next_generated_VB]
+        results += [*place, *going_on, token_B, collected]
         return g.graph(
             "body",
             [
@@ -204,21 +226,37 @@ class _Builder:
             results,
         )
 
+    def _not_at_end(self, g: Nodes, goes_on_B1: str, token_B: str, sampled_B: str) -> str:
+        """Of the rows that go on those that have not drawn the end id now."""
+        if self.end_id is None:
+            return goes_on_B1
+        is_end_B = g.op("And", sampled_B, g.op("Equal", token_B, self._int(self.end_id)))
+        is_end_B1 = g.op("Unsqueeze", is_end_B, self.names.constant([1], np.int64))
+        return g.op("And", goes_on_B1, g.op("Not", is_end_B1))
+
     def _chosen(
-        self, g: Nodes, active_B1: str, new: Sequence[str], old: Sequence[str]
+        self, g: Nodes, active_B1: str, new: Sequence[str], old: Sequence[str], *, is_asked: bool
     ) -> list[str]:
         """The rows of each `new` value that are active, and of each `old` one that are not.
 
-        Not by `Where`: onnxruntime's makes 0.0 of -0.0, and then a frozen row differs in a bit.
+        Only if `freezes` says so, where that `is_asked`. Not by `Where`: onnxruntime's makes 0.0 of
+        -0.0, and then a frozen row differs in a bit.
         """
-        active_B = g.op("Squeeze", active_B1, self.names.constant([1], np.int64))
-        num_rows = g.op("Size", active_B)
-        row_B = g.op("Range", self._int(0), num_rows, self._int(1))
-        row_B = g.op("Where", active_B, row_B, g.op("Add", row_B, num_rows))
-        return [
-            g.op("Gather", g.op("Concat", *pair, axis=0), row_B, axis=0)
-            for pair in zip(new, old, strict=True)
-        ]
+
+        def chosen(h: Nodes) -> list[str]:
+            active_B = h.op("Squeeze", active_B1, self.names.constant([1], np.int64))
+            num_rows = h.op("Size", active_B)
+            row_B = h.op("Range", self._int(0), num_rows, self._int(1))
+            row_B = h.op("Where", active_B, row_B, h.op("Add", row_B, num_rows))
+            return [
+                h.op("Gather", h.op("Concat", *pair, axis=0), row_B, axis=0)
+                for pair in zip(new, old, strict=True)
+            ]
+
+        if not is_asked:
+            return chosen(g)
+        freezes = self.names.of("freezes")
+        return g.one_of(freezes, chosen, lambda h: [h.op("Identity", name) for name in new])
 
     def _append(self, g: Nodes, nodes: Sequence[onnx.NodeProto]) -> None:
         """Nodes of the step graph, with the weights they read.
@@ -226,7 +264,7 @@ class _Builder:
         onnxruntime rearranges weights for its products at load, but only those of the same graph.
         """
         g.nodes.extend(nodes)
-        read = {name for node in nodes for name in _read_by(node)}
+        read = {name for node in nodes for name in read_by(node)}
         g.weights.extend(w for w in self.step.graph.initializer if w.name in read)
 
     def _now(self, g: Nodes, flags_K: str, k: str) -> str:
@@ -239,34 +277,3 @@ class _Builder:
     def _vocabulary_size(self) -> int:
         logits = next(value for value in self.step.graph.output if value.name == "logits")
         return int(logits.type.tensor_type.shape.dim[1].dim_value)
-
-
-def _split(graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
-    """The nodes that the next state needs, and those that only the logits need."""
-    wanted = {value.name for value in graph.output if value.name != "logits"}
-    core = _needed(graph, wanted)
-    head = _needed(graph, {"logits"})
-    return core, [node for node in head if node not in core]
-
-
-def _needed(graph: onnx.GraphProto, wanted: set[str]) -> list[onnx.NodeProto]:
-    """The nodes that the values `wanted` are computed from, in order."""
-    wanted, nodes = set(wanted), []
-    for node in reversed(graph.node):
-        if wanted.intersection(node.output):
-            nodes.append(node)
-            wanted |= _read_by(node)
-    return nodes[::-1]
-
-
-def _read_by(node: onnx.NodeProto) -> set[str]:
-    """Names that a node reads, also from inside of its branches."""
-    inner = [a.g for a in node.attribute if a.HasField("g")]
-    return {*node.input, *(name for graph in inner for n in graph.node for name in _read_by(n))}
-
-
-def _all_names(graph: onnx.GraphProto) -> set[str]:
-    inner = [a.g for node in graph.node for a in node.attribute if a.HasField("g")]
-    found = {name for node in graph.node for name in (*node.input, *node.output)}
-    found |= {value.name for value in (*graph.input, *graph.output, *graph.initializer)}
-    return found.union(*(_all_names(graph) for graph in inner))

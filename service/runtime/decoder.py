@@ -14,6 +14,7 @@ from typing import Protocol
 
 from service.rows.arrays import Bool, Float32, Int64
 from service.rows.row import Row, RowShape
+from service.runtime.automaton import ConstraintsOfRows
 from service.runtime.sampling import Sampling
 
 SAMPLED = -1
@@ -32,6 +33,7 @@ class Burst:
             the slot may then hold anything. Keeping costs time.
         scored_B: Whether tokens that a row reads have log-probabilities as well, not only those
             that it draws; None: nowhere. Needs the logits at each step.
+        constraints: What the tokens that each row draws are held to; None: no row's are.
     """
 
     slot_B: Int64
@@ -39,6 +41,7 @@ class Burst:
     num_steps_B: Int64
     keep_B: Bool
     scored_B: Bool | None = None
+    constraints: ConstraintsOfRows | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,11 @@ class BurstResult:
 
     Attributes:
         token_KB: The tokens that were read, SAMPLED where a row took no part any more.
-        num_steps_B: Steps that each row took: all it was given, or fewer when it drew its end id.
-        ended_B: The row drew its end id.
+        num_steps_B: Steps that each row took: all it was given, or fewer when its text ended.
+        ended_B: The row drew its end id, or its text is all that its constraint lets it be.
         finite_B: The row's state and logits are numbers; a row that is False here is unusable.
         logprobs: Present when some row of the burst asked for them.
+        constraints: Where each row's text now is; present when they were given.
     """
 
     token_KB: Int64
@@ -73,6 +77,7 @@ class BurstResult:
     ended_B: Bool
     finite_B: Bool
     logprobs: Logprobs | None
+    constraints: ConstraintsOfRows | None = None
 
 
 class Decoder(Protocol):

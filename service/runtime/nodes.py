@@ -76,13 +76,32 @@ class Nodes:
             then: Writes a branch into the nodes that it is given; returns its value.
             otherwise: The same for when the condition is false.
         """
+
+        def made(write: Callable[[Nodes], str]) -> Callable[[Nodes], list[str]]:
+            # A branch's value must be made inside of it.
+            return lambda branch: [branch.op("Identity", write(branch))]
+
+        return self.one_of(condition, made(then), made(otherwise))[0]
+
+    def one_of(
+        self,
+        condition: str,
+        then: Callable[[Nodes], list[str]],
+        otherwise: Callable[[Nodes], list[str]],
+    ) -> list[str]:
+        """The same for several values, each of them made in its branch."""
         branches = []
         for name, write in (("then", then), ("else", otherwise)):
             branch = Nodes(self.names)
-            # A branch's value must be made inside of it.
-            value = branch.op("Identity", write(branch))
-            branches.append(branch.graph(name, [], [value]))
-        return self.op("If", condition, then_branch=branches[0], else_branch=branches[1])
+            branches.append(branch.graph(name, [], write(branch)))
+        then_branch, else_branch = branches
+        return self.ops(
+            "If",
+            condition,
+            num_outputs=len(then_branch.output),
+            then_branch=then_branch,
+            else_branch=else_branch,
+        )
 
     def graph(
         self,

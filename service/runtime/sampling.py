@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from service.rows.arrays import Bool, Float32, Int64
+from service.runtime.clamps import Clamp
 from service.runtime.options import NO_OPTIONS as NO_OPTIONS
 from service.runtime.options import SamplingOptions as SamplingOptions
 from service.runtime.rules import TokenRules
@@ -32,11 +33,18 @@ class Sampling(SamplingOptions):
         seed: With the position in the text, decides every draw.
         num_logprobs: Report the chosen token's log-probability and this many of the best; None: no.
         rules: About single ids; None: none.
+        clamps: Units that are held at a value meanwhile.
     """
 
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)]
     num_logprobs: Annotated[int, Field(ge=0)] | None = None
     rules: TokenRules | None = None
+    clamps: tuple[Clamp, ...] = ()
+
+    def require_free(self) -> None:
+        """Raise ValueError if units are to be held."""
+        if self.clamps:
+            raise ValueError("this decoder holds no units")
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,5 +114,5 @@ class Server(uvicorn.Server):
             parking = [ending for text in running if (ending := text.park())]
             if parking:
                 await asyncio.wait(parking, timeout=_PARK_S)
-        await asyncio.gather(*(model.engine.stop() for model in self._state.inference.models))
+        await self._state.inference.live.stop()
         self.should_exit = True

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.settings.names import ENV_PREFIX
+from service.settings.names import ENV_PREFIX, Seconds
 
 
 class StoreSettings(BaseSettings):
@@ -36,6 +36,16 @@ class ModelSettings(StoreSettings):
         None,
         description="The model for requests that name none; the first of `models` if not set, or "
         "the one that was published first.",
+    )
+    reload_every_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        1.0,
+        description="Time between two looks at the store for new versions and moved aliases, which "
+        "are then served; 0: only `POST /admin/reload` looks.",
+    )
+    older_version_idle_s: Seconds = Field(
+        60.0,
+        description="A version that only sessions still go on with is unloaded when none did for "
+        "this long; the next one loads it again.",
     )
 
     @field_validator("models", mode="before")

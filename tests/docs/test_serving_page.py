@@ -9,7 +9,9 @@ import pytest
 
 from service.api import errors
 from service.api.kserve.schemas import Parameters
-from service.api.native.schemas import GenerateEvent, GenerateRequest
+from service.api.native.generate_schemas import GenerateRequest
+from service.api.native.inspect_schemas import InspectRequest, UnitsRequest
+from service.api.native.schemas import GenerateEvent
 from service.api.native.text_schemas import ScoreRequest
 from service.api.openai.chat_schemas import ChatRequest
 from service.api.openai.schemas import CompletionRequest
@@ -70,7 +72,16 @@ def test_every_error_code_is_there():
     assert codes == listed
 
 
-BODIES = (GenerateRequest, GenerateEvent, ScoreRequest, CompletionRequest, ChatRequest, Parameters)
+BODIES = (
+    GenerateRequest,
+    GenerateEvent,
+    ScoreRequest,
+    InspectRequest,
+    UnitsRequest,
+    CompletionRequest,
+    ChatRequest,
+    Parameters,
+)
 
 
 @pytest.mark.parametrize("name", sorted({name for body in BODIES for name in body.model_fields}))

@@ -72,7 +72,7 @@ def test_the_first_help_shows_examples(capsys):
 def test_without_a_command_there_is_help_and_exit_code_2(capsys):
     """On the channel of errors."""
     assert 2 == main([])
-    commands = "serve,generate,models,doctor,healthcheck,capsule,replay,key"
+    commands = "serve,generate,models,bench,doctor,healthcheck,capsule,replay,key"
     assert f"{{{commands}}}" in capsys.readouterr().err
 
 

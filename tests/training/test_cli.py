@@ -263,7 +263,7 @@ def test_help_explains_every_verb_and_option(capsys: pytest.CaptureFixture[str])
     assert "lstm-train run my.txt" in capsys.readouterr().out
     app = command_line()
     verbs = {name for name in app if not name.startswith("-")}
-    made = {"run", "train", "export", "publish", "look", "doctor"}
+    made = {"run", "train", "export", "publish", "revise", "inspect", "look", "doctor"}
     assert verbs == made | {"evaluate", "sample", "compare", "find-lr", "sweep", "gradients"}
     for verb in verbs:
         assert app[verb].help

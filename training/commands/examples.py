@@ -58,6 +58,16 @@ Example:
 Example:
   lstm-train publish --run-dir runs/my --store model_store
 """,
+    "revise": """\
+Example:
+  lstm-train revise shakespeare --temperature 0.7
+""",
+    "inspect": """\
+Examples:
+  lstm-train inspect shakespeare
+  lstm-train inspect shakespeare --unit layer1.c.24 --unit layer0.c.378 --output inside
+  lstm-train inspect my --text my.txt --num-tokens 20000 --score mutual_information
+""",
     "compare": """\
 Example:
   lstm-train compare runs/my runs/other --by minutes --output compare.png

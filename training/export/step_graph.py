@@ -2,7 +2,7 @@
 
 Inputs `token` int64[B] and `state.<name>` float32[B, width]; outputs `logits` float32[B, V] and
 `next_state.<name>`. B is dynamic, all weights are inside of the file, and its metadata says what
-it is.
+it is. The gates are values inside of it that are called `layer<n>.<gate>` (decision 027).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from training.config.model import ModelConfig
 from training.errors import ExportError
 from training.models.language_model import LanguageModel, RecurrentLanguageModel
-from training.models.step import LanguageModelStep
+from training.models.step import ShownStep
 
 OPSET = 18
 
@@ -29,7 +29,7 @@ def export_step(model: LanguageModel, metadata: Mapping[str, str]) -> onnx.Model
     Raises:
         ExportError: the model cannot be one, or the exporter failed or made something else.
     """
-    step = LanguageModelStep(able_to_write(model)).eval()
+    step = ShownStep(able_to_write(model)).eval()
     # Two rows: torch.export would take a batch of one for a constant.
     token = torch.zeros(2, dtype=torch.int64)
     state = tuple(torch.zeros(2, width) for width in step.state_widths.values())
@@ -41,7 +41,11 @@ def export_step(model: LanguageModel, metadata: Mapping[str, str]) -> onnx.Model
             dynamo=True,
             opset_version=OPSET,
             input_names=["token", *(f"state.{name}" for name in step.state_names)],
-            output_names=["logits", *(f"next_state.{name}" for name in step.state_names)],
+            output_names=[
+                "logits",
+                *(f"next_state.{name}" for name in step.state_names),
+                *step.gate_names,
+            ],
             dynamic_shapes=(batch, tuple(batch for _ in state)),
             external_data=False,
             verbose=False,
@@ -49,6 +53,8 @@ def export_step(model: LanguageModel, metadata: Mapping[str, str]) -> onnx.Model
     if program is None:
         raise ExportError("torch.onnx.export returned no program")
     graph = program.model_proto
+    # The gates are no results of a step: they were, so that they have their names.
+    del graph.graph.output[1 + len(step.state_names) :]
     _strip_build_traces(graph)
     onnx.helper.set_model_props(graph, dict(metadata))
     try:

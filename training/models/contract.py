@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 State = tuple[Tensor, ...]
 """What is remembered of B texts: float32[B, width] each, in the order of the state's names."""
+Gates = dict[str, Tensor]
+"""What stands between one state and the next, by the names of the paper: float32[B, width] each."""
 
 
 class Layer(nn.Module, ABC):
@@ -71,9 +73,9 @@ class Step(nn.Module, ABC):
         """What the input contributes, float32[B, G]."""
 
     @abstractmethod
-    def advance(self, input_BG: Tensor, *state: Tensor) -> State:
-        """The next state, whose first tensor is the output."""
+    def advance(self, input_BG: Tensor, *state: Tensor) -> tuple[State, Gates]:
+        """The next state, whose first tensor is the output, and the gates that made it."""
 
-    def forward(self, x_BE: Tensor, *state: Tensor) -> State:
+    def forward(self, x_BE: Tensor, *state: Tensor) -> tuple[State, Gates]:
         """`advance` after `project`; a step that can do both in one product does."""
         return self.advance(self.project(x_BE), *state)

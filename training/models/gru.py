@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.models.contract import Layer, State, Step
+from training.models.contract import Gates, Layer, State, Step
 from training.models.weights import dropped_weight, gate_bias, uniform_weight
 
 
@@ -76,7 +76,7 @@ class GRUStep(Step):
         """W x + b of all three."""
         return x_BE @ self.weight_x + self.bias_x
 
-    def advance(self, input_BG: Tensor, *state: Tensor) -> State:
+    def advance(self, input_BG: Tensor, *state: Tensor) -> tuple[State, Gates]:
         """What is left when W x + b is known."""
         [h_BH] = state
         hidden = self.hidden_size
@@ -85,4 +85,5 @@ class GRUStep(Step):
         gates_of_h, candidate_of_h = torch.split(past_BG, [2 * hidden, hidden], dim=1)
         r, z = torch.sigmoid(gates_of_x + gates_of_h).chunk(2, dim=1)
         candidate = torch.tanh(candidate_of_x + r * candidate_of_h)
-        return (candidate + z * (h_BH - candidate),)
+        next_h = candidate + z * (h_BH - candidate)
+        return (next_h,), {"r": r, "z": z, "candidate": candidate}

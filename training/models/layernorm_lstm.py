@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.models.contract import Layer, State, Step
+from training.models.contract import Gates, Layer, State, Step
 from training.models.weights import dropped_weight, gate_bias, uniform_weight
 
 _EPSILON = 1e-5
@@ -28,7 +28,9 @@ def _normalised(sums: Tensor, gain: Tensor, shift: Tensor | None = None) -> Tens
     return normalised if shift is None else normalised + shift
 
 
-def layernorm_cell(sums_BG: Tensor, c_BH: Tensor, gain_H: Tensor, shift_H: Tensor) -> State:
+def layernorm_cell(
+    sums_BG: Tensor, c_BH: Tensor, gain_H: Tensor, shift_H: Tensor
+) -> tuple[State, Gates]:
     """The last two equations.
 
     Args:
@@ -38,11 +40,14 @@ def layernorm_cell(sums_BG: Tensor, c_BH: Tensor, gain_H: Tensor, shift_H: Tenso
         shift_H: beta.
 
     Returns:
-        h' and C'.
+        h' and C', and the gates.
     """
-    i, f, candidate, o = sums_BG.chunk(4, dim=1)
-    next_c = torch.sigmoid(f) * c_BH + torch.sigmoid(i) * torch.tanh(candidate)
-    return torch.sigmoid(o) * torch.tanh(_normalised(next_c, gain_H, shift_H)), next_c
+    sum_i, sum_f, sum_candidate, sum_o = sums_BG.chunk(4, dim=1)
+    i, f, o = torch.sigmoid(sum_i), torch.sigmoid(sum_f), torch.sigmoid(sum_o)
+    candidate = torch.tanh(sum_candidate)
+    next_c = f * c_BH + i * candidate
+    next_h = o * torch.tanh(_normalised(next_c, gain_H, shift_H))
+    return (next_h, next_c), {"i": i, "f": f, "o": o, "candidate": candidate}
 
 
 class LayerNormLSTMLayer(Layer):
@@ -76,7 +81,7 @@ class LayerNormLSTMLayer(Layer):
         sums_of_x_TBG = nn.functional.linear(x_TBE, self.weight_x)
         for input_BG in _normalised(sums_of_x_TBG, self.gain_x, self.bias):
             sums_BG = input_BG + _normalised(nn.functional.linear(h_BH, weight_h), self.gain_h)
-            h_BH, c_BH = layernorm_cell(sums_BG, c_BH, self.gain_c, self.shift_c)
+            (h_BH, c_BH), _ = layernorm_cell(sums_BG, c_BH, self.gain_c, self.shift_c)
             outputs.append(h_BH)
         return torch.stack(outputs), (h_BH, c_BH)
 
@@ -108,7 +113,7 @@ class LayerNormLSTMStep(Step):
         """LN(W x; g_x) + b."""
         return _normalised(x_BE @ self.weight_x, self.gain_x, self.bias)
 
-    def advance(self, input_BG: Tensor, *state: Tensor) -> State:
+    def advance(self, input_BG: Tensor, *state: Tensor) -> tuple[State, Gates]:
         """What is left when that is known."""
         h_BH, c_BH = state
         sums_BG = input_BG + _normalised(h_BH @ self.weight_h, self.gain_h)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.models.contract import Layer, State, Step
+from training.models.contract import Gates, Layer, State, Step
 from training.models.onednn import without_onednn
 from training.models.weights import dropped_weight, gate_bias, uniform_weight
 
@@ -105,27 +105,28 @@ class LSTMStep(Step):
         """W_x x + b of all gates."""
         return x_BE @ self.weight_x + self.bias
 
-    def advance(self, input_BG: Tensor, *state: Tensor) -> State:
+    def advance(self, input_BG: Tensor, *state: Tensor) -> tuple[State, Gates]:
         """What is left when W_x x + b is known."""
         h_BH, c_BH = state
         return self._after_sums(h_BH @ self.weight_h + input_BG, c_BH)
 
-    def forward(self, x_BE: Tensor, *state: Tensor) -> State:
+    def forward(self, x_BE: Tensor, *state: Tensor) -> tuple[State, Gates]:
         """Both in one product."""
         h_BH, c_BH = state
         sums_BG = torch.cat([x_BE, h_BH], dim=1) @ self.weight + self.bias
         return self._after_sums(sums_BG, c_BH)
 
-    def _after_sums(self, sums_BG: Tensor, c_BH: Tensor) -> State:
+    def _after_sums(self, sums_BG: Tensor, c_BH: Tensor) -> tuple[State, Gates]:
         hidden = self.hidden_size
         # One sigmoid over three gates: at small batches the number of nodes is what costs.
         sums_ifo, sum_candidate = torch.split(sums_BG, [3 * hidden, hidden], dim=1)
         i, f, o = torch.sigmoid(sums_ifo).chunk(3, dim=1)
-        next_c = f * c_BH + i * torch.tanh(sum_candidate)
+        candidate = torch.tanh(sum_candidate)
+        next_c = f * c_BH + i * candidate
         next_h = o * torch.tanh(next_c)
         if self.is_projected:
             next_h = next_h @ self.projection
-        return next_h, next_c
+        return (next_h, next_c), {"i": i, "f": f, "o": o, "candidate": candidate}
 
 
 def gates_ifoc(rows: Tensor) -> Tensor:

@@ -11,14 +11,18 @@ Gers & Schmidhuber 2000, "Recurrent Nets that Time and Count", doi:10.1109/IJCNN
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
-from training.models.contract import Layer, State, Step
+from training.models.contract import Gates, Layer, State, Step
 from training.models.weights import dropped_weight, gate_bias, uniform_weight
 
 
-def peephole_cell(sums_BG: Tensor, peepholes_3H: Tensor, c_BH: Tensor) -> State:
+def peephole_cell(
+    sums_BG: Tensor, peepholes_3H: Tensor | Sequence[Tensor], c_BH: Tensor
+) -> tuple[State, Gates]:
     """The equations after the products.
 
     Args:
@@ -27,14 +31,16 @@ def peephole_cell(sums_BG: Tensor, peepholes_3H: Tensor, c_BH: Tensor) -> State:
         c_BH: float32[B, H], the cell C.
 
     Returns:
-        h' and C'.
+        h' and C', and the gates.
     """
     sum_i, sum_f, sum_candidate, sum_o = sums_BG.chunk(4, dim=1)
     i = torch.sigmoid(sum_i + peepholes_3H[0] * c_BH)
     f = torch.sigmoid(sum_f + peepholes_3H[1] * c_BH)
-    next_c = f * c_BH + i * torch.tanh(sum_candidate)
+    candidate = torch.tanh(sum_candidate)
+    next_c = f * c_BH + i * candidate
     o = torch.sigmoid(sum_o + peepholes_3H[2] * next_c)
-    return o * torch.tanh(next_c), next_c
+    next_h = o * torch.tanh(next_c)
+    return (next_h, next_c), {"i": i, "f": f, "o": o, "candidate": candidate}
 
 
 class PeepholeLSTMLayer(Layer):
@@ -64,7 +70,7 @@ class PeepholeLSTMLayer(Layer):
         outputs = []
         for input_BG in nn.functional.linear(x_TBE, self.weight_x, self.bias):
             sums_BG = input_BG + nn.functional.linear(h_BH, weight_h)
-            h_BH, c_BH = peephole_cell(sums_BG, self.peepholes, c_BH)
+            (h_BH, c_BH), _ = peephole_cell(sums_BG, self.peepholes, c_BH)
             outputs.append(h_BH)
         return torch.stack(outputs), (h_BH, c_BH)
 
@@ -79,7 +85,9 @@ class PeepholeLSTMStep(Step):
     weight_x: Tensor
     weight_h: Tensor
     bias: Tensor
-    peepholes: Tensor
+    peephole_i: Tensor
+    peephole_f: Tensor
+    peephole_o: Tensor
 
     def __init__(self, layer: PeepholeLSTMLayer, bound_E: Tensor) -> None:
         super().__init__()
@@ -87,13 +95,16 @@ class PeepholeLSTMStep(Step):
             self.register_buffer("weight_x", layer.weight_x.t() * bound_E[:, None])
             self.register_buffer("weight_h", layer.weight_h.t().contiguous())
             self.register_buffer("bias", layer.bias.clone())
-            self.register_buffer("peepholes", layer.peepholes.clone())
+            # By themselves: parts of one would lose their names when they are exported.
+            for gate, peephole_H in zip("ifo", layer.peepholes, strict=True):
+                self.register_buffer(f"peephole_{gate}", peephole_H.clone())
 
     def project(self, x_BE: Tensor) -> Tensor:
         """W x + b of all gates."""
         return x_BE @ self.weight_x + self.bias
 
-    def advance(self, input_BG: Tensor, *state: Tensor) -> State:
+    def advance(self, input_BG: Tensor, *state: Tensor) -> tuple[State, Gates]:
         """What is left when W x + b is known."""
         h_BH, c_BH = state
-        return peephole_cell(h_BH @ self.weight_h + input_BG, self.peepholes, c_BH)
+        peepholes_3H = (self.peephole_i, self.peephole_f, self.peephole_o)
+        return peephole_cell(h_BH @ self.weight_h + input_BG, peepholes_3H, c_BH)

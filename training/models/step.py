@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.models.contract import State, Step
+from training.models.contract import Gates, Step
 from training.models.language_model import RecurrentLanguageModel
 
 MAX_TABLE_BYTES = 16 << 20
@@ -73,15 +73,37 @@ class LanguageModelStep(nn.Module):
         Returns:
             logits float32[B, V], then the next state in the order of `state_names`.
         """
+        logits, next_state, _ = self.read(token, *state)
+        return (logits, *next_state)
+
+    def read(self, token: Tensor, *state: Tensor) -> tuple[Tensor, list[Tensor], Gates]:
+        """The same, and the gates of all layers: that of layer n is `layer<n>.<name>`."""
         x = total = nn.functional.embedding(token, self.table)
         next_state: list[Tensor] = []
+        gates: Gates = {}
         for n, step in enumerate(self.steps):
             assert isinstance(step, Step)
             before, state = state[: self.num_states[n]], state[self.num_states[n] :]
             is_looked_up = n == 0 and self.is_folded
-            after: State = step.advance(x, *before) if is_looked_up else step(x, *before)
+            after, opened = step.advance(x, *before) if is_looked_up else step(x, *before)
             next_state += after
+            gates |= {f"layer{n}.{name}": gate for name, gate in opened.items()}
             x = total = after[0] if n == 0 or not self.residual else total + after[0]
             if self.residual and n > 0:
                 x = total * self.get_buffer(f"scale{n}")
-        return (self.output(x), *next_state)
+        return self.output(x), next_state, gates
+
+
+class ShownStep(LanguageModelStep):
+    """The same step with its gates among its results: what they are called is exported with it."""
+
+    @property
+    def gate_names(self) -> list[str]:
+        """Names of the gates, in the order of the results."""
+        state = [torch.zeros(1, width) for width in self.state_widths.values()]
+        return list(self.read(torch.zeros(1, dtype=torch.int64), *state)[2])
+
+    def forward(self, token: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        """Logits, the next state, and the gates in the order of `gate_names`."""
+        logits, next_state, gates = self.read(token, *state)
+        return (logits, *next_state, *gates.values())

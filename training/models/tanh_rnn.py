@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.models.contract import Layer, State, Step
+from training.models.contract import Gates, Layer, State, Step
 from training.models.weights import dropped_weight, gate_bias, uniform_weight
 
 
@@ -68,7 +68,7 @@ class TanhRNNStep(Step):
         """W x + b."""
         return x_BE @ self.weight_x + self.bias
 
-    def advance(self, input_BG: Tensor, *state: Tensor) -> State:
-        """What is left when W x + b is known."""
+    def advance(self, input_BG: Tensor, *state: Tensor) -> tuple[State, Gates]:
+        """What is left when W x + b is known; there are no gates."""
         [h_BH] = state
-        return (torch.tanh(h_BH @ self.weight_h + input_BG),)
+        return (torch.tanh(h_BH @ self.weight_h + input_BG),), {}

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.font_manager import FontProperties, findfont
-from matplotlib.ft2font import FT2Font
 
-from training.pictures import BLUE, GREEN, PALE_BLUE, RED, picture
+from training.pictures import BLUE, GREEN, PALE_BLUE, RED, drawable, picture
 from training.portrait.alphabet import Sign, readable
 from training.portrait.lines import Pieces
 from training.portrait.portrait import Portrait
@@ -28,7 +25,7 @@ def draw_portrait(portrait: Portrait, title: str, path: Path) -> None:
         _draw_characters(characters, portrait)
         _draw_entropy(entropy, portrait)
         figure = lengths.figure
-        figure.suptitle(_drawable(title), parse_math=False)
+        figure.suptitle(drawable(title), parse_math=False)
 
 
 def _draw_lengths(axes: Axes, lines: Pieces) -> None:
@@ -99,11 +96,5 @@ def _draw_entropy(axes: Axes, portrait: Portrait) -> None:
 def _label(sign: Sign) -> str:
     """What the font has; the number of all else."""
     name = readable(sign.character)
-    is_drawable = _drawable(name) == name
+    is_drawable = drawable(name) == name
     return name if is_drawable else f"U+{ord(sign.character):04X}"
-
-
-def _drawable(text: str) -> str:
-    """With a question mark for what the font does not have."""
-    font = FT2Font(findfont(FontProperties(family=matplotlib.rcParams["font.family"])))
-    return "".join(c if font.get_char_index(ord(c)) else "?" for c in text)

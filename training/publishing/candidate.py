@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -14,9 +15,11 @@ from training.batches.token_files import Ids, TokenFiles
 from training.corpora.corpus import Corpus, HeldOutPart
 from training.errors import ExportError, QualityGateError
 from training.evaluation.losses import Loss, cold_loss, stateful_loss
+from training.export.activations import check_gates, check_told
 from training.export.parity import check_parity
 from training.export.quantisation import quantise
 from training.export.step_graph import able_to_write, export_step, metadata_of
+from training.models.step import ShownStep
 from training.runs.checkpoints import Checkpoint
 from training.runs.code_version import code_version
 from training.served.reader import StepReader
@@ -85,6 +88,8 @@ class Candidate:
     graph: onnx.ModelProto
     """The one to be served."""
     precision: Literal["float32", "int8"]
+    gates: Mapping[str, str]
+    """What it calls each gate, `layer<n>.<gate>`."""
     parity: Parity
     evaluations: tuple[Evaluation, ...]
     """On the held-out text; the graph to be served first."""
@@ -120,22 +125,22 @@ def build_candidate(
 
     Raises:
         ExportError: the exporter failed.
-        ParityError: torch and the serving runtime disagree.
+        ParityError: torch and the serving runtime disagree, in results or in gates.
         QualityGateError: int8 loses more than `publish.max_perplexity_increase`.
     """
     config = checkpoint.identity.config
-    float_graph = build_graph(checkpoint, "float32")
-    parity = check_parity(
-        able_to_write(checkpoint.model()),
-        float_graph,
-        tolerance=config.publish.parity_tolerance,
-        seed=config.training.seed,
-    )
+    seed, tolerance = config.training.seed, config.publish.parity_tolerance
+    model, float_graph = able_to_write(checkpoint.model()), build_graph(checkpoint, "float32")
+    parity = check_parity(model, float_graph, tolerance=tolerance, seed=seed)
+    gates = {name: name for name in ShownStep(model).gate_names}
+    check_gates(model, float_graph, gates, tolerance=tolerance, seed=seed)
     published = test or validation
     if config.publish.precision == "float32":
+        check_told(float_graph, gates, seed)
         evaluations = _evaluate(float_graph, "float32", published)
-        return Candidate(float_graph, "float32", parity, evaluations)
+        return Candidate(float_graph, "float32", gates, parity, evaluations)
     graph = quantise(float_graph)
+    check_told(graph, gates, seed)
     before, after = (
         stateful_loss(StepReader.of_graph(g), validation.ids) for g in (float_graph, graph)
     )
@@ -144,7 +149,7 @@ def build_candidate(
     known = (before, after) if test is None else (None, None)
     of_float = _evaluate(float_graph, "float32", published, known[0])
     of_int8 = _evaluate(graph, "int8", published, known[1])
-    return Candidate(graph, "int8", parity, of_int8 + of_float)
+    return Candidate(graph, "int8", gates, parity, of_int8 + of_float)
 
 
 def check_quality(reference: Loss, quantised: Loss, max_increase: float) -> None:

@@ -57,6 +57,15 @@ def model_card(
     return "\n\n".join(sections) + "\n"
 
 
+def card_of_version(card: str, manifest: Manifest, version: int) -> str:
+    """The card of a published version, for another one of the same weights."""
+    for line in ("# {0}, version {1}\n", " run {0}/{1}/" + MANIFEST_FILE):
+        card = card.replace(
+            line.format(manifest.name, manifest.version), line.format(manifest.name, version), 1
+        )
+    return card
+
+
 def _summary(manifest: Manifest) -> str:
     sizes = manifest.sizes
     return (

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from service.artifacts.activations import ACTIVATIONS_FILE, ActivationTable
 from service.artifacts.errors import ArtifactError
 from service.artifacts.graph import check_step_graph
 from service.artifacts.manifest import (
@@ -24,6 +25,12 @@ from service.artifacts.manifest import (
     StateTensor,
 )
 from service.artifacts.store import Artifact, ModelStore, sha256_of
+from service.artifacts.training_record import (
+    TRAINING_FILE,
+    CurvePoint,
+    Sample,
+    TrainingRecord,
+)
 from service.runtime.sampling import Sampling, SamplingOptions
 from training.config.paths import path_of, shown
 from training.disk import cannot_write
@@ -89,6 +96,7 @@ def publish(
     try:
         with store.publishing(config.name, version) as folder:
             (folder / _MODEL).write_bytes(candidate.graph.SerializeToString())
+            write_gates(folder, candidate.gates)
             (folder / _TOKENIZER).write_text(checkpoint.identity.tokenizer_json, encoding="utf-8")
             has_curves = bool(history.steps and history.evaluations)
             if has_curves:
@@ -97,6 +105,8 @@ def publish(
             curves_file = CURVES_FILE if has_curves else None
             card = model_card(manifest, samples, curves_file, yardsticks)
             (folder / _README).write_text(card, encoding="utf-8")
+            record = _record(history, samples).model_dump_json(indent=2)
+            (folder / TRAINING_FILE).write_text(record + "\n", encoding="utf-8")
             manifest = _with_files(manifest, folder)
             (folder / MANIFEST_FILE).write_text(
                 manifest.model_dump_json(indent=2) + "\n", encoding="utf-8"
@@ -111,6 +121,13 @@ def publish(
     if artifact.remarks:  # right after publishing, documents are as they were written too
         raise PublishError(f"{artifact.folder}: {'; '.join(artifact.remarks)}")
     return artifact
+
+
+def write_gates(folder: Path, gates: Mapping[str, str]) -> None:
+    """Write what the graph calls each gate; nothing of a model that has none."""
+    if gates:
+        table = ActivationTable(gates=dict(gates)).model_dump_json(indent=2)
+        (folder / ACTIVATIONS_FILE).write_text(table + "\n", encoding="utf-8")
 
 
 def with_the_same_weights(store: ModelStore, artifact: Artifact) -> list[str]:
@@ -128,13 +145,35 @@ def with_the_same_weights(store: ModelStore, artifact: Artifact) -> list[str]:
     return found
 
 
-def _with_files(manifest: Manifest, folder: Path) -> Manifest:
-    """The manifest with size and checksum of everything that now lies in the folder."""
-    entries = {
+def _record(history: History, samples: Mapping[Sampling, str]) -> TrainingRecord:
+    """What whoever looks at the version is told of its training."""
+    return TrainingRecord(
+        curves=tuple(
+            CurvePoint(
+                step=each.step,
+                epoch=each.epoch,
+                train_loss=each.train_loss,
+                validation_loss=each.validation_loss,
+            )
+            for each in history.evaluations
+        ),
+        samples=tuple(
+            Sample(temperature=sampling.temperature, seed=sampling.seed, text=text)
+            for sampling, text in samples.items()
+        ),
+    )
+
+
+def entries_of(folder: Path) -> dict[str, FileEntry]:
+    """Size and checksum of everything that now lies in the folder."""
+    return {
         path.name: FileEntry(sha256=sha256_of(path), num_bytes=path.stat().st_size)
         for path in sorted(folder.iterdir())
     }
-    return Manifest.model_validate(manifest.model_dump() | {"files": entries})
+
+
+def _with_files(manifest: Manifest, folder: Path) -> Manifest:
+    return Manifest.model_validate(manifest.model_dump() | {"files": entries_of(folder)})
 
 
 def _manifest(

@@ -19,13 +19,11 @@ from service.api.sse import EventStream
 from service.api.state import ServiceState, State, accepts_work
 from service.inference.delta import Delta
 from service.inference.identity import Identity
-from service.inference.recorded import RecordedText
 from service.inference.request import TextRequest
-from service.inference.running import RunningText
+from service.inference.several import Text
 
 _PIECE_S = 0.001
 _REASONS = {"length": "length", "eos": "eos_token", "stop": "stop_sequence", "parked": "length"}
-_Text = RunningText | RecordedText
 
 router = APIRouter(
     route_class=JsonRoute,
@@ -78,7 +76,7 @@ async def stream_text_by_version(
 class _Work:
     """A text that is written for a request, and the sequence that it is part of."""
 
-    text: _Text
+    text: Text
     body: InferenceRequest
     parameters: Parameters
     request: Request
@@ -194,7 +192,7 @@ async def _begun(
         session_id = state.sequences.find(name, identity)
     asked = TextRequest(
         prompt=body.text_input,
-        model=served.ref,
+        model=model if version is None else served.ref,  # a sequence may be of an older one
         session=session_id,
         max_tokens=parameters.max_tokens,
         options=parameters.merged(),

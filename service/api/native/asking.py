@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from fastapi import Request
 
 from service.api.identity import identity_of
 from service.api.native.schemas import WritingRequest
+from service.inference.delta import Delta
 from service.inference.request import TextRequest
 from service.inference.usage import Usage
 
@@ -35,6 +37,21 @@ def _stop(stop: str | list[str] | None) -> tuple[str, ...] | None:
     if stop is None:
         return None
     return (stop,) if isinstance(stop, str) else tuple(stop)
+
+
+def extras(delta: Delta) -> dict[str, Any]:
+    """What the end of a text brings if it was asked for."""
+    fields: dict[str, Any] = {}
+    if delta.capsule is not None:
+        fields["capsule"] = delta.capsule
+    if delta.receipt is not None:
+        fields["receipt"] = json.loads(delta.receipt)
+    if delta.choices is not None:
+        fields["choice_probabilities"] = [
+            {"choice": each.text, "logprob": each.logprob, "probability": each.probability}
+            for each in delta.choices
+        ]
+    return fields
 
 
 def usage_fields(usage: Usage) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -13,14 +12,14 @@ from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.json_bytes import Json, JsonInPieces
 from service.api.media import JsonRoute
-from service.api.native.asking import completed, usage_fields
+from service.api.native.asking import completed, extras, usage_fields
 from service.api.native.etags import version_wanted
+from service.api.native.generate_schemas import GenerateRequest
 from service.api.native.idempotency import idempotency_of
 from service.api.native.logprobs import PIECE, in_pieces, token_logprobs
 from service.api.native.resuming import Progress, digest_of, going_on, mark_of
 from service.api.native.schemas import (
     GenerateEvent,
-    GenerateRequest,
     GenerateResponse,
     WritingRequest,
 )
@@ -30,12 +29,10 @@ from service.api.sse import EventStream
 from service.api.state import State, accepts_work
 from service.inference.delta import Delta
 from service.inference.errors import InvalidOption
-from service.inference.recorded import RecordedText
 from service.inference.request import TextRequest
-from service.inference.running import RunningText
+from service.inference.several import Text
 from service.inference.turnstile import Turnstile
-
-_Text = RunningText | RecordedText
+from service.runtime.clamps import Clamp
 
 router = APIRouter(route_class=JsonRoute, tags=["generate"])
 
@@ -46,7 +43,6 @@ _STREAM_EXAMPLE = (
     'data: {"text":"\\nWhat","num_tokens":5}\n\n'
     'data: {"text":"!","num_tokens":1,"finish_reason":"length","seed":7,...}\n\n'
 )
-
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -99,6 +95,10 @@ async def generate(body: GenerateRequest, request: Request, state: State) -> Any
         session_version=version_wanted(request, body.session),
         idempotency=idempotency_of(request, body),
         model=body.model,
+        pattern=body.pattern,
+        choices=tuple(body.choices or ()),
+        tells_choices=bool(body.choice_probabilities),
+        clamps=tuple(Clamp(each.name, each.unit, each.value) for each in body.clamp or ()),
     )
     if max(body.n, body.best_of or 1) > 1:
         return await write_several(asked, body, request, state)
@@ -133,14 +133,14 @@ async def write(asked: TextRequest, body: WritingRequest, request: Request, stat
     return await _answer(running, whole, state.inference.turnstile, close)
 
 
-async def _events(running: _Text, progress: Progress) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+async def _events(running: Text, progress: Progress) -> AsyncIterator[tuple[str, dict[str, Any]]]:
     async for delta in running.deltas():
         unseen = progress.unseen(delta)
         if unseen is not None:
             yield progress.id, _event(running, unseen)
 
 
-async def _close(running: _Text, request: Request) -> None:
+async def _close(running: Text, request: Request) -> None:
     usage = running.usage
     request.state.log |= {
         "prompt_tokens": usage.prompt_tokens,
@@ -154,7 +154,7 @@ async def _close(running: _Text, request: Request) -> None:
 
 
 async def _answer(
-    running: _Text, whole: Delta, turnstile: Turnstile, close: Callable[[], Awaitable[None]]
+    running: Text, whole: Delta, turnstile: Turnstile, close: Callable[[], Awaitable[None]]
 ) -> Response:
     """A `GenerateResponse`."""
     fields: dict[str, Any] = {
@@ -166,10 +166,7 @@ async def _answer(
         "seed": running.seed,
         "usage": usage_fields(running.usage),
     }
-    if whole.capsule is not None:
-        fields["capsule"] = whole.capsule
-    if whole.receipt is not None:
-        fields["receipt"] = json.loads(whole.receipt)
+    fields |= extras(whole)
     tokenizer = running.model.tokenizer
     if whole.figures is not None and len(whole.figures) > PIECE:
         return JsonInPieces(
@@ -181,7 +178,7 @@ async def _answer(
     return Json(fields)
 
 
-def _event(running: _Text, delta: Delta) -> dict[str, Any]:
+def _event(running: Text, delta: Delta) -> dict[str, Any]:
     """A `GenerateEvent`, made without validating what we know: there are thousands a second."""
     fields: dict[str, Any] = {"text": delta.text, "num_tokens": delta.num_tokens}
     if delta.figures is not None:
@@ -194,13 +191,9 @@ def _event(running: _Text, delta: Delta) -> dict[str, Any]:
             "seed": running.seed,
             **_about(running),
         }
-    if delta.capsule is not None:
-        fields["capsule"] = delta.capsule
-    if delta.receipt is not None:
-        fields["receipt"] = json.loads(delta.receipt)
-    return fields
+    return fields | extras(delta)
 
 
-def _about(running: _Text) -> dict[str, Any]:
+def _about(running: Text) -> dict[str, Any]:
     """What the last event says of a text, however it ended."""
     return {"id": running.id, "usage": usage_fields(running.usage)}

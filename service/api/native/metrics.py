@@ -11,7 +11,7 @@ router = APIRouter(tags=["health"])
 _EXAMPLE = (
     "# HELP lstm_serve_requests_running Requests that have a row.\n"
     "# TYPE lstm_serve_requests_running gauge\n"
-    'lstm_serve_requests_running{model="shakespeare@2"} 3.0\n'
+    'lstm_serve_requests_running{model="shakespeare@3"} 3.0\n'
 )
 
 

@@ -115,14 +115,10 @@ class Lenient(Body):
         return spelt
 
 
-_IF_STREAM_EVERY: dict[str, Any] = {
+IF_STREAM_EVERY: dict[str, Any] = {
     "if": {"properties": {"stream_every": {"type": "integer"}}, "required": ["stream_every"]},
     "then": {"properties": {"stream": {"const": True}}, "required": ["stream"]},
 }
-
-
-class _Reading(Lenient):
-    prompt: Text = Field("", description="Text to go on from; may be empty. It is not repeated.")
 
 
 class _Writing(Lenient):
@@ -134,7 +130,7 @@ class _Writing(Lenient):
 class WritingRequest(SamplingOptions, _Writing):
     """How much to write, how to choose, and how to send it."""
 
-    model_config = ConfigDict(strict=True, json_schema_extra=_IF_STREAM_EVERY)
+    model_config = ConfigDict(strict=True, json_schema_extra=IF_STREAM_EVERY)
 
     stop: _Stop | Annotated[list[_Stop], Field(min_length=1, max_length=16)] | None = Field(
         None, description="The text ends before the first of these; they are not part of it."
@@ -163,49 +159,6 @@ class WritingRequest(SamplingOptions, _Writing):
     def _options_agree(self) -> Self:
         if self.stream_every is not None and not self.stream:
             raise field_error("stream_every", "is for streams: set stream to true, or leave it out")
-        return self
-
-
-class GenerateRequest(WritingRequest, _Reading):
-    """What to read, how much to write, and how to choose."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            **_IF_STREAM_EVERY,
-            "examples": [
-                {"prompt": "ROMEO:", "max_tokens": 200, "seed": 7, "stream": True},
-                {"prompt": "O, ", "temperature": 0.7, "top_p": 0.95, "stop": ["\n\n"]},
-            ],
-        }
-    )
-
-    report_unknown: ReportUnknown = False
-    n: Annotated[int, Field(ge=1)] = Field(
-        1, description="How many texts to write; the prompt is read once."
-    )
-    best_of: Annotated[int, Field(ge=1)] | None = Field(
-        None,
-        description="Write so many texts, and give the `n` of them with the highest mean "
-        "log-probability of a token; by default `n`.",
-    )
-    session: Name | None = Field(None, description="Go on from this session, and commit to it.")
-    capsule: Capsule | None = Field(
-        None, description="Go on from this past, as `return_capsule` gave it; not with `session`."
-    )
-    model: Name | None = Field(
-        None, description="`name` or `name@version`; by default the server's default model."
-    )
-
-    @model_validator(mode="after")
-    def _chooses_among_enough(self) -> Self:
-        if self.best_of is not None and self.best_of < self.n:
-            raise field_error("best_of", f"must be at least n, which is {self.n}")
-        return self
-
-    @model_validator(mode="after")
-    def _has_one_past(self) -> Self:
-        if self.capsule is not None and self.session is not None:
-            raise field_error("capsule", "is the past of the text, and so is session: send one")
         return self
 
 
@@ -242,6 +195,14 @@ class TokenLogprob(Candidate):
     top: list[Candidate]
 
 
+class ChoiceProbability(Body):
+    """A choice, the sum of its tokens' log-probabilities, and with what probability it is drawn."""
+
+    choice: str
+    logprob: float
+    probability: float
+
+
 class Usage(Body):
     """Tokens that a request took; `cached_tokens` of the prompt were not read again.
 
@@ -269,6 +230,7 @@ class GenerateResponse(Body):
     logprobs: list[TokenLogprob] | None = None
     capsule: str | None = None
     receipt: Receipt | None = None
+    choice_probabilities: list[ChoiceProbability] | None = None
 
 
 class GenerateEvent(Body):
@@ -289,3 +251,4 @@ class GenerateEvent(Body):
     usage: Usage | None = None
     capsule: str | None = None
     receipt: Receipt | None = None
+    choice_probabilities: list[ChoiceProbability] | None = None

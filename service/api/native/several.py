@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from functools import partial
@@ -12,11 +11,11 @@ from fastapi import Request, Response
 
 from service.api.disconnect import unless_client_leaves
 from service.api.json_bytes import Json, JsonPieces, json_bytes, list_in_pieces
-from service.api.native.asking import completed, usage_fields
+from service.api.native.asking import completed, extras, usage_fields
+from service.api.native.generate_schemas import GenerateRequest
 from service.api.native.logprobs import PIECE, in_pieces, token_logprobs
 from service.api.native.resuming import digest_of
 from service.api.native.resuming_several import SeveralProgress, marks_of, unseen_texts
-from service.api.native.schemas import GenerateRequest
 from service.api.sse import EventStream, Failure
 from service.api.state import ServiceState
 from service.artifacts.tokenizer import Tokenizer
@@ -118,21 +117,12 @@ def _event(
             "seed": several.texts[index].seed,
             **about,
         }
-    return fields | _extras(delta)
+    return fields | extras(delta)
 
 
 def _about(several: SeveralTexts) -> dict[str, Any]:
     """What the last event of all says."""
     return {"id": several.id, "usage": usage_fields(several.usage)}
-
-
-def _extras(delta: Delta) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    if delta.capsule is not None:
-        fields["capsule"] = delta.capsule
-    if delta.receipt is not None:
-        fields["receipt"] = json.loads(delta.receipt)
-    return fields
 
 
 def _fields(text: WholeText) -> _Fields:
@@ -146,7 +136,7 @@ def _fields(text: WholeText) -> _Fields:
     }
     if text.mean_logprob is not None:
         fields["mean_logprob"] = text.mean_logprob
-    return fields | _extras(whole), whole.figures
+    return fields | extras(whole), whole.figures
 
 
 def _in_pieces(text: _Fields, tokenizer: Tokenizer) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from service.api.native.schemas import Body, TokenLogprob, Usage
+from service.api.native.schemas import Body, ChoiceProbability, TokenLogprob, Usage
 from service.inference.receipts import Receipt
 
 
@@ -20,6 +20,7 @@ class SeveralText(Body):
     logprobs: list[TokenLogprob] | None = None
     capsule: str | None = None
     receipt: Receipt | None = None
+    choice_probabilities: list[ChoiceProbability] | None = None
 
 
 class SeveralResponse(Body):

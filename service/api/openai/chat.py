@@ -115,11 +115,13 @@ def _asked(
         options=body.merged(),
         tokens=body.tokens,
         seed=body.first_seed,
-        stop=(*body.stops, *template.stop),
+        # A pattern says by itself where an answer ends.
+        stop=body.stops if body.pattern else (*body.stops, *template.stop),
         logprobs=0 if body.num_top is None and body.return_token_ids else body.num_top,
         is_streamed=body.stream,
         identity=identity,
         cache_salt=body.cache_salt or "",
+        pattern=body.pattern,
     )
 
 

@@ -35,12 +35,6 @@ class ChatMessage(Body):
         return self.content or ""
 
 
-class ResponseFormat(Body):
-    """What the answer is: a text."""
-
-    type: Literal["text"]
-
-
 class ChatRequest(Drawing):
     """A chat to go on with, and how."""
 
@@ -67,7 +61,6 @@ class ChatRequest(Drawing):
     top_logprobs: Annotated[int, Field(ge=0, le=10)] | None = Field(
         None, description="And so many of the best at its place."
     )
-    response_format: ResponseFormat | None = Field(None, description="Text only.")
 
     @property
     def most_tokens(self) -> int | None:

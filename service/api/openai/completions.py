@@ -121,6 +121,7 @@ def _asked(body: CompletionRequest, prompt: Prompt, identity: Identity) -> TextR
         is_streamed=body.stream,
         identity=identity,
         cache_salt=body.cache_salt or "",
+        pattern=body.pattern,
     )
 
 

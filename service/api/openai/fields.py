@@ -16,7 +16,9 @@ from pydantic import (
 
 from service.api.errors import field_error
 from service.api.native.schemas import Lenient, Name, Text, whole_characters
+from service.api.openai.formats import ResponseFormat, StructuredOutputs
 from service.inference.token_options import TokenOptions
+from service.patterns.pattern import Pattern
 from service.runtime.sampling import SamplingOptions
 
 MOST_CHOICES = 256
@@ -149,6 +151,19 @@ class Drawing(SamplingOptions, Lenient):
     cache_salt: Name | None = Field(
         None, description="A prompt goes on only from prompts that had the same one."
     )
+    response_format: ResponseFormat | None = Field(
+        None, description="What each text is: anything, or JSON."
+    )
+    structured_outputs: StructuredOutputs | None = Field(
+        None, description="What each text is: one of `regex`, `choice`, `json`, `json_object`."
+    )
+
+    @property
+    def pattern(self) -> Pattern | None:
+        """What each text has to match."""
+        if self.structured_outputs is not None:
+            return self.structured_outputs.pattern
+        return None if self.response_format is None else self.response_format.pattern
 
     @property
     def num_choices(self) -> int:
@@ -181,6 +196,13 @@ class Drawing(SamplingOptions, Lenient):
     def first_seed(self) -> int | None:
         """What the first text of each prompt is drawn with; those of the others follow from it."""
         return None if self.seed is None else self.seed % _SEEDS
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Self:
+        is_text = self.response_format is None or self.response_format.type == "text"
+        if self.structured_outputs is not None and not is_text:
+            raise field_error("structured_outputs", "and response_format both say what texts are")
+        return self
 
     @model_validator(mode="after")
     def _stream_options_agree(self) -> Self:

@@ -45,25 +45,6 @@ def processor(proc: Path = _PROC, cgroup: Path = _CGROUP) -> Iterator[Finding]:
     yield Finding("cores", "ok", f"{cores}{limited}")
 
 
-def available_bytes(proc: Path = _PROC, cgroup: Path = _CGROUP) -> int | None:
-    """Memory that a new process can have: of the machine, and of the container's limit.
-
-    None where the system does not say.
-    """
-    lines = _read(proc / "meminfo").splitlines()
-    found = [int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")]
-    limit, used = _read(cgroup / "memory.max").strip(), _read(cgroup / "memory.current").strip()
-    if limit.isdigit() and used.isdigit():
-        found.append(max(0, int(limit) - int(used)))
-    return min(found, default=None)
-
-
-def resident_bytes(proc: Path = _PROC) -> int:
-    """Memory of this process; 0 where the system does not say."""
-    words = _read(proc / "self" / "statm").split()
-    return int(words[1]) * resource.getpagesize() if len(words) > 1 else 0
-
-
 def memory(needed: int, caches: int, available: int | None, num_models: int) -> Iterator[Finding]:
     """Whether the models have room.
 

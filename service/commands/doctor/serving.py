@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from service.app import load, session_limits
+from service.app import loader
 from service.artifacts.aliases import read_aliases
 from service.artifacts.errors import ArtifactError
 from service.artifacts.reference import Reference
 from service.artifacts.store import ModelStore
 from service.commands.doctor import machine
 from service.commands.doctor.finding import Finding
+from service.limits import session_limits
 from service.models.checked import CheckedModel
 from service.models.errors import CannotServe
+from service.runtime.memory import available_bytes, resident_bytes
 from service.sessions.errors import StoreTooNew
 from service.sessions.places import is_redis, open_store, path_of, shown
 from service.sessions.sqlite.schema import APPLICATION_ID, VERSION
@@ -50,11 +52,11 @@ def versions(settings: Settings) -> Iterator[Finding]:
 
 def served(settings: Settings) -> Iterator[Finding]:
     """The models, loaded as a server loads them: what they are, and the memory that they take."""
-    available = machine.available_bytes()
-    before = machine.resident_bytes()
+    available = available_bytes()
+    before = resident_bytes()
     try:
         with _quiet():
-            registry = load(settings)
+            registry = loader(settings).load()
     except CannotServe as error:
         advice = "publish a model (lstm-train), or name the store: LSTM_SERVE_MODEL_STORE"
         yield Finding("models", "fix", str(error), advice)
@@ -67,7 +69,7 @@ def served(settings: Settings) -> Iterator[Finding]:
         yield Finding("models", "ok", f"{names}; by default {registry.default.ref}")
     num = len(list(registry))
     caches = num * settings.prefix_cache_bytes
-    needed = machine.resident_bytes()
+    needed = resident_bytes()
     if available is not None:
         available += before  # this process will be gone
     yield from machine.memory(needed, caches, available, num)

@@ -115,9 +115,18 @@ class Bursts:
         slot_B = np.array([share.slot for share in plan.shares])
         keep_B = np.array([plan.reading or job.request.return_row for job in jobs])
         scored_B = np.array([job.request.reports_read for job in jobs])
+        # Those that read draw nothing yet.
+        constraints = [None if plan.reading else job.constraint for job in jobs]
         started_s, was_busy_s = self._clock(), self._busy_clock()
         result = self._decoder.burst(
-            Burst(slot_B, forced_KB, plan.num_steps_B, keep_B, scored_B if scored_B.any() else None)
+            Burst(
+                slot_B,
+                forced_KB,
+                plan.num_steps_B,
+                keep_B,
+                scored_B if scored_B.any() else None,
+                constraints if any(constraints) else None,
+            )
         )
         duration_s = self.duration_s = max(self._clock() - started_s, 1e-9)
         busy_s = (self._busy_clock() - was_busy_s) or duration_s  # where that clock ticks slowly

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from service.engine.group import Group
 from service.engine.request import Request
@@ -10,6 +11,7 @@ from service.engine.rows.progress import Progress
 from service.engine.stream import TokenStream
 from service.rows.arrays import Int64
 from service.rows.row import Row
+from service.runtime.automaton import Constraint
 
 
 @dataclass(slots=True)
@@ -26,6 +28,7 @@ class Job:
         last_s: When it last got tokens.
         goes_back: Whether it reads an earlier place again, in another one's stead.
         group: Until its prompt is read, those it was handed in with.
+        constraint: What it is held to, and how far its text has come in that.
     """
 
     request: Request
@@ -39,6 +42,7 @@ class Job:
     last_s: float | None = None
     goes_back: bool = False
     group: Group | None = None
+    constraint: Constraint | None = None
 
     @classmethod
     def of(
@@ -60,7 +64,14 @@ class Job:
             row_at=request.rows_every,
             goes_back=goes_back,
             group=group,
+            constraint=Constraint(request.automaton) if request.automaton else None,
         )
+
+    def finish_reason(self, *, ended: bool) -> Literal["length", "stop", "eos"]:
+        """Why it is over; `ended` is whether its text has ended by itself."""
+        if not ended:
+            return "length"
+        return "eos" if self.constraint is None else "stop"
 
     def num_read_at(self, row: Row | None) -> int:
         """Tokens of the prompt that have been read at a row; None is the start."""

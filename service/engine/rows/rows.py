@@ -92,6 +92,11 @@ class Rows:
         self.jobs.clear()
         self.scheduler = Scheduler(*self.scheduler.capacities)
 
+    def release(self) -> None:
+        """Let go of the model and the cache: there is no next round."""
+        self.lanes.clear()
+        self.prompts = Prompts(PrefixCache(max_bytes=0))
+
     def resume(self, request_id: int) -> None:
         """The reader of a parked request has caught up, or so it was told."""
         # The word may be of an earlier pause; a reader that is behind again will tell again.
@@ -151,6 +156,7 @@ class Rows:
         num_steps = int(result.num_steps_B[b])
         ended = bool(result.ended_B[b])
         num_read = min(num_steps, job.progress.num_to_read)
+        job.constraint = result.constraints[b] if result.constraints else job.constraint
         is_complete = self.scheduler.settle(share, num_steps=num_steps, ended=ended)
         if num_read > 0:
             self._keep(lane, share, job)
@@ -161,7 +167,7 @@ class Rows:
             self._listener.wrote(share.request_id, chunk)
         if is_complete:
             row = self.lanes[lane].saved(share.slot) if job.request.return_row else None
-            self._listener.ended(share.request_id, Finished("eos" if ended else "length", row))
+            self._listener.ended(share.request_id, Finished(job.finish_reason(ended=ended), row))
         elif job.stream.num_unread >= self._max_unread_tokens:
             self._park(lane, share, job)
 
@@ -190,12 +196,11 @@ class Rows:
 
     def _keep(self, lane: int, share: Share, job: Job) -> None:
         """Hand the row on, at places where other prompts may go on from it."""
-        is_at_end = job.progress.num_to_read == 0
         if not self.prompts.is_worth_keeping(job):
             return
         row = self.lanes[lane].saved(share.slot)
         self.prompts.keep(job, row)
-        if is_at_end:
+        if job.progress.num_to_read == 0:
             for follower in self.prompts.flights.land(share.request_id):
                 self._go_on(follower, row)
 
@@ -203,8 +208,7 @@ class Rows:
         """The one that it has followed has left: it reads on, from `row` if that is given."""
         job = self.jobs[request_id]
         if row is not None and job.num_read_at(row) >= job.progress.num_prompt:
-            followers = self.prompts.flights.land(request_id)
-            for each in (request_id, *followers):
+            for each in (request_id, *self.prompts.flights.land(request_id)):
                 self._go_on(each, row)
         else:
             self._go_on(request_id, row)
@@ -220,8 +224,7 @@ class Rows:
     # Slots: a lane's own, at its turn
 
     def _load_at_next_turn(self, request_id: int) -> None:
-        place = self.scheduler.slot_of(request_id)
-        if place is not None:
+        if place := self.scheduler.slot_of(request_id):
             self.scheduler.hold(request_id, held=True)
             self.lanes[place[0]].to_load.append(request_id)
             self._listener.lanes_have_work()

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from service.rows.arrays import Float32, Int64
+from service.rows.arrays import Bool, Float32, Int64
 from service.rows.row import Row, RowShape
+from service.runtime.automaton import Constraint, ConstraintsOfRows
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Logprobs
 from service.runtime.logprobs import logprobs as logprobs_of
 from service.runtime.randomness import uniforms
@@ -50,7 +51,12 @@ class StepwiseDecoder:
         self._rows = RowTable(capacity, step.state_widths, step.vocabulary_size)
 
     def load(self, slot: int, row: Row, sampling: Sampling) -> None:
-        """Copy `row` into `slot`."""
+        """Copy `row` into `slot`.
+
+        Raises:
+            ValueError: It is to be clamped, which is done inside of a step.
+        """
+        sampling.require_free()
         self._rows.load(slot, row, sampling)
 
     def save(self, slot: int) -> Row:
@@ -68,6 +74,7 @@ class StepwiseDecoder:
         token_KB = np.full((num_steps, num_rows), SAMPLED, np.int64)
         ended_B = np.zeros(num_rows, np.bool_)
         logprobs = _new_logprobs(num_steps, table)
+        constraints = [*(burst.constraints or [None] * num_rows)]
 
         alive = np.arange(num_rows)
         slots = burst.slot_B
@@ -91,9 +98,11 @@ class StepwiseDecoder:
                 drawn_from = logits[drawing]
                 if rules is not None:
                     drawn_from = rules.ruled(drawn_from, k, who)
+                drawn_from = _allowed(drawn_from, [constraints[b] for b in who])
                 token_B[drawing] = self._draw(slots[drawing], drawn_from, uniform_KB[k, who])
                 if self._end_id is not None:
                     ended_B[who] = token_B[drawing] == self._end_id
+                ended_B[who] |= _read(constraints, who, token_B[drawing])
             if logprobs is not None and told_B.any():
                 _record(logprobs, k, alive[told_B], logits[told_B], token_B[told_B])
             rows.count(slots, token_B, burst.forced_KB[k, alive] == SAMPLED)
@@ -109,6 +118,7 @@ class StepwiseDecoder:
             ended_B=ended_B,
             finite_B=rows.finite(burst.slot_B),
             logprobs=logprobs,
+            constraints=None if burst.constraints is None else constraints,
         )
 
     def _draw(self, slots: Int64, logits_BV: Float32, uniform_B: Float32) -> Int64:
@@ -122,6 +132,26 @@ class StepwiseDecoder:
             uniform_B,
             self._exp,
         )
+
+
+def _allowed(logits_BV: Float32, constraints: ConstraintsOfRows) -> Float32:
+    """The logits, and -inf for what a row's constraint does not allow."""
+    allowed_BV = logits_BV.copy()
+    for b, constraint in enumerate(constraints):
+        if constraint is not None:
+            allowed_BV[b, ~constraint.allowed_V()] = -np.inf
+    return allowed_BV
+
+
+def _read(constraints: list[Constraint | None], rows: Int64, token_B: Int64) -> Bool:
+    """Go on to what some rows have drawn; returns which of their texts are complete."""
+    complete_B = np.zeros(len(rows), np.bool_)
+    for n, b in enumerate(rows):
+        constraint = constraints[b]
+        if constraint is not None:
+            constraint, _ = constraint.read(token_B[n : n + 1])
+            constraints[b], complete_B[n] = constraint, constraint.is_complete
+    return complete_B
 
 
 def _new_logprobs(num_steps: int, table: SamplingTable) -> Logprobs | None:

@@ -30,6 +30,7 @@ from service.client import (
     SessionGone,
     SessionNotFound,
     Stream,
+    Unauthorized,
 )
 from service.client.errors import UnexpectedAnswer
 from service.settings import Settings
@@ -223,8 +224,11 @@ def test_refusals_say_what_is_wrong(client: Client, ask, kind, param: str | None
 def test_what_is_served_is_told(client: Client):
     """Models, a manifest, health."""
     [model] = client.models().models
-    assert ("tiny@1", True) == (model.id, model.default)
-    assert "tiny" == client.model("tiny@1")["name"]
+    assert ("tiny@1", "tiny") == (model.id, client.model("tiny@1")["name"])
+    capacity = client.capacity()
+    assert capacity.models["tiny@1"].rows.free > 0 == capacity.result_bytes.used
+    with pytest.raises(Unauthorized):  # of a server without keys, nobody is the administrator
+        client.reload()
     health = client.health()
     assert (True, "ok", ["tiny@1"]) == (health.is_ready, health.status, list(health.models))
 
@@ -264,6 +268,9 @@ async def test_all_of_it_with_await(running: AsyncClient):
     assert ["tiny@1"] == [model.id for model in (await running.models()).models]
     assert "tiny" == (await running.model("tiny"))["name"]
     assert (await running.health()).is_ready
+    assert (await running.capacity()).sessions.free > 0
+    with pytest.raises(Unauthorized):
+        await running.reload()
     stream = running.stream("a", max_tokens=500)
     assert (await anext(stream)).text
     await stream.close()

@@ -6,11 +6,14 @@ from service.artifacts.store import ModelStore
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.worker import Engine
 from service.inference.start import Inference
+from service.models.inside import Inside
 from service.models.registry import ModelRegistry, ServedModel
+from service.patterns.compiler import PatternCompiler
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.step import StepGraph
 from service.sessions.sqlite.store import SqliteSessionStore
 from tests import tiny_model
+from tests.service.inference.texts import live_models
 from tests.service.limits import engine_limits, request_limits, session_limits
 
 
@@ -37,19 +40,20 @@ def served(tmp_path):
             tiny_model.VOCABULARY_SIZE,
         )
         engine = Engine(name, [decoder], engine_limits())
-        served.append(ServedModel(artifact.manifest, tokenizer, engine))
+        served.append(ServedModel(artifact.manifest, tokenizer, engine, Inside(artifact)))
     return served
 
 
 @pytest.fixture
-async def inference(served):
+async def inference(served, tmp_path):
     """The use cases, with the engines running."""
     for model in served:
         model.engine.start()
     yield Inference(
-        ModelRegistry(served, "tiny", {}),
+        live_models(ModelRegistry(served, "tiny", {}), tmp_path),
         await asyncio.to_thread(SqliteSessionStore, None, session_limits(checkpoint_every=16)),
         request_limits(max_tokens=500, max_prompt_tokens=50, max_timeout_s=60, checkpoint_every=16),
+        compiler=PatternCompiler(timeout_s=30, max_entries=8),
     )
     for model in served:
         await model.engine.stop()

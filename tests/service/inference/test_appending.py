@@ -97,7 +97,7 @@ async def test_a_text_that_is_sent_again_is_read_once(inference):
 async def test_what_cannot_be_read_changes_nothing(inference, logprobs):
     """Too many tokens to report, or none at all."""
     session, _ = await inference.create_session(prompt="Ro", model=None, seed=7)
-    object.__setattr__(inference._limits, "max_tokens", 5)
+    object.__setattr__(inference.limits, "max_tokens", 5)
     with pytest.raises(InvalidOption):
         await append(inference, session, "meo and Juliet" if logprobs == 0 else "", logprobs)
 

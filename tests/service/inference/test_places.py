@@ -139,7 +139,7 @@ async def test_little_is_read_again(inference, monkeypatch):
     for _ in range(8):
         await write(inference, session, 100)
     key, end = SessionKey("", session.id), (await log(inference, session))[-1].num_tokens
-    engine = inference.session_work.model_of(session).engine
+    engine = (await inference.session_work.model_of(session)).engine
     submit, lengths = engine.submit, []
 
     def note(request):
@@ -158,14 +158,15 @@ async def test_little_is_read_again(inference, monkeypatch):
 
 async def test_without_texts_there_are_the_places_that_have_rows(inference):
     """The others are refused, and the message names one that is there."""
-    object.__setattr__(inference._limits, "keep_session_texts", False)
+    object.__setattr__(inference.limits, "keep_session_texts", False)
     session = await talk(inference)
     key = SessionKey("", session.id)
     places = (await inference.sessions.past(key, 0)).places
     for position in (0, places[0], places[-1]):
         assert position == (await fork(inference, session, position=position)).num_tokens
+    without = next(at for at in range(session.num_tokens) if at not in {0, *places})
     with pytest.raises(TextsNotKept, match="keep-session-texts"):
-        await rewind(inference, session, position=places[-1] + 1)
+        await rewind(inference, session, position=without)
     with pytest.raises(TextsNotKept):
         await rewind(inference, session, characters=3)
     with pytest.raises(TextsNotKept):
@@ -256,7 +257,7 @@ async def test_an_overloaded_engine_leaves_the_session_as_it_was(inference, monk
     def refuse(_request):
         raise Overloaded("too much", 1.0)
 
-    monkeypatch.setattr(inference.session_work.model_of(session).engine, "submit", refuse)
+    monkeypatch.setattr((await inference.session_work.model_of(session)).engine, "submit", refuse)
     with pytest.raises(Overloaded):
         await rewind(inference, session, position=session.num_tokens - 3)
     key = SessionKey("", session.id)

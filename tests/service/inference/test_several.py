@@ -259,4 +259,4 @@ def test_results_of_several_texts_are_counted_together():
         accounts.accept(1)
     for ticket in tickets:
         ticket.close()
-    assert (0, 0) == (accounts.num_unfinished, accounts._num_result_bytes)
+    assert (0, 0) == (accounts.num_unfinished, accounts.num_result_bytes)

@@ -12,12 +12,14 @@ from service.engine.request import Chunk
 from service.engine.worker import Engine
 from service.inference.request import TextRequest
 from service.inference.start import Inference
+from service.models.inside import Inside
 from service.models.registry import ModelRegistry, ServedModel
 from service.runtime.step import StepGraph
 from service.sessions.session import SessionKey
 from service.sessions.sqlite.store import SqliteSessionStore
 from tests import tiny_model
 from tests.service.engine.engines import GatedDecoder, until
+from tests.service.inference.texts import live_models
 from tests.service.limits import engine_limits, request_limits, session_limits
 
 
@@ -32,7 +34,7 @@ def served(tmp_path):
     tokenizer = Tokenizer(folder / "tokenizer.json", content, tiny_model.VOCABULARY_SIZE)
     limits = engine_limits(max_waiting_requests=1, target_burst_s=0)
     engine = Engine("tiny", [decoder], limits)
-    return ServedModel(artifact.manifest, tokenizer, engine)
+    return ServedModel(artifact.manifest, tokenizer, engine, Inside(artifact))
 
 
 @pytest.fixture
@@ -42,11 +44,11 @@ def decoder(served):
 
 
 @pytest.fixture
-async def inference(served, decoder):
+async def inference(served, decoder, tmp_path):
     """The use cases, with the engine running."""
     served.engine.start()
     yield Inference(
-        ModelRegistry([served], "tiny", {}),
+        live_models(ModelRegistry([served], "tiny", {}), tmp_path),
         await asyncio.to_thread(SqliteSessionStore, None, session_limits()),
         request_limits(max_tokens=500, max_prompt_tokens=50, max_timeout_s=60),
     )

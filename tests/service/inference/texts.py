@@ -1,12 +1,18 @@
 """Texts of the use cases, without HTTP."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
+from service.artifacts.store import ModelStore
 from service.inference.request import TextRequest
+from service.models.live import LiveModels
+from service.models.loader import EngineSizes, ModelLoader
+from service.models.registry import ModelRegistry
 from service.runtime.sampling import SamplingOptions
 from service.sessions.session import SessionKey
+from tests.service.limits import engine_limits
 
 
 async def generate(inference, prompt="", max_tokens=20, **options):
@@ -33,3 +39,9 @@ def bits(row):
     return tuple(
         np.asarray(getattr(row, field.name)).tobytes() for field in dataclasses.fields(row)
     )
+
+
+def live_models(registry: ModelRegistry, store: Path) -> LiveModels:
+    """These models, of a store from which others are loaded."""
+    sizes = EngineSizes(2, 1, 1, 0, engine_limits())
+    return LiveModels(ModelLoader(ModelStore(store), (), None, sizes), registry)

@@ -1,8 +1,8 @@
 import pytest
 
-from service.app import engine_limits
 from service.artifacts.errors import Unreadable
 from service.artifacts.store import ModelStore
+from service.limits import engine_limits
 from service.models.errors import CannotServe, ModelBroken, ModelUnknown
 from service.models.loader import EngineSizes, load_models
 from service.settings import Settings

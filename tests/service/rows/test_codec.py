@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.rows.codec import RowUnreadable, decode_row, encode_row
+from service.rows.codec import RowUnreadable, decode_row, encode_row, encoded_bytes
 from service.rows.row import Row, RowShape
 
 _MARK = bytes(range(32))
@@ -52,8 +52,11 @@ def _resealed(content):
 def test_there_and_back(width, vocabulary, seed, num_tokens):
     """Of every shape and length, bit for bit; also what two bytes cannot count."""
     row = _row(RowShape(width, vocabulary), seed, num_tokens)
+    content = encode_row(row, _MARK)
 
-    _assert_same(row, decode_row(encode_row(row, _MARK), row.shape, _MARK))
+    _assert_same(row, decode_row(content, row.shape, _MARK))
+    counts = {"num_present": row.present_V.sum(), "num_generated": (row.generated_V > 0).sum()}
+    assert len(content) == encoded_bytes(row.shape, **counts)
 
 
 def test_odd_numbers_stay_what_they_are():

@@ -5,6 +5,7 @@ from hypothesis import stateful
 from hypothesis import strategies as st
 
 from service.rows.row import Row
+from service.runtime.automaton import BARRED, COMPLETE, Automaton, Constraint
 from service.runtime.decoder import SAMPLED, Burst, Decoder
 from service.runtime.reference.fake import FakeStep
 from service.runtime.reference.stepwise import StepwiseDecoder
@@ -14,13 +15,13 @@ from service.runtime.step import StepGraph
 from tests import tiny_model
 
 
-def _burst(slots, forced, num_steps=None, scored=None):
+def _burst(slots, forced, num_steps=None, scored=None, constraints=None):
     forced_KB = np.array(forced, np.int64)
     if num_steps is None:
         num_steps = [len(forced)] * len(slots)
     keep_B = np.ones(len(slots), np.bool_)
     scored_B = None if scored is None else np.array(scored)
-    return Burst(np.array(slots), forced_KB, np.array(num_steps), keep_B, scored_B)
+    return Burst(np.array(slots), forced_KB, np.array(num_steps), keep_B, scored_B, constraints)
 
 
 def _bits(row: Row):
@@ -58,6 +59,18 @@ _samplings = st.builds(
 )
 
 
+# Of ids by their remainders; 1 is allowed everywhere, and no rule is about it.
+_AUTOMATA = (
+    ((1, 0, BARRED), (BARRED, 0, COMPLETE)),
+    ((BARRED, 0, 0, BARRED),),
+)
+
+
+def _constraint(table, vocabulary_size):
+    class_V = np.arange(vocabulary_size, dtype=np.int32) % len(table[0])
+    return Constraint(Automaton(np.array(table, np.int32), class_V))
+
+
 class DecoderMachine(stateful.RuleBasedStateMachine):
     """Rows that come, go and move between slots, against each alone, one step at a time."""
 
@@ -69,6 +82,7 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
         self.together = self.make_together()
         self.alone: dict[int, Decoder] = {}
         self.sampling: dict[int, Sampling] = {}
+        self.constraint: dict[int, Constraint] = {}
 
     def make_together(self) -> Decoder:
         """What runs the rows together."""
@@ -78,8 +92,13 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
         """What runs each of them alone."""
         return StepwiseDecoder(FakeStep(), capacity=1, end_id=self.end_id)
 
-    @stateful.rule(slot=st.integers(0, 4), sampling=_samplings, token=st.integers(0, 6))
-    def start(self, slot, sampling, token):
+    @stateful.rule(
+        slot=st.integers(0, 4),
+        sampling=_samplings,
+        token=st.integers(0, 6),
+        table=st.none() | st.sampled_from(_AUTOMATA),
+    )
+    def start(self, slot, sampling, token, table):
         """A new text in a slot, whatever was there."""
         alone = self.make_alone()
         alone.load(0, _start(alone), sampling)
@@ -87,6 +106,10 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
         self.together.load(slot, _start(self.together), sampling)
         self.together.burst(_burst([slot], [[token]]))
         self.alone[slot], self.sampling[slot] = alone, sampling
+        self.constraint.pop(slot, None)
+        if table is not None:
+            size = alone.row_shape.vocabulary_size
+            self.constraint[slot] = _constraint(table, size)
 
     @stateful.precondition(lambda self: self.alone)
     @stateful.rule(data=st.data(), num_steps=st.integers(1, 6))
@@ -107,20 +130,35 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
             label="scored",
         )
 
-        result = self.together.burst(_burst(slots, forced, given, scored))
+        constraints = [self.constraint.get(slot) for slot in slots]
+        result = self.together.burst(
+            _burst(slots, forced, given, scored, constraints if any(constraints) else None)
+        )
 
         for b, slot in enumerate(slots):
-            tokens, ended = [], False
+            tokens, ended, constraint = [], False, constraints[b]
             for k in range(given[b]):
                 one = self.alone[slot].burst(
-                    _burst([0], [[forced[k][b]]], scored=[scored[b]] if scored else None)
+                    _burst(
+                        [0],
+                        [[forced[k][b]]],
+                        scored=[scored[b]] if scored else None,
+                        constraints=[constraint] if constraint else None,
+                    )
                 )
+                constraint = one.constraints[0] if one.constraints else None
                 tokens.append(int(one.token_KB[0, 0]))
                 self._compare_logprobs(one, result, k, b, self.sampling[slot])
                 if ended := bool(one.ended_B[0]):
                     break
             assert tokens == result.token_KB[: len(tokens), b].tolist()
             assert (len(tokens), ended) == (result.num_steps_B[b], result.ended_B[b])
+            if constraint:
+                assert result.constraints is not None
+                assert constraint == result.constraints[b]
+                self.constraint[slot] = constraint
+            if ended:  # what it goes on with after that is another text
+                self.constraint.pop(slot, None)
 
     def _compare_logprobs(self, one, result, k, b, sampling):
         if sampling.num_logprobs is None:
@@ -140,6 +178,10 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
         self.together.load(to, self.together.save(source), self.sampling[source])
         self.alone[to] = self.alone.pop(source)
         self.sampling[to] = self.sampling.pop(source)
+        constraint = self.constraint.pop(source, None)
+        self.constraint.pop(to, None)
+        if constraint:
+            self.constraint[to] = constraint
 
     @stateful.invariant()
     def rows_are_equal(self):

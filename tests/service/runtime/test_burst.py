@@ -74,6 +74,7 @@ class BurstMachine(DecoderMachine):
                 num_threads=self.num_threads,
                 end_id=self.end_id,
                 never_drawn=[3],
+                constrains=True,
             )
         return self._decoders[key]
 

@@ -72,7 +72,7 @@ def test_publishing_passes_it_on(tiny_run: TinyRun, tiny_candidate: Candidate, t
 
 def test_an_older_manifest_has_none_and_its_own_fingerprint():
     """Of a model that is in the store."""
-    path = Path(__file__).parents[3] / "model_store/shakespeare/2/manifest.json"
+    path = Path(__file__).parents[3] / "model_store/shakespeare/3/manifest.json"
     manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
 
     assert None is manifest.chat_template

@@ -10,6 +10,7 @@ import pytest
 from service.artifacts.errors import VersionExists
 from service.artifacts.store import ModelStore, sha256_of
 from service.artifacts.tokenizer import Tokenizer
+from service.artifacts.training_record import TrainingRecord
 from service.runtime.sampling import Sampling
 from tests.training.tiny import TinyRun
 from training.errors import DiskError, PublishError
@@ -40,7 +41,8 @@ def test_published_version(tiny_run: TinyRun, tiny_candidate: Candidate, tmp_pat
     """The service verifies it byte for byte, and it says where it comes from."""
     store = ModelStore(tmp_path)
     folder = publish_tiny(store, 1, tiny_run, tiny_candidate)
-    names = {"manifest.json", "model.onnx", "tokenizer.json", "README.md", "curves.png"}
+    documents = {"README.md", "curves.png", "training.json"}
+    names = {"manifest.json", "model.onnx", "activations.json", "tokenizer.json"} | documents
     assert {path.name for path in folder.iterdir()} == names
     manifest = store.verify("tiny", 1).manifest
     assert manifest.precision == "int8"
@@ -74,6 +76,13 @@ def test_readme(tiny_run: TinyRun, tiny_candidate: Candidate, tmp_path: Path) ->
     assert "![Loss curves](curves.png)" in readme
     assert "Temperature 0.5, seed 1:\n\n````text\n``` or not\n````" in readme
     assert tiny_run.corpus.sha256 in readme
+    content = (folder / "training.json").read_bytes()
+    record = TrainingRecord.model_validate_json(content, strict=True)
+    assert ("``` or not", 1) in [(sample.text, sample.seed) for sample in record.samples]
+    history = read_history(tiny_run.folder.path / METRICS_FILE)
+    assert [each.validation_loss for each in history.evaluations] == [
+        point.validation_loss for point in record.curves
+    ]
     assert "lstm-train run tiny/1/manifest.json --text FILE" in readme
 
 

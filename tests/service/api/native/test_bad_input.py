@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.api.native.schemas import GenerateRequest
+from service.api.native.generate_schemas import GenerateRequest
 
 JSON = {"content-type": "application/json"}
 HUGE = 10**400

@@ -1,7 +1,8 @@
-"""A model that is damaged is refused with the reason, and takes no other one out."""
+"""What a model tells of itself; one that is damaged is refused, and takes no other one out."""
 
 from __future__ import annotations
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.app import create_app
+from service.artifacts.aliases import set_alias
+from service.artifacts.reference import Reference
 from service.settings import Settings
 from tests.tiny_model import publish
 
@@ -121,3 +124,68 @@ def test_a_session_whose_model_is_damaged_is_refused(damaged: Path):
 
     assert [(503, "model_broken", "model")] * 3 == [_refusal(turn) for turn in turns]
     assert (200, 0) == (found.status_code, found.json()["version"])
+
+
+def _published(store: Path) -> TestClient:
+    record = {
+        "curves": [{"step": 5, "epoch": 0.5, "train_loss": 2.5, "validation_loss": 2.25}],
+        "samples": [{"temperature": 0.5, "seed": 1, "text": "To be"}],
+    }
+    documents = {"README.md": "# tiny", "training.json": json.dumps(record), "curves.png": "PNG"}
+    publish(store, documents=documents)
+    set_alias(store, "prod", Reference("tiny", 1))
+    return _client(store, max_rows=3, max_tokens=77, default_max_tokens=99)
+
+
+def test_a_model_tells_all_of_itself(tmp_path: Path):
+    """Its manifest, what it takes and allows here, and what was published with it."""
+    with _published(tmp_path) as client:
+        found = {name: client.get(f"/models/{name}").json() for name in ("tiny@1", "prod")}
+        capacity = client.get("/capacity").json()["models"]["tiny@1"]
+    tiny = found["tiny@1"]
+
+    assert tiny == found["prod"]
+    manifest = json.loads((tmp_path / "tiny/1/manifest.json").read_text("utf-8"))
+    assert manifest.items() <= tiny.items()
+    assert ("tiny@1", True, ["prod"]) == (tiny["id"], tiny["default"], tiny["aliases"])
+    assert sum(entry["num_bytes"] for entry in manifest["files"].values()) == tiny["bytes"]["files"]
+    assert capacity["row_bytes"] == tiny["bytes"]["row"]
+    assert capacity["session_bytes"] == tiny["bytes"]["session"]
+    limits = tiny["limits"]
+    assert (3, 77, 77) == (limits["rows"], limits["max_tokens"], limits["default_max_tokens"])
+    assert [2.25] == [point["validation_loss"] for point in tiny["training"]["curves"]]
+    assert ["To be"] == [sample["text"] for sample in tiny["training"]["samples"]]
+    assert "/models/tiny@1/files/README.md" == tiny["documents"]["README.md"]
+
+
+def test_documents_are_as_they_were_published(tmp_path: Path):
+    """The model itself is not for everybody, nor what nobody has published."""
+    with _published(tmp_path) as client:
+        found = {
+            file: client.get(f"/models/prod/files/{file}")
+            for file in ("README.md", "curves.png", "training.json")
+        }
+        (tmp_path / "tiny/1/README.md").write_text("changed")
+        refused = [
+            client.get(f"/models/tiny/files/{file}")
+            for file in ("model.onnx", "tokenizer.json", "manifest.json", "README.md", "..%2fx")
+        ]
+        assert client.get("/models/tiny").json()["training"] is not None
+        (tmp_path / "tiny/1/training.json").write_text("{}")
+        assert client.get("/models/tiny").json()["training"] is None
+
+    assert ["# tiny", "PNG"] == [found[file].text for file in ("README.md", "curves.png")]
+    assert ["text/markdown; charset=utf-8", "image/png", "application/json"] == [
+        answer.headers["content-type"] for answer in found.values()
+    ]
+    assert {(404, "document_not_found", "file")} == {_refusal(answer) for answer in refused[:4]}
+    assert 404 == refused[4].status_code
+
+
+def test_a_version_without_curves_says_so(tmp_path: Path):
+    """Nothing is made up."""
+    publish(tmp_path)
+    with _client(tmp_path) as client:
+        found = client.get("/models/tiny").json()
+
+    assert (None, {}) == (found["training"], found["documents"])

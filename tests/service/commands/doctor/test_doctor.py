@@ -186,16 +186,6 @@ def test_a_processor_is_known_by_its_instructions(tmp_path: Path):
         assert cores.message.startswith("1 core")
 
 
-def test_memory_is_that_of_machine_and_container(tmp_path: Path):
-    """The smaller of both."""
-    assert machine.available_bytes(tmp_path, tmp_path) is None
-    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable:    4096 kB\n")
-    assert 4096 << 10 == machine.available_bytes(tmp_path, tmp_path)
-    (tmp_path / "memory.max").write_text("1000000\n")
-    (tmp_path / "memory.current").write_text("400000\n")
-    assert 600_000 == machine.available_bytes(tmp_path, tmp_path)
-
-
 @pytest.mark.parametrize(
     ("available", "status"),
     [(900 * MB, "ok"), (450 * MB, "note"), (300 * MB, "fix"), (None, "note")],

@@ -1,0 +1,1 @@
+"""What goes on inside of a published model while it reads a text."""
