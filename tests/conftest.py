@@ -3,10 +3,14 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 # Tiny models gain nothing from a second thread, and on a busy machine the two wait for each other.
 # torch reads this when it is imported; processes that a test starts inherit it.
 os.environ["OMP_NUM_THREADS"] = "1"
+# A machine that is busy with something else is no fault of what is tested.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 # No test leaves sessions behind in the data folder of whoever runs it.
 os.environ["LSTM_SERVE_SESSION_STORE"] = "memory://"
 
