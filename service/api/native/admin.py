@@ -7,10 +7,14 @@ from pydantic import BaseModel, Field
 
 from service.api.errors import responses
 from service.api.identity import require_admin
+from service.api.media import JsonRoute
 from service.api.state import State, accepts_work
 
 router = APIRouter(
-    prefix="/admin", tags=["admin"], dependencies=[Depends(require_admin), Depends(accepts_work)]
+    route_class=JsonRoute,
+    prefix="/admin",
+    tags=["admin"],
+    dependencies=[Depends(require_admin), Depends(accepts_work)],
 )
 
 

@@ -1,7 +1,12 @@
-"""What holds for every route: HEAD, Allow, no redirects."""
+"""What holds for every route: HEAD, Allow, JSON that says so, no redirects."""
+
+import re
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
+
+_FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 @pytest.mark.parametrize("path", ["/models", "/models/tiny", "/sessions", "/health/live", "/docs"])
@@ -37,3 +42,19 @@ def test_a_trailing_slash_is_no_redirect(client: TestClient, path: str):
     response = client.get(path, follow_redirects=False)
 
     assert (404, "not_found") == (response.status_code, response.json()["error"]["code"])
+
+
+def test_whoever_changes_something_says_that_they_send_json(client: TestClient):
+    """The web pages of others cannot, without asking."""
+    assert isinstance(client.app, FastAPI)
+    found = {
+        (method, path)
+        for path, operations in client.app.openapi()["paths"].items()
+        for method in operations
+        if method in {"post", "put", "patch"}
+    }
+    assert {("post", "/generate"), ("post", "/admin/reload"), ("post", "/v1/completions")} < found
+
+    for method, path in sorted(found):
+        answer = client.request(method, re.sub("{[^}]*}", "x", path), content=b"{}", headers=_FORM)
+        assert 415 == answer.status_code, path
