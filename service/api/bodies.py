@@ -74,7 +74,7 @@ class Bodies:
             raise self._too_large()
         parts: list[bytes] = []
         client = client_of(scope)
-        async with self._in_time():
+        async with self._in_time() as timeout:
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -90,10 +90,23 @@ class Bodies:
                 if not message.get("more_body", False):
                     break
                 if len(parts[-1]) > _LONG_PART_BYTES:
-                    await self._turnstile.enter(_LONG_PART_S, client)
+                    await self._take_turn(timeout, client)
         if held.num_bytes:
             await self._turnstile.enter(_REQUEST_S + held.num_bytes * _BYTE_S, client)
         return b"".join(parts)
+
+    async def _take_turn(self, time_left: asyncio.Timeout, client: str) -> None:
+        """Wait for the turn of a long part; that is no time of the client's.
+
+        In a line of their own: behind a crowd of the client's requests each part would wait for
+        all of them.
+        """
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        await self._turnstile.enter(_LONG_PART_S, f"{client} uploads")
+        due_s = time_left.when()
+        if due_s is not None and not self._are_over and not time_left.expired():
+            time_left.reschedule(due_s + loop.time() - began_s)
 
     async def admit(self, scope: Scope) -> None:
         """Wait for the turn of a request without a body: many at once are work as well."""
@@ -109,12 +122,12 @@ class Bodies:
             held.grow(-held.num_bytes)
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
+    async def _in_time(self) -> AsyncIterator[asyncio.Timeout]:
         try:
             async with asyncio.timeout(0 if self._are_over else self.timeout_s) as timeout:
                 self._coming.add(timeout)
                 try:
-                    yield
+                    yield timeout
                 finally:
                     self._coming.discard(timeout)
         except TimeoutError as error:

@@ -128,7 +128,7 @@ def test_probes_answer_while_everything_is_busy(server: RunningServer):
             times.append(response.elapsed.total_seconds())
 
     # Milliseconds on a quiet machine; the bound is for one on which 65 test threads run as well.
-    assert sorted(times)[len(times) // 2] < 0.3
+    assert sorted(times)[len(times) // 2] < 1
 
 
 def test_every_request_has_one_line_and_no_text(server: RunningServer):

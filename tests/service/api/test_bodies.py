@@ -51,6 +51,26 @@ class Client:
         return status, body if status == 200 else json.loads(body)["error"]["code"]
 
 
+class SlowTurnstile(Turnstile):
+    """Lets whoever comes wait for a while."""
+
+    def __init__(self, wait_s=0.04):
+        super().__init__()
+        self.wait_s = wait_s
+        self.lines: list[str] = []
+
+    @property
+    def num_waits(self) -> int:
+        """Long parts that have waited."""
+        return sum("uploads" in line for line in self.lines)
+
+    async def enter(self, cost_s, client):
+        """Wait, and pass."""
+        self.lines.append(client)
+        await asyncio.sleep(self.wait_s)
+        await super().enter(cost_s, client)
+
+
 def _bodies(max_bytes=1000, max_total_bytes=10_000, timeout_s=60.0):
     return Bodies(max_bytes, max_total_bytes, timeout_s, Turnstile())
 
@@ -160,3 +180,27 @@ async def test_a_server_that_goes_down_as_a_body_is_over_its_time_goes_down():
 
     assert [] == faults
     assert bodies._are_over
+
+
+async def test_the_time_in_which_the_server_lets_it_wait_is_not_the_clients():
+    """A long part takes its turn; who sends on at once is not told to have been slow."""
+    turnstile = SlowTurnstile()
+    bodies = Bodies(10**6, 10**6, 0.05, turnstile)
+    client = Client(bodies)
+    for n in range(4):
+        client.send(20_000, more=n < 3)
+
+    assert (200, "80000") == await client.run()
+    assert 3 == turnstile.num_waits
+
+
+async def test_a_part_waits_in_a_line_of_its_own():
+    """Not behind the requests that the same client has sent."""
+    turnstile = SlowTurnstile(0)
+    client = Client(Bodies(10**6, 10**6, 60, turnstile))
+    client.send(20_000, more=True)
+    client.send(1)
+    await client.run()
+
+    part, request = turnstile.lines
+    assert part != request
