@@ -33,7 +33,7 @@ def test_a_text_and_its_events_are_those_of_the_server(gateway: str, server: Run
 def test_metrics_are_not_for_strangers(gateway: str, server: RunningServer):
     """However they write it; who asks the server itself gets them."""
     with server.client() as direct, httpx.Client(base_url=gateway, timeout=60) as client:
-        answers = [client.get(path) for path in ("/metrics", "/%6Detrics", "//metrics")]
+        answers = [client.get(gateway + path) for path in ("/metrics", "/%6Detrics", "//metrics")]
         expected = direct.get("/no/such/route").json()
         assert "lstm_serve_build_info" in direct.get("/metrics").text
 

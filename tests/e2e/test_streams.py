@@ -119,6 +119,8 @@ def answering(answer: bytes | None) -> Iterator[int]:
             while not over.is_set():
                 connection, _ = listening.accept()
                 with connection:
+                    if over.is_set():
+                        return
                     if answer is None:
                         over.wait(30)
                     else:
@@ -129,7 +131,8 @@ def answering(answer: bytes | None) -> Iterator[int]:
         thread.start()
         yield listening.getsockname()[1]
         over.set()
-        thread.join(0.1)
+        socket.create_connection(listening.getsockname()).close()  # it waits for nobody any more
+        thread.join()
 
 
 @pytest.mark.parametrize(
