@@ -118,7 +118,7 @@ def _greet(settings: Settings, port: int, models: ModelRegistry) -> None:
     try:
         say(
             f"lstm-serve {__version__}: {', '.join(model.ref for model in models)}\n"
-            f"  {url}/docs\n"
+            f"  {url}{'/' if settings.web else '/docs'}\n"
             f"  curl -N {url}/generate {key}-H 'content-type: application/json' "
             f"-d {shlex.quote(body)}\n"
         )

@@ -33,7 +33,7 @@ def test_the_greeting_names_the_port_that_is_bound(store: Path, tmp_path: Path):
     try:
         wait_for(lambda: "curl" in said.read_text("utf-8"), "a greeting")
         greeting = said.read_text("utf-8")
-        [url] = re.findall(r"^  (http://localhost:\d+)/docs$", greeting, re.M)
+        [url] = re.findall(r"^  (http://localhost:\d+)/$", greeting, re.M)
         command = shlex.split(greeting.splitlines()[2])
         assert ["curl", "-N", f"{url}/generate"] == command[:3]
         name, _, value = command[4].partition(": ")

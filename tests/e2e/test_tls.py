@@ -100,7 +100,7 @@ def test_text_and_health_over_tls(store: Path, tmp_path: Path):
         assert '"status":"ok"' in encrypted.stdout
         assert 1 == clear.returncode
         greeting = server.log.read_text(encoding="utf-8")
-        assert f"https://127.0.0.1:{server.port}/docs" in greeting
+        assert f"https://127.0.0.1:{server.port}/\n" in greeting
         assert "authorization: Bearer KEY" in greeting
 
 
