@@ -9,6 +9,8 @@ PIP_ARGS ?=
 ARGS ?=
 
 BIN := .venv/bin
+# The tests of a file share servers and models, so a file is run by one process.
+ALL_TESTS = --cov --numprocesses logical --maxprocesses 4 --dist loadfile
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,7 @@ training: .venv/complete ## install what training needs (torch), and say how to 
 	@echo "docs/tutorial.md goes through all of it; lstm-train --help lists the commands."
 
 test: .venv/complete ## install the rest and run all tests but those that need Docker
-	$(BIN)/pytest -m 'not container' $(if $(ARGS),$(ARGS),--cov)
+	$(BIN)/pytest -m 'not container' $(if $(ARGS),$(ARGS),$(ALL_TESTS))
 	$(if $(ARGS),,$(BIN)/coverage report --include='service/engine/*,service/artifacts/*' --fail-under=98)
 
 lint: .venv/complete ## ruff, mypy --strict and import-linter

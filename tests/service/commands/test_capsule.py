@@ -57,6 +57,7 @@ def test_without_its_key_the_header_is_said(capsys, monkeypatch):
         (CAPSULE[:-1] + bytes([CAPSULE[-1] ^ 1]), "not authentic"),
         (None, "No such file"),
     ],
+    ids=["text", "bytes", "cut", "flipped", "missing"],
 )
 def test_what_is_no_capsule_is_refused(tmp_path: Path, content, part: str, capsys):
     """In a line that names the file."""

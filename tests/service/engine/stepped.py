@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from service.engine.errors import Draining
 from service.engine.worker import Engine
@@ -22,7 +23,15 @@ class TickingClock:
 
 
 class SteppedEngine(Engine):
-    """Runs when told to."""
+    """Runs when told to.
+
+    Its bursts are as long as its clock says, not the processor's: that is never the same twice.
+    """
+
+    def __init__(self, *args: Any, **named: Any):
+        super().__init__(*args, **named)
+        for lane in self._rows.lanes:
+            lane.bursts._busy_clock = lane.bursts._clock
 
     def start_on(self, loop: asyncio.AbstractEventLoop) -> None:
         """In place of `start`: no thread."""
