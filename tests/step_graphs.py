@@ -43,6 +43,50 @@ def gru(*, width: int = 12, vocabulary_size: int = 66, seed: int = 0) -> bytes:
     return _model(nodes, {"h": width}, vocabulary_size, constants)
 
 
+def stacked(*, width: int = 12, vocabulary_size: int = 66, seed: int = 0) -> bytes:
+    """Two plain tanh layers in int8, each of which reads its input beside its own state.
+
+    The second one reads a product inside of the first one too, and a third state is the last token.
+    """
+    random = np.random.default_rng(seed)
+    int8 = {
+        "weight0": random.integers(-64, 64, (2 * width, width)),
+        "weight1": random.integers(-64, 64, (2 * width, width)),
+        "output": random.integers(-64, 64, (width, vocabulary_size)),
+    }
+    nodes = [helper.make_node("Gather", ["table", "token"], ["read"])]
+    below = "read"
+    for n in (0, 1):
+        state, following = f"state.h{n}", f"next_state.h{n}"
+        nodes += [
+            helper.make_node("Concat", [below, state], [f"both{n}"], axis=1),
+            helper.make_node("QuantizeLinear", [f"both{n}", "scale", "zero"], [f"u8{n}"]),
+            helper.make_node("MatMulInteger", [f"u8{n}", f"weight{n}", "zero"], [f"i32{n}"]),
+            helper.make_node("Cast", [f"i32{n}"], [f"f32{n}"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"f32{n}", "small"], [f"sum{n}"]),
+        ]
+        if n == 1:
+            nodes.append(helper.make_node("Add", ["sum1", "sum0"], ["sums"]))
+        nodes.append(helper.make_node("Tanh", ["sums" if n == 1 else "sum0"], [following]))
+        below = following
+    nodes += [
+        helper.make_node("Identity", ["read"], ["next_state.last"]),
+        helper.make_node("QuantizeLinear", ["next_state.h1", "scale", "zero"], ["u8"]),
+        helper.make_node("MatMulInteger", ["u8", "output", "zero"], ["i32"]),
+        helper.make_node("Cast", ["i32"], ["f32"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["f32", "small"], ["logits"]),
+    ]
+    constants = [numpy_helper.from_array(v.astype(np.int8), n) for n, v in int8.items()]
+    floats = {
+        "table": random.uniform(-1, 1, (vocabulary_size, width)),
+        "scale": np.array(1 / 127),
+        "small": np.array(1 / 4096),
+    }
+    constants += [numpy_helper.from_array(v.astype(np.float32), n) for n, v in floats.items()]
+    constants.append(numpy_helper.from_array(np.array(128, np.uint8), "zero"))
+    return _model(nodes, {"h0": width, "h1": width, "last": width}, vocabulary_size, constants)
+
+
 def bigram(*, vocabulary_size: int = 66, seed: int = 0) -> bytes:
     """The last token decides: logits straight from a table, and a state that is handed through.
 

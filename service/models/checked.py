@@ -19,6 +19,7 @@ from service.artifacts.tokenizer import Tokenizer
 from service.rows.row import Row
 from service.runtime.burst import BurstDecoder
 from service.runtime.decoder import Burst, Decoder
+from service.runtime.reading import PromptReader
 from service.runtime.sampling import Sampling
 
 
@@ -59,8 +60,28 @@ class CheckedModel:
             )
             return cls(artifact, graph, tokenizer)
 
+    def reader(self, *, num_threads: int) -> PromptReader | None:
+        """What reads prompts for all decoders; None if its layers cannot be had one by one.
+
+        Args:
+            num_threads: That one run may use.
+
+        Raises:
+            ArtifactError: The model cannot be loaded.
+        """
+        manifest = self.artifact.manifest
+        with every_fault_an_artifact_error(self.artifact.folder / manifest.model_file):
+            names = [tensor.name for tensor in manifest.state]
+            return PromptReader.of(self.graph, names, num_threads=num_threads)
+
     def decoder(
-        self, *, capacity: int, num_threads: int, constrains: bool = False, clamps: bool = False
+        self,
+        *,
+        capacity: int,
+        num_threads: int,
+        constrains: bool = False,
+        clamps: bool = False,
+        reader: PromptReader | None = None,
     ) -> BurstDecoder:
         """A decoder that has run, so that the first request finds all memory made.
 
@@ -69,6 +90,7 @@ class CheckedModel:
             num_threads: That one burst may use.
             constrains: Whether rows can be held to constraints.
             clamps: Whether units can be held.
+            reader: Of this model.
 
         Raises:
             ArtifactError: The model cannot be loaded or run, as one of operators or types that
@@ -85,6 +107,7 @@ class CheckedModel:
                 never_drawn=manifest.special_ids.never_sampled,
                 constrains=constrains,
                 clamps=clamps,
+                reader=reader,
             )
             _warm_up(decoder, manifest.special_ids.start)
             return decoder
@@ -102,7 +125,7 @@ def every_fault_an_artifact_error(path: Path) -> Iterator[None]:
 
 
 def _warm_up(decoder: Decoder, start_id: int) -> None:
-    """Run the smallest and the largest batch."""
+    """Run the smallest and the largest batch, and read."""
     row = Row.start(decoder.row_shape)
     for num_rows in (1, decoder.capacity):
         for slot in range(num_rows):
@@ -111,3 +134,5 @@ def _warm_up(decoder: Decoder, start_id: int) -> None:
         forced_KB[0] = start_id
         num_steps_B = np.full(num_rows, 2)
         decoder.burst(Burst(np.arange(num_rows), forced_KB, num_steps_B, num_steps_B == 0))
+    read_KB = np.full((2, 1), start_id, np.int64)
+    decoder.burst(Burst(np.array([0]), read_KB, np.array([2]), np.array([True])))

@@ -266,12 +266,15 @@ def _num_lanes(sizes: EngineSizes) -> int:
 
 
 def _decoders(model: CheckedModel, sizes: EngineSizes) -> list[BurstDecoder]:
-    """One for each lane of the engine; they share the model's rows."""
+    """One for each lane of the engine; they share the model's rows, and what reads prompts."""
     num_lanes = _num_lanes(sizes)
+    num_threads = sizes.num_threads or max(1, usable_cores() // num_lanes)
+    reader = model.reader(num_threads=num_threads)
     return [
         model.decoder(
             capacity=(sizes.max_rows + n) // num_lanes,
-            num_threads=sizes.num_threads or max(1, usable_cores() // num_lanes),
+            num_threads=num_threads,
+            reader=reader,
             constrains=sizes.constrains,
             clamps=sizes.clamps,
         )

@@ -18,6 +18,7 @@ from service.runtime.decoder import SAMPLED, Burst, BurstResult, Logprobs
 from service.runtime.logprobs import logprobs
 from service.runtime.onnx_session import load_session
 from service.runtime.randomness import uniforms
+from service.runtime.reading import MOST_TOKENS, PromptReader
 from service.runtime.row_table import RowTable, neighbours
 from service.runtime.sampler_graph import option_values, rule_values
 from service.runtime.sampling import NO_LOGPROBS, Sampling, SamplingTable
@@ -35,6 +36,8 @@ class BurstDecoder:
         never_drawn: Ids that are not sampled, whatever their logit.
         constrains: Whether rows can be held to constraints.
         clamps: Whether rows may have clamps.
+        reader: Reads prompts of the same step graph, in bursts of which that is all; other decoders
+            may have the same one.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class BurstDecoder:
         never_drawn: Iterable[int] = (),
         constrains: bool = False,
         clamps: bool = False,
+        reader: PromptReader | None = None,
     ) -> None:
+        self._reader = reader
         graph = build_burst_graph(
             step,
             state_names,
@@ -90,11 +95,18 @@ class BurstDecoder:
         """Advance the rows of `burst` together, each for as many steps as it is given."""
         slots = neighbours(burst.slot_B)
         table = self._rows.sampling.take(slots)
-        feed = self._feed(burst, slots, table)
-        *state, logits_BV, token_KB, logits_KBV = self._session.run(self._outputs, feed)
+        drawn_KB = burst.forced_KB == SAMPLED
+        if self._reader is not None and self._only_reads(burst, drawn_KB):
+            state, logits_BV = self._reader.read(
+                burst.forced_KB, burst.num_steps_B, self._rows.gather(slots)[0]
+            )
+            token_KB = burst.forced_KB.copy()
+            logits_KBV = np.broadcast_to(logits_BV, (*token_KB.shape, self._vocabulary_size))
+        else:
+            feed = self._feed(burst, slots, table)
+            *state, logits_BV, token_KB, logits_KBV = self._session.run(self._outputs, feed)
         self._rows.scatter(slots, state, logits_BV)
 
-        drawn_KB = burst.forced_KB == SAMPLED
         told_KB = drawn_KB if burst.scored_B is None else drawn_KB | burst.scored_B
         num_steps_B, ended_B = self._ends(burst, token_KB, drawn_KB)
         constraints = None
@@ -113,6 +125,17 @@ class BurstDecoder:
             logprobs=_logprobs(table, logits_KBV, token_KB, told_KB & taken_KB),
             constraints=constraints,
         )
+
+    def _only_reads(self, burst: Burst, drawn_KB: Bool) -> bool:
+        """Whether there is nothing but tokens to be read, several in a row and not too many."""
+        num_steps = len(drawn_KB)
+        if num_steps == 1 or drawn_KB.size > MOST_TOKENS or burst.constraints is not None:
+            return False
+        if burst.scored_B is not None and burst.scored_B.any():
+            return False
+        if self._clamps is not None and self._clamps.holds(burst.slot_B):
+            return False
+        return not (drawn_KB & (np.arange(num_steps)[:, None] < burst.num_steps_B)).any()
 
     def _feed(self, burst: Burst, slots: Int64 | slice, table: SamplingTable) -> dict[str, Any]:
         """The inputs of the graph."""

@@ -42,6 +42,10 @@ class ClampTable:
         elif self._of:
             self._of.pop(slot, None)
 
+    def holds(self, slot_B: Int64) -> bool:
+        """Whether anything is held in some rows."""
+        return bool(self._of) and any(int(slot) in self._of for slot in slot_B)
+
     def inputs(self, slot_B: Int64) -> Mapping[str, Int64 | Float32]:
         """The values of a graph's `clamped_at.<state>` and `clamped_to.<state>` for some rows."""
         held = [(b, each) for b, slot in enumerate(slot_B) for each in self._of.get(int(slot), ())]

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 import onnx
 
 
 def core_and_head(graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
     """The nodes that the next state needs, and those that only the logits need."""
     wanted = {value.name for value in graph.output if value.name != "logits"}
-    core = _needed(graph, wanted)
-    head = _needed(graph, {"logits"})
+    core = needed(graph.node, wanted)
+    head = needed(graph.node, {"logits"})
     return core, [node for node in head if node not in core]
 
 
-def _needed(graph: onnx.GraphProto, wanted: set[str]) -> list[onnx.NodeProto]:
-    """The nodes that the values `wanted` are computed from, in order."""
-    wanted, nodes = set(wanted), []
-    for node in reversed(graph.node):
+def needed(nodes: Iterable[onnx.NodeProto], wanted: Collection[str]) -> list[onnx.NodeProto]:
+    """Those of some nodes in order that the values `wanted` are computed from."""
+    wanted, found = set(wanted), []
+    for node in reversed(list(nodes)):
         if wanted.intersection(node.output):
-            nodes.append(node)
+            found.append(node)
             wanted |= read_by(node)
-    return nodes[::-1]
+    return found[::-1]
 
 
 def read_by(node: onnx.NodeProto) -> set[str]:

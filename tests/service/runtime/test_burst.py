@@ -18,6 +18,7 @@ from service.runtime.burst_graph import INPUTS
 from service.runtime.decoder import SAMPLED, Burst
 from service.runtime.nodes import Names, Nodes
 from service.runtime.onnx_session import load_session
+from service.runtime.reading import PromptReader
 from service.runtime.reference import sampler
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.rules import RuleTable
@@ -51,9 +52,10 @@ def exp(x: np.ndarray) -> np.ndarray:
 
 
 def burst_decoder(graph: bytes, **options) -> BurstDecoder:
-    """A burst decoder of any step graph."""
-    model = onnx.load_model_from_string(graph)
-    return BurstDecoder(model, StepGraph(graph).state_names, **options)
+    """A burst decoder of any step graph, as it is served."""
+    model, state_names = onnx.load_model_from_string(graph), StepGraph(graph).state_names
+    reader = PromptReader.of(model, state_names)
+    return BurstDecoder(model, state_names, reader=reader, **options)
 
 
 class BurstMachine(DecoderMachine):
@@ -93,6 +95,13 @@ class GruMachine(BurstMachine):
     num_threads = 1
 
 
+class StackedMachine(BurstMachine):
+    """Two layers in int8, which prompts pass one after the other."""
+
+    graph = step_graphs.stacked()
+    num_threads = 1
+
+
 class BigramMachine(BurstMachine):
     """A step graph whose logits do not depend on its state, without an end id."""
 
@@ -103,9 +112,11 @@ class BigramMachine(BurstMachine):
 TestLstm = BurstMachine.TestCase
 TestGru = GruMachine.TestCase
 TestBigram = BigramMachine.TestCase
+TestStacked = StackedMachine.TestCase
 TestLstm.settings = TestGru.settings = TestBigram.settings = hypothesis.settings(
     max_examples=40, stateful_step_count=15, deadline=None
 )
+TestStacked.settings = TestLstm.settings
 
 
 def _samplings(number: int) -> list[Sampling]:

@@ -1,0 +1,66 @@
+"""Reads prompts layer by layer, for all decoders of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+import onnx
+
+from service.rows.arrays import Float32, Int64
+from service.runtime.onnx_session import load_session
+from service.runtime.reading_graph import ReadingGraph, build_reading_graph
+
+MOST_TOKENS = 1024
+"""Of one run, behind each other and side by side: each of them takes 10 KB a layer of 512 units
+while it lasts, and beside many rows there is less to win."""
+
+
+class PromptReader:
+    """A reading graph in onnxruntime. Several threads may use it at the same time.
+
+    Args:
+        graph: What it runs.
+        num_threads: Threads that one run may use.
+    """
+
+    def __init__(self, graph: ReadingGraph, *, num_threads: int = 1) -> None:
+        self._graph = graph
+        self._session = load_session(graph.content, num_threads=num_threads)
+
+    @classmethod
+    def of(
+        cls, step: onnx.ModelProto, state_names: Sequence[str], *, num_threads: int = 1
+    ) -> Self | None:
+        """What reads as a step graph does; None if its layers cannot be had one by one.
+
+        Args:
+            step: A step graph that has passed `check_step_graph`.
+            state_names: Order of the state tensors.
+            num_threads: Threads that one run may use.
+        """
+        graph = build_reading_graph(step, state_names)
+        return None if graph is None else cls(graph, num_threads=num_threads)
+
+    def read(
+        self, token_KB: Int64, num_steps_B: Int64, state: Sequence[Float32]
+    ) -> tuple[list[Float32], Float32]:
+        """Read some tokens in every row.
+
+        Args:
+            token_KB: Token ids; behind a row's last one anything below 0.
+            num_steps_B: How many of the K each row reads, at least one.
+            state: One float32[B, width] for every state tensor; not changed.
+
+        Returns:
+            The states after each row's last token, and the logits there, float32[B, V].
+        """
+        last_B2 = np.stack([num_steps_B - 1, np.arange(len(num_steps_B))], axis=1)
+        feed = {
+            self._graph.token: np.maximum(token_KB, 0),
+            self._graph.last: last_B2,
+            **dict(zip(self._graph.states, state, strict=True)),
+        }
+        *following, logits_BV = self._session.run(None, feed)
+        return following, logits_BV
