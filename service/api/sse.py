@@ -54,6 +54,7 @@ class EventStream(Response):
         keep_alive_s: A comment is sent when nothing else was for this long.
         failure: How a failure after the first event is told, with what `about` says.
         end: What is sent last of all.
+        goes_on: Asked after each event: whether the next one comes at once; they are sent together.
     """
 
     media_type = "text/event-stream"
@@ -67,7 +68,9 @@ class EventStream(Response):
         keep_alive_s: float,
         failure: Callable[[ErrorResponse, dict[str, Any]], bytes] = native_failure,
         end: bytes = b"",
+        goes_on: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._goes_on = goes_on
         self._failure = failure
         self._end = end
         self._events = events
@@ -97,18 +100,22 @@ class EventStream(Response):
             await self._close()
 
     async def _write(self, send: Send) -> None:
+        together: list[bytes] = []
         try:
             async for event in self._events:
                 if isinstance(event, Failure):
-                    await self._send(send, self._encode_failure(event))
+                    together.append(self._encode_failure(event))
                 else:
                     event_id, data = event
-                    await self._send(send, encoded(data, event_id=event_id))
+                    together.append(encoded(data, event_id=event_id))
+                if not self._goes_on():
+                    await self._send(send, b"".join(together))
+                    together.clear()
         except Exception as error:
-            if not self._has_started:
+            if not self._has_started and not together:
                 raise
-            await self._send(send, self._encode_failure(Failure(error, self._about())))
-        await self._send(send, self._end, more_body=False)
+            together.append(self._encode_failure(Failure(error, self._about())))
+        await self._send(send, b"".join((*together, self._end)), more_body=False)
 
     def _encode_failure(self, failure: Failure) -> bytes:
         body = error_body(failure.error)

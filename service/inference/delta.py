@@ -38,6 +38,7 @@ class Delta:
         capsule: The past of the text that goes on from here, of the last one if asked for.
         receipt: What the text follows from, as JSON; likewise.
         choices: How probable each of the texts was that it could be; likewise.
+        is_followed: Whether the next piece comes at once, so that both can be sent together.
     """
 
     text: str
@@ -48,3 +49,4 @@ class Delta:
     capsule: str | None = None
     receipt: str | None = None
     choices: tuple[Choice, ...] | None = None
+    is_followed: bool = False

@@ -15,6 +15,7 @@ from service.inference.accounts import Ticket
 from service.inference.delta import Delta, FinishReason
 from service.inference.figures import TokenFigures
 from service.inference.observer import Witness
+from service.inference.parts import GROUP_S, Division, line_of
 from service.inference.reading import Unknown, read_row
 from service.inference.receipts import ReceiptWriter
 from service.inference.text import Piece, TextAssembler
@@ -26,12 +27,8 @@ from service.models.registry import ServedModel
 from service.rows.arrays import Int64
 from service.rows.row import Row
 
-_MOST_WITH_FIGURES = 64
-_PARTS_AT_ONCE = 16
-_PARTS_WITH_FIGURES_AT_ONCE = 4
-# What these take of the event loop, about.
-_PARTS_S = 0.001
 _FAILURE_S = 0.0005
+"""What it takes of the event loop, about."""
 
 
 class RunningText:
@@ -83,11 +80,9 @@ class RunningText:
         self._num_parked: int | None = None  # tokens that stay of a text that was parked
         self._num_top = request.sampling.num_logprobs
         self._figures: TokenFigures | None = None
-        self._most_at_once, self._num_at_once = stream_every, _PARTS_AT_ONCE
-        if self._num_top is not None:  # a token's candidates take 10 us of the event loop
+        if self._num_top is not None:
             self._figures = TokenFigures.none(self._num_top)
-            self._most_at_once = min(stream_every or _MOST_WITH_FIGURES, _MOST_WITH_FIGURES)
-            self._num_at_once = _PARTS_WITH_FIGURES_AT_ONCE
+        self._division = Division.of(stream_every, with_figures=self._num_top is not None)
         self._trail = Trail(request.past, checkpoint_every)
 
     @property
@@ -150,17 +145,21 @@ class RunningText:
     async def _deltas_of(self, chunk: Chunk) -> AsyncIterator[Delta]:
         if chunk.row_before is not None:
             self._trail.add(chunk.row_before)
-        for n, (ids, logprobs) in enumerate(chunk.parts(self._most_at_once)):
-            if self._most_at_once and n % self._num_at_once == 0:
-                await self._turnstile.enter(_PARTS_S, self._request.client)
-            if self._parking is not None:
-                return
-            piece = self._take(ids, logprobs)
-            if piece.stopped:
-                yield await self._finish(piece, "stop", row=None)
-                return
-            if piece.text or self._stream_every:
-                yield self._delta(piece)
+        for group in self._division.groups(chunk):
+            if self._division.most is not None:
+                line = line_of(self._request.client, begins=self._num_reported == 0)
+                await self._turnstile.enter(GROUP_S, line)
+            for num_after, (ids, logprobs) in zip(range(len(group))[::-1], group, strict=True):
+                if self._parking is not None:
+                    return
+                piece = self._take(ids, logprobs)
+                if piece.stopped:
+                    yield await self._finish(piece, "stop", row=None)
+                    return
+                if piece.text or self._stream_every:
+                    # With `stream_every` there is a delta of each part.
+                    is_followed = num_after > 0 and self._stream_every is not None
+                    yield self._delta(piece, is_followed=is_followed)
 
     def park(self) -> asyncio.Task[Delta] | None:
         """End after what was shown, to go on another time, without waiting for a slow reader."""
@@ -238,7 +237,7 @@ class RunningText:
         self.finish_reason = reason
         return replace(self._delta(piece), capsule=capsule, receipt=receipt)
 
-    def _delta(self, piece: Piece) -> Delta:
+    def _delta(self, piece: Piece, *, is_followed: bool = False) -> Delta:
         num_tokens = self._assembler.num_tokens - self._num_reported
         self._num_reported += num_tokens
         figures = None
@@ -252,6 +251,7 @@ class RunningText:
             figures=figures,
             finish_reason=self.finish_reason,
             usage=self.usage if self.finish_reason else None,
+            is_followed=is_followed,
         )
 
     async def _commit(self, turn: Turn, reason: FinishReason, row: Row, shown_T: Int64) -> None:

@@ -124,6 +124,7 @@ async def write(asked: TextRequest, body: WritingRequest, request: Request, stat
             close=close,
             about=partial(_about, running),
             keep_alive_s=state.stream_keep_alive_s,
+            goes_on=lambda: progress.goes_on,
         )
     try:
         whole = await unless_client_leaves(request.receive, running.collect())

@@ -113,6 +113,9 @@ class Progress:
         digest: Of what was asked for, and of the model that writes it.
         mark: What the client has had of the text before this stream.
 
+    Attributes:
+        goes_on: Whether the next event is there already.
+
     Raises:
         InvalidOption: The client's mark is of another request, or of another model.
     """
@@ -120,6 +123,7 @@ class Progress:
     def __init__(self, seed: int, digest: str, mark: Mark | None) -> None:
         if mark is not None:
             require_same(mark.digest, digest)
+        self.goes_on = False
         self._seed = seed
         self._digest = digest
         self._mark = mark
@@ -142,6 +146,7 @@ class Progress:
         rest = delta if self._mark is None else self._rest(delta, self._mark)
         self._num_characters += len(delta.text)
         self._num_tokens += delta.num_tokens
+        self.goes_on = delta.is_followed
         if delta.figures is not None:
             self._num_figures += len(delta.figures)
         return rest

@@ -29,10 +29,14 @@ class Connection:
         """Count it."""
         self.closed += 1
 
-    async def run(self, events, keep_alive_s=60.0):
+    async def run(self, events, keep_alive_s=60.0, goes_on=lambda: False):
         """Send them all."""
         stream = EventStream(
-            events, close=self.close, about=lambda: {"id": "g_1"}, keep_alive_s=keep_alive_s
+            events,
+            close=self.close,
+            about=lambda: {"id": "g_1"},
+            keep_alive_s=keep_alive_s,
+            goes_on=goes_on,
         )
         async with asyncio.timeout(30):
             await stream({}, self.receive, self.send)
@@ -134,3 +138,30 @@ async def test_an_event_is_one_line_for_every_reader_of_lines():
 
     assert 2 == len(connection.body.strip().splitlines())
     assert {"text": text} == json.loads(connection.body.splitlines()[0].removeprefix("data: "))
+
+
+async def test_events_of_one_moment_are_sent_together():
+    """Each is an event of its own; the last of them takes the others along."""
+    connection, goes_on = Connection(), iter([True, True, False, False])
+    events = [{"text": text} for text in "abcd"]
+    await connection.run(_events(*events), goes_on=lambda: next(goes_on))
+
+    bodies = [m["body"].decode() for m in connection.messages if "body" in m]
+    assert [3, 1, 0] == [body.count("data: ") for body in bodies]
+    assert [{"text": text} for text in "abcd"] == [
+        json.loads(line.removeprefix("data: "))
+        for line in "".join(bodies).splitlines()
+        if line.startswith("data: ")
+    ]
+
+
+async def test_what_was_to_go_together_is_sent_before_a_failure():
+    """Nothing that was made is lost."""
+    connection = Connection()
+    events = _events({"text": "a"}, {"text": "b"}, fails=TimedOut("late"))
+    await connection.run(events, goes_on=lambda: True)
+
+    sent = connection.body.split("\n\n")
+    assert ['data: {"text":"a"}\nid: 7', 'data: {"text":"b"}\nid: 7'] == sent[:2]
+    assert sent[2].startswith("event: error")
+    assert 200 == connection.messages[0]["status"]
