@@ -119,28 +119,23 @@ class RunningText:
             SessionGone: The session was deleted meanwhile.
         """
         try:
-            async for delta in self._deltas():
-                self._witness.delta()
-                yield delta
+            while self._parking is None and not self._is_ending:
+                match await self._stream.next():
+                    case Chunk() as chunk:
+                        async for delta in self._deltas_of(chunk):
+                            yield delta
+                    case Finished("parked", _):
+                        break
+                    case Finished(reason, row):
+                        yield await self._finish_rest(reason, row)
+                    case Failed(error):  # they come in crowds
+                        await self._turnstile.enter(_FAILURE_S, self._request.client)
+                        raise error
+            if self._parking is not None:
+                yield await self._parking
         except Exception:
             self._has_failed = True
             raise
-
-    async def _deltas(self) -> AsyncIterator[Delta]:
-        while self._parking is None and not self._is_ending:
-            match await self._stream.next():
-                case Chunk() as chunk:
-                    async for delta in self._deltas_of(chunk):
-                        yield delta
-                case Finished("parked", _):
-                    break
-                case Finished(reason, row):
-                    yield await self._finish_rest(reason, row)
-                case Failed(error):  # they come in crowds
-                    await self._turnstile.enter(_FAILURE_S, self._request.client)
-                    raise error
-        if self._parking is not None:
-            yield await self._parking
 
     async def _deltas_of(self, chunk: Chunk) -> AsyncIterator[Delta]:
         if chunk.row_before is not None:
@@ -238,6 +233,7 @@ class RunningText:
         return replace(self._delta(piece), capsule=capsule, receipt=receipt)
 
     def _delta(self, piece: Piece, *, is_followed: bool = False) -> Delta:
+        self._witness.delta()
         num_tokens = self._assembler.num_tokens - self._num_reported
         self._num_reported += num_tokens
         figures = None

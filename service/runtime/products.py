@@ -88,10 +88,27 @@ def _like(node: NodeProto, inputs: list[str], output: str) -> NodeProto:
 
 def _widths(step: onnx.ModelProto) -> dict[str, int]:
     """Of the matrices of a step graph whose widths are known."""
-    graph = onnx.shape_inference.infer_shapes(step).graph
+    graph = onnx.shape_inference.infer_shapes(_without_weights(step)).graph
     widths = {}
     for value in (*graph.input, *graph.value_info, *graph.output):
         dims = value.type.tensor_type.shape.dim
         if len(dims) == 2 and dims[1].dim_value:
             widths[value.name] = dims[1].dim_value
     return widths
+
+
+def _without_weights(step: onnx.ModelProto) -> onnx.ModelProto:
+    """The step graph with matrices as inputs: what infers shapes copies a model several times."""
+    vectors = [weight for weight in step.graph.initializer if len(weight.dims) < 2]
+    matrices = [
+        helper.make_tensor_value_info(weight.name, weight.data_type, list(weight.dims))
+        for weight in step.graph.initializer
+        if len(weight.dims) >= 2
+    ]
+    graph = step.graph
+    light = helper.make_graph(
+        graph.node, "light", [*graph.input, *matrices], graph.output, initializer=vectors
+    )
+    return helper.make_model(
+        light, opset_imports=list(step.opset_import), ir_version=step.ir_version
+    )
