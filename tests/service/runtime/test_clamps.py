@@ -11,6 +11,7 @@ from service.rows.row import Row
 from service.runtime.burst import BurstDecoder
 from service.runtime.clamps import Clamp
 from service.runtime.decoder import SAMPLED, Burst
+from service.runtime.reading import PromptReader
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.sampling import Sampling
 from service.runtime.step import StepGraph
@@ -22,9 +23,10 @@ TOKENS = [5, 9, 2, 40, 7]
 
 
 def decoder(*, clamps: bool) -> BurstDecoder:
-    """Of three rows."""
-    model = onnx.load_model_from_string(GRAPH)
-    return BurstDecoder(model, ["h", "c"], capacity=3, clamps=clamps)
+    """Of three rows; one that reads layer by layer what is free."""
+    model, names = onnx.load_model_from_string(GRAPH), ["h", "c"]
+    reader = PromptReader.of(model, names)
+    return BurstDecoder(model, names, capacity=3, clamps=clamps, reader=reader)
 
 
 def run(decoder: BurstDecoder, clamps: list[tuple[Clamp, ...]], num_draws: int) -> list[Row]:
