@@ -23,7 +23,7 @@ from service.models.registry import ModelRegistry, ServedModel
 from service.models.wanted import first_published, wanted_models
 from service.runtime.burst import BurstDecoder
 from service.runtime.cores import usable_cores
-from service.runtime.memory import available_bytes, resident_bytes
+from service.runtime.memory import available_bytes, resident_bytes, return_free_memory
 
 _log = logging.getLogger(__name__)
 _MOST_LANES = 4
@@ -134,6 +134,7 @@ def load_models(
     aliases = _aliases(store)
     for reference in wanted_models(store, names, aliases):
         loading.load(reference)
+    return_free_memory()  # the graphs that were built, of twice the files' size and more
     served = list(loading.served.values())
     if not served:
         reasons = "; ".join(map(str, loading.faults.values())) or f"{store.root} holds no models"
@@ -266,14 +267,23 @@ def _num_lanes(sizes: EngineSizes) -> int:
 
 
 def _decoders(model: CheckedModel, sizes: EngineSizes) -> list[BurstDecoder]:
-    """One for each lane of the engine; they share the model's rows."""
+    """One for each lane of the engine; they share the model's rows.
+
+    Lanes of one thread run one session, and have the weights once; with several threads each lane
+    has its own, and so a pool of threads that no other lane keeps busy.
+    """
     num_lanes = _num_lanes(sizes)
-    return [
+    num_threads = sizes.num_threads or max(1, usable_cores() // num_lanes)
+    capacities = [(sizes.max_rows + n) // num_lanes for n in range(num_lanes)]
+    num_sessions = 1 if num_threads == 1 else num_lanes
+    # The last lane is the largest: what it has warmed up is enough for the others.
+    own = [
         model.decoder(
-            capacity=(sizes.max_rows + n) // num_lanes,
-            num_threads=sizes.num_threads or max(1, usable_cores() // num_lanes),
+            capacity=capacity,
+            num_threads=num_threads,
             constrains=sizes.constrains,
             clamps=sizes.clamps,
         )
-        for n in range(num_lanes)
+        for capacity in capacities[-num_sessions:]
     ]
+    return [own[0].another(capacity=each) for each in capacities[:-num_sessions]] + own
