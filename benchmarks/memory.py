@@ -4,7 +4,7 @@
 
 Each round starts a fresh server for each contestant: `shakespeare` alone and all models of the
 store, of this program and of the checkouts that `--root` names (another commit, say), in turn.
-Ready is when GET /health/ready answers 200. Memory is read from the kernel: RSS counts the pages of files
+Ready is when GET /health/ready answers 200. Memory is the kernel's: RSS counts pages of files
 that other processes map as well, PSS its share of them, USS only its own.
 """
 

@@ -249,7 +249,7 @@ def _load(store: ModelStore, reference: Reference, sizes: EngineSizes) -> Served
             for the memory that there is.
     """
     checked = CheckedModel.of(store, reference)
-    require_memory(checked, _num_lanes(sizes), available_bytes())
+    require_memory(checked, _num_sessions(sizes), available_bytes())
     for remark in checked.artifact.remarks:
         _log.warning("%s is served, but %s", reference, remark)
     before = resident_bytes()
@@ -266,21 +266,27 @@ def _num_lanes(sizes: EngineSizes) -> int:
     return min(sizes.num_lanes or min(usable_cores(), _MOST_LANES), sizes.max_rows)
 
 
-def _decoders(model: CheckedModel, sizes: EngineSizes) -> list[BurstDecoder]:
-    """One for each lane of the engine; they share the model's rows.
+def _num_threads(sizes: EngineSizes) -> int:
+    return sizes.num_threads or max(1, usable_cores() // _num_lanes(sizes))
 
-    Lanes of one thread run one session, and have the weights once; with several threads each lane
-    has its own, and so a pool of threads that no other lane keeps busy.
+
+def _num_sessions(sizes: EngineSizes) -> int:
+    """Lanes of one thread run one session, and have the weights once.
+
+    With several threads each lane has its own, and so a pool of threads that no other lane needs.
     """
-    num_lanes = _num_lanes(sizes)
-    num_threads = sizes.num_threads or max(1, usable_cores() // num_lanes)
+    return 1 if _num_threads(sizes) == 1 else _num_lanes(sizes)
+
+
+def _decoders(model: CheckedModel, sizes: EngineSizes) -> list[BurstDecoder]:
+    """One for each lane of the engine; they share the model's rows."""
+    num_lanes, num_sessions = _num_lanes(sizes), _num_sessions(sizes)
     capacities = [(sizes.max_rows + n) // num_lanes for n in range(num_lanes)]
-    num_sessions = 1 if num_threads == 1 else num_lanes
-    # The last lane is the largest: what it has warmed up is enough for the others.
+    # The last lane is the largest: what it has warmed up is enough for those that run its session.
     own = [
         model.decoder(
             capacity=capacity,
-            num_threads=num_threads,
+            num_threads=_num_threads(sizes),
             constrains=sizes.constrains,
             clamps=sizes.clamps,
         )
