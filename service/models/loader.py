@@ -23,7 +23,7 @@ from service.models.registry import ModelRegistry, ServedModel
 from service.models.wanted import first_published, wanted_models
 from service.runtime.burst import BurstDecoder
 from service.runtime.cores import usable_cores
-from service.runtime.memory import available_bytes, resident_bytes
+from service.runtime.memory import available_bytes, resident_bytes, return_free_memory
 
 _log = logging.getLogger(__name__)
 _MOST_LANES = 4
@@ -134,6 +134,7 @@ def load_models(
     aliases = _aliases(store)
     for reference in wanted_models(store, names, aliases):
         loading.load(reference)
+    return_free_memory()  # the graphs that were built, of twice the files' size and more
     served = list(loading.served.values())
     if not served:
         reasons = "; ".join(map(str, loading.faults.values())) or f"{store.root} holds no models"
@@ -248,7 +249,7 @@ def _load(store: ModelStore, reference: Reference, sizes: EngineSizes) -> Served
             for the memory that there is.
     """
     checked = CheckedModel.of(store, reference)
-    require_memory(checked, _num_lanes(sizes), available_bytes())
+    require_memory(checked, _num_sessions(sizes), available_bytes())
     for remark in checked.artifact.remarks:
         _log.warning("%s is served, but %s", reference, remark)
     before = resident_bytes()
@@ -265,18 +266,33 @@ def _num_lanes(sizes: EngineSizes) -> int:
     return min(sizes.num_lanes or min(usable_cores(), _MOST_LANES), sizes.max_rows)
 
 
+def _num_threads(sizes: EngineSizes) -> int:
+    return sizes.num_threads or max(1, usable_cores() // _num_lanes(sizes))
+
+
+def _num_sessions(sizes: EngineSizes) -> int:
+    """Lanes of one thread run one session, and have the weights once.
+
+    With several threads each lane has its own, and so a pool of threads that no other lane needs.
+    """
+    return 1 if _num_threads(sizes) == 1 else _num_lanes(sizes)
+
+
 def _decoders(model: CheckedModel, sizes: EngineSizes) -> list[BurstDecoder]:
     """One for each lane of the engine; they share the model's rows, and what reads prompts."""
-    num_lanes = _num_lanes(sizes)
-    num_threads = sizes.num_threads or max(1, usable_cores() // num_lanes)
+    num_lanes, num_sessions = _num_lanes(sizes), _num_sessions(sizes)
+    num_threads = _num_threads(sizes)
+    capacities = [(sizes.max_rows + n) // num_lanes for n in range(num_lanes)]
     reader = model.reader(num_threads=num_threads)
-    return [
+    # The last lane is the largest: what it has warmed up is enough for those that run its session.
+    own = [
         model.decoder(
-            capacity=(sizes.max_rows + n) // num_lanes,
+            capacity=capacity,
             num_threads=num_threads,
             reader=reader,
             constrains=sizes.constrains,
             clamps=sizes.clamps,
         )
-        for n in range(num_lanes)
+        for capacity in capacities[-num_sessions:]
     ]
+    return [own[0].another(capacity=each) for each in capacities[:-num_sessions]] + own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -69,11 +70,23 @@ class BurstDecoder:
         self._state_names = [f"state.{name}" for name in state_names]
         self._end_id, self._constrains = end_id, constrains
         values = {value.name: value for value in (*step.graph.input, *step.graph.output)}
-        widths = [_width(values[name]) for name in self._state_names]
+        self._widths = [_width(values[name]) for name in self._state_names]
         self.capacity = capacity
         self._vocabulary_size = _width(values["logits"])
-        self.row_shape = RowShape(sum(widths), self._vocabulary_size)
-        self._rows = RowTable(capacity, widths, self._vocabulary_size)
+        self.row_shape = RowShape(sum(self._widths), self._vocabulary_size)
+        self._rows = RowTable(capacity, self._widths, self._vocabulary_size)
+
+    def another(self, *, capacity: int) -> BurstDecoder:
+        """One with slots of its own that runs the same session, beside this one in another thread.
+
+        So the weights are there once. Meant for sessions of one thread, which have no pool that
+        several runs would have to share.
+        """
+        decoder = copy.copy(self)
+        decoder.capacity = capacity
+        decoder._rows = RowTable(capacity, self._widths, self._vocabulary_size)
+        decoder._clamps = None if self._clamps is None else self._clamps.empty()
+        return decoder
 
     def load(self, slot: int, row: Row, sampling: Sampling) -> None:
         """Copy `row` into `slot`.

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import onnx
@@ -24,7 +23,7 @@ from onnx import helper
 from service.runtime import constraint_graph
 from service.runtime.clamp_graph import clampable
 from service.runtime.constraint_graph import ConstraintGraph
-from service.runtime.graphs import all_names, core_and_head, read_by
+from service.runtime.graphs import all_names, core_and_head, weights_of
 from service.runtime.nodes import BOOL, FLOAT, INT64, Names, Nodes
 from service.runtime.sampler_graph import OPTIONS, RULES, SamplerGraph
 
@@ -124,32 +123,59 @@ class _Builder:
     never_drawn: Sequence[int]
 
     def loops(self, g: Nodes, *, constrains: bool) -> list[str]:
-        """A loop for each kind of burst, one of which is run; returns its values."""
-        of, kinds = self.names.of, [partial(self.loop, freezes=each) for each in (True, False)]
-        if not constrains:
-            return g.one_of(of("freezes"), *kinds)
-        # One for both kinds: each loop has weights of its own, and they are most of a model.
-        constrained = partial(self.loop, freezes=True, constrains=True)
-        return g.one_of(of("constrained"), constrained, lambda h: h.one_of(of("freezes"), *kinds))
+        """A loop for each kind of burst, behind each other; returns the values of the last one.
 
-    def loop(self, g: Nodes, *, freezes: bool, constrains: bool = False) -> list[str]:
-        """The loop; returns its values: next states, logits, tokens, collected logits."""
-        of = self.names.of
+        Only one of them takes steps; the others hand on what they are given. Not branches, so that
+        all loops read the same weights: onnxruntime rearranges weights for its products at load,
+        but only those of the same graph or of the one around it.
+        """
+        of, none = self.names.of, self._int(0)
+        core, head = core_and_head(self.step.graph)
+        # The head stands in a branch of the loop's body: so the body has its weights.
+        of_head = {weight.name for weight in weights_of(self.step.graph, head)}
+        g.weights.extend(w for w in weights_of(self.step.graph, core) if w.name not in of_head)
+        free = g.op("Where", of("constrained"), none, of("num_steps")) if constrains else None
+        free = free or of("num_steps")
         carried = [of(f"state.{name}") for name in self.state_names]
         carried += [of(name) for name in ("logits", "present_VB", "generated_VB")]
+        frozen = g.op("Where", of("freezes"), free, none)
+        carried, *collected = self.loop(g, frozen, carried, freezes=True)
+        running = g.op("Where", of("freezes"), none, free)
+        kinds = [collected]
+        carried, *collected = self.loop(g, running, carried, freezes=False)
+        kinds.append(collected)
+        if constrains:
+            # One for both kinds: what is arranged for its products is there once for each loop.
+            held = g.op("Where", of("constrained"), of("num_steps"), none)
+            carried, *collected = self.loop(g, held, carried, freezes=True, constrains=True)
+            kinds.append(collected)
+        lists = [g.op("Concat", *each, axis=0) for each in zip(*kinds, strict=True)]
+        return [*carried[: len(self.state_names) + 1], *lists]
+
+    def loop(
+        self,
+        g: Nodes,
+        num_steps: str,
+        carried: list[str],
+        *,
+        freezes: bool,
+        constrains: bool = False,
+    ) -> tuple[list[str], str, str]:
+        """A loop of `num_steps`; returns what it carries, tokens, collected logits."""
+        of = self.names.of
         own = [of("place_M1")] if constrains else []
         if freezes and (constrains or self.end_id is not None):  # which rows' texts go on
             own.append(g.op("GreaterOrEqual", of("steps_B1"), self._int(0)))
         outputs = g.ops(
             "Loop",
-            of("num_steps"),
+            num_steps,
             self.names.constant(True, np.bool_),
             *carried,
             *own,
             num_outputs=len(carried) + len(own) + 2,
             body=self._body(freezes=freezes, constrains=constrains),
         )
-        return [*outputs[: len(self.state_names) + 1], *outputs[-2:]]
+        return outputs[: len(carried)], outputs[-2], outputs[-1]
 
     def _body(self, *, freezes: bool, constrains: bool) -> onnx.GraphProto:
         g, names = Nodes(self.names), self.names
@@ -188,10 +214,11 @@ class _Builder:
         token_B = g.either(self._now(g, "draws_K", k), drawn, lambda _: forced_B)
         token_B = g.op("Identity", token_B, output="token")
         core, head = core_and_head(self.step.graph)
-        self._append(g, core)
+        g.nodes.extend(core)
+        g.weights.extend(weights_of(self.step.graph, head))
 
         def logits(h: Nodes) -> str:
-            self._append(h, head)
+            h.nodes.extend(head)
             return "logits"
 
         next_logits_BV = g.either(self._now(g, "heads_K", k), logits, lambda _: logits_BV)
@@ -257,15 +284,6 @@ class _Builder:
             return chosen(g)
         freezes = self.names.of("freezes")
         return g.one_of(freezes, chosen, lambda h: [h.op("Identity", name) for name in new])
-
-    def _append(self, g: Nodes, nodes: Sequence[onnx.NodeProto]) -> None:
-        """Nodes of the step graph, with the weights they read.
-
-        onnxruntime rearranges weights for its products at load, but only those of the same graph.
-        """
-        g.nodes.extend(nodes)
-        read = {name for node in nodes for name in read_by(node)}
-        g.weights.extend(w for w in self.step.graph.initializer if w.name in read)
 
     def _now(self, g: Nodes, flags_K: str, k: str) -> str:
         return g.op("Gather", self.names.of(flags_K), k, axis=0)

@@ -46,6 +46,10 @@ class ClampTable:
         """Whether anything is held in some rows."""
         return bool(self._of) and any(int(slot) in self._of for slot in slot_B)
 
+    def empty(self) -> ClampTable:
+        """One for other slots of the same model."""
+        return ClampTable(self._state_names)
+
     def inputs(self, slot_B: Int64) -> Mapping[str, Int64 | Float32]:
         """The values of a graph's `clamped_at.<state>` and `clamped_to.<state>` for some rows."""
         held = [(b, each) for b, slot in enumerate(slot_B) for each in self._of.get(int(slot), ())]

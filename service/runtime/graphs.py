@@ -37,3 +37,9 @@ def all_names(graph: onnx.GraphProto) -> set[str]:
     found = {name for node in graph.node for name in (*node.input, *node.output)}
     found |= {value.name for value in (*graph.input, *graph.output, *graph.initializer)}
     return found.union(*(all_names(graph) for graph in inner))
+
+
+def weights_of(graph: onnx.GraphProto, nodes: Iterable[onnx.NodeProto]) -> list[onnx.TensorProto]:
+    """The weights of a graph that some of its nodes read."""
+    read = {name for node in nodes for name in read_by(node)}
+    return [weight for weight in graph.initializer if weight.name in read]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 from pathlib import Path
 
@@ -26,6 +27,16 @@ def resident_bytes(proc: Path = _PROC) -> int:
     """Memory of this process; 0 where the system does not say."""
     words = _read(proc / "self" / "statm").split()
     return int(words[1]) * resource.getpagesize() if len(words) > 1 else 0
+
+
+def return_free_memory() -> None:
+    """Give back to the system what this process has freed; glibc keeps most of it otherwise.
+
+    Where there is no glibc, there is nothing to be done.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _read(path: Path) -> str:
