@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from service.rows.row import Row
+from service.runtime import penalty_graph
 from service.runtime.burst import BurstDecoder
 from service.runtime.burst_graph import INPUTS
 from service.runtime.decoder import SAMPLED, Burst
 from service.runtime.nodes import Names, Nodes
 from service.runtime.onnx_session import load_session
+from service.runtime.penalty_graph import COUNTS, Counts, penalty_values
 from service.runtime.reference import sampler
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.rules import RuleTable
@@ -185,19 +187,17 @@ def test_a_burst_that_only_reads_ends_with_logits():
 def _sampler_session(vocabulary_size: int):
     """The sampler by itself: logits, counts, options and uniforms in, tokens out."""
     g = Nodes(Names([]))
-    names = {name: name for name in (*OPTIONS, *RULES)}
+    names = {name: name for name in (*OPTIONS, *RULES, *penalty_graph.INPUTS)}
     graph = SamplerGraph(names, vocabulary_size, never_drawn=[1])
-    token_1B = graph.draw(g, "logits", "present_VB", "generated_VB", "uniform", "k")
-    kinds = {
-        name: INPUTS[name] for name in ("logits", "present_VB", "generated_VB", *OPTIONS, *RULES)
-    }
-    kinds |= {"uniform": (TensorProto.FLOAT, 2), "k": (TensorProto.INT64, 0)}
+    token_B = graph.draw(g, "logits", Counts(*COUNTS), "uniform", "k")
+    kinds = {name: INPUTS[name] for name in ("logits", *names)}
+    kinds |= {"uniform": (TensorProto.FLOAT, 1), "k": (TensorProto.INT64, 0)}
     g.weights.extend(g.names.constants.values())
     model = helper.make_model(
         g.graph(
             "sampler",
             [helper.make_tensor_value_info(n, k, [None] * r) for n, (k, r) in kinds.items()],
-            [token_1B],
+            [token_B],
         ),
         opset_imports=[helper.make_opsetid("", 18)],
         ir_version=9,
@@ -245,16 +245,15 @@ def test_the_graph_draws_what_numpy_draws(vocabulary_size, samplings, k, seed, g
         None,
         {
             "logits": logits,
-            "present_VB": np.ascontiguousarray(present.T),
-            "generated_VB": generated.T.astype(np.float32, order="C"),
-            "uniform": uniform[None],
+            "uniform": uniform,
             "k": np.array(k),
             **option_values(table, vocabulary_size),
-            **rule_values(rules, len(steps), vocabulary_size),
+            **rule_values(rules, len(steps)),
+            **penalty_values(table, present, generated),
         },
     )
 
-    assert expected.tolist() == found[0].tolist()
+    assert expected.tolist() == found.tolist()
 
 
 def test_constants_that_begin_alike_have_names_of_their_own():
