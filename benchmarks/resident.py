@@ -12,7 +12,7 @@ _PSS = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
 def resident_mb(pid: int) -> float:
     """Megabytes of a process and all that it has started; what they share counts once.
 
-    Source: Pss of /proc/PID/smaps_rollup, proc(5). A process that ends meanwhile counts for nothing.
+    Source: Pss of /proc/PID/smaps_rollup, proc(5). A process that ends meanwhile counts as none.
     """
     total_kb = 0
     for each in [pid, *_descendants(pid)]:
