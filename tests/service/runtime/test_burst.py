@@ -206,13 +206,23 @@ def _sampler_session(vocabulary_size: int):
     return load_session(model.SerializeToString(), num_threads=1)
 
 
-_SAMPLERS = {size: _sampler_session(size) for size in (5, 66, 600, 1200)}
+_SAMPLERS = {size: _sampler_session(size) for size in (5, 66, 600, 2500)}
+
+
+_FAR = st.builds(
+    lambda sampling, **options: sampling.model_copy(update={"temperature": 1.0, **options}),
+    SAMPLING,
+    top_k=st.none() | st.sampled_from([63, 64, 65, 100, 512, 513, 2400]),
+    top_p=st.none() | st.sampled_from([0.5, 0.9, 0.99, 0.9999, 0.9999999]),
+    min_p=st.none() | st.sampled_from([1e-3, 0.01, 0.3]),
+)
+"""What keeps about as many ids as are sorted at first, or many more."""
 
 
 @settings(deadline=None, max_examples=200)
 @given(
     vocabulary_size=st.sampled_from(sorted(_SAMPLERS)),
-    samplings=st.lists(SAMPLING | RULED, min_size=1, max_size=9),
+    samplings=st.lists(SAMPLING | RULED | _FAR, min_size=1, max_size=9),
     k=st.integers(0, 2),
     seed=st.integers(0, 2**32 - 1),
     grain=st.sampled_from([0.0, 0.001, 0.5]),
