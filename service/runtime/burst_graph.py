@@ -49,8 +49,7 @@ INPUTS: Mapping[str, tuple[int, int]] = {
 
 num_steps: K. forced_KB: ids to read, or -1. draws_K: whether any row draws in this step. heads_K:
 whether anybody needs the logits after this step. steps_B1: how many steps each row takes; looked at
-only if `freezes`. wants_logits: collect what the rows told_L draw from, and the ids of its num_top_1
-largest.
+only if `freezes`. wants_logits: collect what the rows told_L draw from, and the best num_top_1 ids.
 """
 
 OUTPUTS = ("logits", "token_KB", "logits_KLV", "top_id_KLN")

@@ -1,8 +1,8 @@
 """Penalties as ONNX nodes, over the ids that each text holds and not over the whole vocabulary.
 
 A text holds some hundred ids, a vocabulary has thousands. So a penalised row brings a list of the
-ids that it holds, and each step adds the one that was read. An id may be in the list more than once:
-all its entries say the same, so it does not matter which of them is written last.
+ids that it holds, and each step adds the one that was read. An id may be in the list more than
+once: all its entries say the same, so it does not matter which of them is written last.
 
 Shapes: B rows, M of them penalised, N entries for each of these, V vocabulary.
 """

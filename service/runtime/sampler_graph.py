@@ -1,8 +1,8 @@
 """The sampler as ONNX nodes: what `reference.sampler.draw` computes in numpy, bit for bit.
 
-Running sums over the vocabulary lie with the batch along the last axis, [V, B] and [1, B]: they then
-add whole rows of B numbers. Each kind of row (plain, truncated, greedy) has a branch of its own,
-which computes its rows only; a burst of plain rows alone has none of the others.
+Running sums over the vocabulary lie with the batch along the last axis, [V, B] and [1, B]: they
+then add whole rows of B numbers. Each kind of row (plain, truncated, greedy) has a branch of its
+own, which computes its rows only; a burst of plain rows alone has none of the others.
 """
 
 from __future__ import annotations
@@ -38,8 +38,13 @@ Options are as in `SamplingTable`; temperatures of all rows, [1, B], and 1 for g
 truncates of the truncated rows, [1, T].
 """
 
-RULES = {"any_ruled": (BOOL, 0), "ruled_N2": (INT64, 2), "bias_N": (FLOAT, 1), "held_KN": (BOOL, 2)}
-"""The inputs that are rules about single ids: N pairs of a row and an id, of which some have any."""
+RULES = {
+    "any_ruled": (BOOL, 0),
+    "ruled_N2": (INT64, 2),
+    "bias_N": (FLOAT, 1),
+    "held_KN": (BOOL, 2),
+}
+"""The inputs that are rules about single ids: N pairs of a row and an id that has one."""
 
 
 def rule_values(rules: RulesOfRows | None, num_steps: int) -> dict[str, npt.NDArray[Any]]:

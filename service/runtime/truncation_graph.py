@@ -3,9 +3,9 @@
 Sorting a vocabulary takes longer than the model. So the best 64 ids are sorted, and only the rows
 whose draw these do not decide go on to the best 512, and so on. What decides a draw is often known
 before all that the options keep is: the weight of all that is kept lies between two bounds, and if
-the random number finds the same id with both, it is that one. The bounds hold for the very sums that
-`reference.sampler` makes, in the same order and rounded as there, so the draw is the same bit for
-bit.
+the random number finds the same id with both, it is that one. The bounds hold for the very sums
+that `reference.sampler` makes, in the same order and rounded as there, so the draw is the same bit
+for bit.
 
 Shapes: R rows, C of the best ids, V vocabulary.
 """
@@ -32,10 +32,10 @@ class TruncatedRows:
         highest: The largest of each row, like all of the following [1, R].
         total: The weight of all ids, added in their order.
         uniform: The random number.
-        temperature: As in `SamplingTable`, 1 for greedy rows.
-        top_k: As in `SamplingTable`, and the following.
-        top_p: .
-        min_p: .
+        temperature: As in `SamplingTable`.
+        top_k: As in `SamplingTable`.
+        top_p: As in `SamplingTable`.
+        min_p: As in `SamplingTable`.
     """
 
     x_RV: str
@@ -58,7 +58,7 @@ class TruncatedRows:
 
 @dataclass(frozen=True)
 class _Best:
-    """The best C ids of each row: ids and running sums, [C, R], and how many each option keeps."""
+    """The best C ids of each row, what they weigh, and the running sums of that; all [C, R]."""
 
     id_CR: str
     weight_CR: str
