@@ -15,6 +15,7 @@ from service.runtime.burst_graph import build_burst_graph
 from service.runtime.cores import usable_cores
 from service.runtime.decoder import SAMPLED
 from service.runtime.onnx_session import load_session
+from service.runtime.penalty_graph import penalty_values
 from service.runtime.sampler_graph import option_values, rule_values
 from service.runtime.sampling import SamplingTable
 from service.runtime.step import StepGraph
@@ -105,11 +106,12 @@ class BareBurst:
             "steps_B1": np.full((num_rows, 1), BURST_STEPS),
             "freezes": np.array(False),
             "wants_logits": np.array(False),
+            "told_L": np.zeros(0, np.int64),
+            "num_top_1": np.zeros(1, np.int64),
             "logits": logits_BV,
-            "present_VB": np.zeros((0, num_rows), np.bool_),
-            "generated_VB": np.zeros((0, num_rows), np.float32),
             **option_values(table, vocabulary_size),
-            **rule_values(None, BURST_STEPS, vocabulary_size),
+            **rule_values(None, BURST_STEPS),
+            **penalty_values(table, np.zeros((0, 0), np.bool_), np.zeros((0, 0), np.int32)),
         }
         names = [f"state.{name}" for name in model.state_names]
         values |= dict(zip(names, state, strict=True))

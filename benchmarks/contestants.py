@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchmarks.bare import BareBurst, BareBursts, BareStep, Model
@@ -51,12 +52,27 @@ class Bare:
 
 
 class Server:
-    """A server in a child process."""
+    """A server in a child process.
 
-    def __init__(self, name: str, command: list[str]) -> None:
+    Args:
+        name: Of the contestant.
+        command: What is run, without its port.
+        launcher: What runs it.
+        ready_path: A route that answers 200 when it is ready; None: as soon as it listens.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        *,
+        launcher: Sequence[str] = (sys.executable, "-m"),
+        ready_path: str | None = None,
+    ) -> None:
         self.name = name
         self.port = 0
-        self._command = command
+        self._command = [*launcher, *command]
+        self._ready_path = ready_path
 
     @contextlib.contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -66,7 +82,7 @@ class Server:
             self.port = probe.getsockname()[1]
         with tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", *self._command, "--port", str(self.port)],
+                [*self._command, "--port", str(self.port)],
                 stdout=log,
                 stderr=log,
             )
@@ -89,11 +105,20 @@ class Server:
         while time.monotonic() < deadline_s:
             if process.poll() is not None:
                 raise ConnectionError(f"it ended with exit code {process.returncode}")
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if self._is_ready():
+                    return
             time.sleep(0.1)
-        raise ConnectionError(f"it does not listen after {_START_TIMEOUT_S} s")
+        raise ConnectionError(f"it is not ready after {_START_TIMEOUT_S} s")
+
+    def _is_ready(self) -> bool:
+        if self._ready_path is None:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+        with contextlib.closing(connection):
+            connection.request("GET", self._ready_path)
+            return connection.getresponse().status == http.HTTPStatus.OK
 
 
 @dataclass(frozen=True)

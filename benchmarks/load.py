@@ -25,6 +25,8 @@ class Ask:
         prompt_size: Characters of the prompt; None is `ROMEO:`.
         fresh: No prompt is sent twice.
         model: By name; None is the default.
+        stream_every: Most tokens of an event; None leaves it to the server.
+        path: Of the server's route.
     """
 
     max_tokens: int = 256
@@ -32,6 +34,8 @@ class Ask:
     prompt_size: int | None = None
     fresh: bool = False
     model: str | None = None
+    stream_every: int | None = None
+    path: str = "/generate"
 
 
 async def measure(port: int, num_streams: int, ask: Ask, timing: Timing) -> Measurements:
@@ -40,7 +44,7 @@ async def measure(port: int, num_streams: int, ask: Ask, timing: Timing) -> Meas
     Raises:
         RuntimeError: The server refused or broke a request.
     """
-    target = Target("127.0.0.1", port)
+    target = Target("127.0.0.1", port, ask.path)
     recorder = Recorder(timing)
     await closed_loop(
         target, lambda n: _requests(target, ask, seed=n * 10**6), num_streams, recorder
@@ -62,5 +66,11 @@ def _request(target: Target, ask: Ask, prompt_seed: int, seed: int) -> bytes:
     if ask.prompt_size is not None:
         letters = random.Random(prompt_seed).choices("abcdefgh \n", k=ask.prompt_size)
         prompt = "".join(letters)
-    workload = Workload(ask.max_tokens, stream=ask.stream, model=ask.model, temperature=0.8)
+    workload = Workload(
+        ask.max_tokens,
+        stream=ask.stream,
+        stream_every=ask.stream_every,
+        model=ask.model,
+        temperature=0.8,
+    )
     return target.request(workload.encoded(prompt, seed % 2**63))

@@ -1,11 +1,15 @@
-"""lstm-serve beside the best server that a good programmer writes in an afternoon.
+"""lstm-serve beside the best server that a good programmer writes in an afternoon, and Triton.
 
-    python -m benchmarks.peers [--streams 1,4,16,64] [--rounds 5] [--png FILE] [--json FILE]
+    python -m benchmarks.peers [--streams 1,4,16,64,256] [--rounds 5] [--triton [FOLDER]]
+                               [--markdown FILE] [--png FILE] [--json FILE]
 
 The peer (`naive_server.py --way async`) serves the same int8 graph with FastAPI, uvicorn, uvloop
 and onnxruntime: coroutines, a thread for each core, one run of the graph for each token of a text.
-Both servers are up all the time and one is asked at a time; each round asks both, the second one in
-the other order, so that a machine whose speed drifts changes both. Trust the ratios.
+`--triton` makes an environment of its own with `nvidia-pytriton`, where the same graph runs in a
+decoupled model (`triton_server.py`). lstm-serve is asked for an event a burst, as it serves by
+default, and for one a token, as the others send. All servers are up all the time and one is asked
+at a time; each round asks all of them, every second one in the other order, so that a machine whose
+speed drifts changes all. Trust the ratios. Memory is what a server takes after the last round.
 """
 
 from __future__ import annotations
@@ -14,19 +18,23 @@ import argparse
 import contextlib
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contestants import OURS, Served, Server
 from benchmarks.load import Ask
 from benchmarks.machine import describe_machine, headline
+from benchmarks.resident import resident_mb
+from benchmarks.triton import triton
 from service.artifacts.store import Artifact, ModelStore
 from service.load.measurements import Measurements, percentiles_ms
 from service.load.recorder import Timing
 from training.pictures import LINE_COLOURS, picture
 
 PEER = "FastAPI + onnxruntime, async"
+OURS_EVERY = "lstm-serve, stream_every: 1"
 Rounds = dict[tuple[str, int], list[Measurements]]
 
 
@@ -38,49 +46,91 @@ def main(arguments: Sequence[str] | None = None) -> None:
     machine = describe_machine()
     print(f"{artifact.ref}, {options.rounds} rounds\n{headline(machine)}", flush=True)
     timing = Timing(options.warmup_s, options.seconds)
-    found = measure(
-        contestants(artifact, options.max_tokens), options.streams, timing, options.rounds
-    )
+    field = contestants(artifact, options.max_tokens)
+    if options.triton:
+        field.append(triton(artifact, options.max_tokens, options.triton))
+    found, resident = measure(field, options.streams, timing, options.rounds)
     rows = [_row(name, num_streams, rounds) for (name, num_streams), rounds in found.items()]
     ratios = _ratios(found)
-    _print(rows, ratios)
+    _print(rows, ratios, resident)
+    if options.markdown:
+        options.markdown.write_text(markdown(rows, resident), encoding="utf-8")
     if options.png:
         draw(rows, options.png)
     if options.json:
         report = {"model": artifact.ref, "machine": machine, "num_rounds": options.rounds}
-        text = json.dumps({**report, "rows": rows, "ratios": ratios}, indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
+        report |= {"rows": rows, "ratios": ratios, "resident_mb": resident}
+        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def contestants(artifact: Artifact, max_tokens: int) -> list[Served]:
-    """Both, ours first."""
+    """All but Triton, ours first."""
     store = str(artifact.folder.parent.parent)
     ours = ["service.cli", "serve", "--model-store", store, "--models", artifact.ref]
     ours += ["--session-store", "memory://", "--log-level", "warning"]
     peer = ["benchmarks.naive_server", "--way", "async", "--artifact", str(artifact.folder)]
-    ask = Ask(max_tokens)
-    return [Served(OURS, Server(OURS, ours), ask), Served(PEER, Server(PEER, peer), ask)]
+    ours += ["--max-rows", "512"]
+    server, ask = Server(OURS, ours), Ask(max_tokens)
+    return [
+        Served(OURS, server, ask),
+        Served(OURS_EVERY, server, replace(ask, stream_every=1)),
+        Served(PEER, Server(PEER, peer), ask),
+    ]
 
 
-def measure(field: list[Served], streams: Sequence[int], timing: Timing, num_rounds: int) -> Rounds:
-    """Measure both at every number of streams, `num_rounds` times in turn."""
+def measure(
+    field: list[Served], streams: Sequence[int], timing: Timing, num_rounds: int
+) -> tuple[Rounds, dict[str, float]]:
+    """Measure all at every number of streams, `num_rounds` times in turn.
+
+    Returns:
+        What was measured, by name and number of streams; and the megabytes that each takes after
+        that, by name.
+
+    Raises:
+        RuntimeError: A server does not start, refuses or breaks a request.
+    """
     found: Rounds = {}
     with contextlib.ExitStack() as stack:
-        for each in field:
-            stack.enter_context(each.server.running())
+        processes = {
+            server: stack.enter_context(server.running())
+            for server in dict.fromkeys(each.server for each in field)
+        }
         for n in range(num_rounds):
             for num_streams in streams:
                 for each in field if n % 2 == 0 else field[::-1]:
                     one = each.measure(num_streams, timing)
                     found.setdefault((each.name, num_streams), []).append(one)
-    return found
+        resident = {each.name: resident_mb(processes[each.server].pid) for each in field}
+    return found, resident
+
+
+def markdown(rows: list[dict[str, Any]], resident: Mapping[str, float]) -> str:
+    """The figures as a table in Markdown, with a line for each server."""
+    streams = sorted({row["streams"] for row in rows})
+    cells = {(row["server"], row["streams"]): row for row in rows}
+    heads = [f"tokens/s at {num}" for num in streams]
+    heads += [f"first event at {num}, p50 (p99) ms" for num in streams]
+    lines = [f"| | {' | '.join(heads)} | resident |", "|---" * (len(heads) + 2) + "|"]
+    for name, megabytes in resident.items():
+        own = [cells[name, num] for num in streams]
+        shown = [f"{row['tokens_per_s'] / 1000:.1f} k" for row in own]
+        shown += [_first_event(row) for row in own]
+        lines.append(f"| {name} | {' | '.join(shown)} | {megabytes:.0f} MB |")
+    return "\n".join(lines) + "\n"
+
+
+def _first_event(row: Mapping[str, Any]) -> str:
+    first = row["first_event_ms"]
+    return f"{first['p50']:.1f} ({first['p99']:.1f})" if first else "-"
 
 
 def draw(rows: list[dict[str, Any]], path: Path) -> None:
     """Throughput and first event by the number of streams."""
     with picture(path, size=(10, 4.2), grid=(1, 2)) as plots:
         throughput, first_event = next(plots), next(plots)
-        for name, colour in zip((OURS, PEER), LINE_COLOURS, strict=False):
+        names = dict.fromkeys(row["server"] for row in rows)
+        for name, colour in zip(names, LINE_COLOURS, strict=False):
             own = sorted((r for r in rows if r["server"] == name), key=lambda r: r["streams"])
             streams = [row["streams"] for row in own]
             throughput.plot(
@@ -113,31 +163,32 @@ def _row(name: str, num_streams: int, rounds: list[Measurements]) -> dict[str, A
     }
 
 
-def _ratios(found: Rounds) -> dict[str, float]:
-    """Tokens/s of ours over the peer's, by number of streams: taken in a round, then the median."""
-    return {
-        str(num_streams): round(
-            statistics.median(
-                ours.tokens_per_s / peer.tokens_per_s
-                for ours, peer in zip(rounds, found[PEER, num_streams], strict=True)
-            ),
-            2,
-        )
-        for (name, num_streams), rounds in found.items()
-        if name == OURS
-    }
+def _ratios(found: Rounds) -> dict[str, dict[str, float]]:
+    """Tokens/s of ours over each other's, by number of streams: in a round, then the median."""
+    ratios: dict[str, dict[str, float]] = {}
+    for (name, num_streams), rounds in found.items():
+        if name != OURS:
+            pairs = zip(found[OURS, num_streams], rounds, strict=True)
+            ratio = statistics.median(ours.tokens_per_s / its.tokens_per_s for ours, its in pairs)
+            ratios.setdefault(name, {})[str(num_streams)] = round(ratio, 2)
+    return ratios
 
 
-def _print(rows: list[dict[str, Any]], ratios: dict[str, float]) -> None:
+def _print(
+    rows: list[dict[str, Any]],
+    ratios: Mapping[str, Mapping[str, float]],
+    resident: Mapping[str, float],
+) -> None:
     for row in sorted(rows, key=lambda row: row["streams"]):
-        first = row["first_event_ms"]
-        shown = f"{first['p50']:.1f} / {first['p99']:.1f}" if first else "-"
         print(
-            f"{row['streams']:>5} streams  {row['server']:30}{row['tokens_per_s']:>10,.0f} tokens/s"
-            f"   first event p50 / p99 ms: {shown}"
+            f"{row['streams']:>5} streams  {row['server']:36}{row['tokens_per_s']:>10,.0f} tokens/s"
+            f"   first event p50 (p99) ms: {_first_event(row)}"
         )
-    for num_streams, ratio in ratios.items():
-        print(f"{OURS} / {PEER} at {num_streams}: {ratio}")
+    for name, of_streams in ratios.items():
+        for num_streams, ratio in of_streams.items():
+            print(f"{OURS} / {name} at {num_streams}: {ratio}")
+    for name, megabytes in resident.items():
+        print(f"{name}: {megabytes:.0f} MB")
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -149,14 +200,23 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--streams",
         type=lambda text: [int(part) for part in text.split(",")],
-        default=[1, 4, 16, 64],
+        default=[1, 4, 16, 64, 256],
         metavar="N,...",
-        help="numbers of concurrent streams (default 1,4,16,64)",
+        help="numbers of concurrent streams (default 1,4,16,64,256)",
     )
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default 5")
     parser.add_argument("--seconds", type=float, default=6.0, metavar="S", help="of one; default 6")
     parser.add_argument("--warmup-s", type=float, default=1.5, metavar="S", help="default 1.5")
     parser.add_argument("--max-tokens", type=int, default=64, metavar="N", help="default 64")
+    parser.add_argument(
+        "--triton",
+        type=Path,
+        nargs="?",
+        const=Path("runs/triton-environment"),
+        metavar="FOLDER",
+        help="Triton too, installed into FOLDER (default runs/triton-environment) unless it is",
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table here")
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw the picture here")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
     return parser.parse_args(arguments)

@@ -16,8 +16,9 @@ from service.runtime.burst_graph import build_burst_graph
 from service.runtime.clamps import ClampTable
 from service.runtime.constraint_graph import constraint_values
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Logprobs
-from service.runtime.logprobs import logprobs
+from service.runtime.logprobs import logprobs_of
 from service.runtime.onnx_session import load_session
+from service.runtime.penalty_graph import penalty_values
 from service.runtime.randomness import uniforms
 from service.runtime.reading import MOST_TOKENS, PromptReader
 from service.runtime.row_table import RowTable, neighbours
@@ -114,10 +115,12 @@ class BurstDecoder:
                 burst.forced_KB, burst.num_steps_B, self._rows.gather(slots)[0]
             )
             token_KB = burst.forced_KB.copy()
-            logits_KBV = np.broadcast_to(logits_BV, (*token_KB.shape, self._vocabulary_size))
+            logits_KLV = np.zeros((0, 0, self._vocabulary_size), np.float32)  # nothing is told
+            top_id_KLN = np.zeros((0, 0, self._num_top(table)), np.int64)
         else:
             feed = self._feed(burst, slots, table)
-            *state, logits_BV, token_KB, logits_KBV = self._session.run(self._outputs, feed)
+            found = self._session.run(self._outputs, feed)
+            *state, logits_BV, token_KB, logits_KLV, top_id_KLN = found
         self._rows.scatter(slots, state, logits_BV)
 
         told_KB = drawn_KB if burst.scored_B is None else drawn_KB | burst.scored_B
@@ -135,7 +138,7 @@ class BurstDecoder:
             num_steps_B=num_steps_B,
             ended_B=ended_B,
             finite_B=self._rows.finite(slots),
-            logprobs=_logprobs(table, logits_KBV, token_KB, told_KB & taken_KB),
+            logprobs=_logprobs(table, logits_KLV, top_id_KLN, token_KB, told_KB & taken_KB),
             constraints=constraints,
         )
 
@@ -167,9 +170,10 @@ class BurstDecoder:
         if freezes:
             heads_K[burst.num_steps_B - 1] = True
             heads_K |= draws_K & may_end
-        counted = slots if table.penalises else slice(0)
+        told_L = np.flatnonzero(table.num_logprobs_B != NO_LOGPROBS)
         positions_KB = self._rows.num_tokens[slots] + np.arange(num_steps)[:, None]
         rules = self._rows.rules.of(burst.slot_B, positions_KB, self._vocabulary_size)
+        penalties = penalty_values(table, *self._rows.counts(slots, table.penalised_B))
         values = {
             "num_steps": np.array(num_steps),
             "forced_KB": burst.forced_KB,
@@ -178,19 +182,24 @@ class BurstDecoder:
             "heads_K": heads_K,
             "steps_B1": burst.num_steps_B[:, None],
             "freezes": np.array(freezes),
-            "wants_logits": np.array((table.num_logprobs_B != NO_LOGPROBS).any()),
+            "wants_logits": np.array(told_L.size > 0),
+            "told_L": told_L,
+            "num_top_1": np.array([self._num_top(table)]),
             "logits": logits_BV,
-            "present_VB": np.ascontiguousarray(self._rows.present[counted].T),
-            "generated_VB": self._rows.generated[counted].T.astype(np.float32, order="C"),
             **dict(zip(self._state_names, state, strict=True)),
             **option_values(table, self._vocabulary_size),
-            **rule_values(rules, num_steps, self._vocabulary_size),
+            **rule_values(rules, num_steps),
+            **penalties,
         }
         if self._constrains:
             values |= constraint_values(burst.constraints, self._vocabulary_size)
         if self._clamps is not None:
             values |= self._clamps.inputs(burst.slot_B)
         return {self._inputs[name]: value for name, value in values.items()}
+
+    def _num_top(self, table: SamplingTable) -> int:
+        """How many of the best ids are told of each token, at most."""
+        return int(table.num_logprobs_B.max().clip(0, self._vocabulary_size))
 
     def _ends(self, burst: Burst, token_KB: Int64, drawn_KB: Bool) -> tuple[Int64, Bool]:
         """How many steps each row took, and whether it drew its end id."""
@@ -224,24 +233,30 @@ def _read(
 
 
 def _logprobs(
-    table: SamplingTable, logits_KBV: Float32, token_KB: Int64, told_KB: Bool
+    table: SamplingTable,
+    logits_KLV: Float32,
+    top_id_KLN: Int64,
+    token_KB: Int64,
+    told_KB: Bool,
 ) -> Logprobs | None:
     """Log-probabilities of what was drawn, or scored, in the rows that ask for them."""
-    wanted_B = table.num_logprobs_B != NO_LOGPROBS
-    if not wanted_B.any():
+    row_L = np.flatnonzero(table.num_logprobs_B != NO_LOGPROBS)
+    if not row_L.size:
         return None
-    num_top = int(table.num_logprobs_B.max())
-    result = Logprobs(
-        chosen_KB=np.zeros(token_KB.shape, np.float32),
-        top_id_KBN=np.zeros((*token_KB.shape, num_top), np.int64),
-        top_KBN=np.zeros((*token_KB.shape, num_top), np.float32),
-    )
-    wanted_KB = told_KB & wanted_B
-    chosen_N, top_id_NM, top_NM = logprobs(logits_KBV[wanted_KB], token_KB[wanted_KB], num_top)
-    result.chosen_KB[wanted_KB] = chosen_N
-    result.top_id_KBN[wanted_KB] = top_id_NM
-    result.top_KBN[wanted_KB] = top_NM
-    return result
+    size = (*token_KB.shape, top_id_KLN.shape[2])
+    chosen_KB = np.zeros(token_KB.shape, np.float32)
+    top_id_KBN, top_KBN = np.zeros(size, np.int64), np.zeros(size, np.float32)
+    # Step by step: what a step has told stays in the processor's cache meanwhile.
+    for k, logits_LV in enumerate(logits_KLV):
+        told_L = told_KB[k, row_L]
+        if not told_L.any():
+            continue
+        rows = row_L[told_L]
+        top_id_KBN[k, rows] = top_id_KLN[k, told_L]
+        chosen_KB[k, rows], top_KBN[k, rows] = logprobs_of(
+            logits_LV[told_L], token_KB[k, rows], top_id_KLN[k, told_L]
+        )
+    return Logprobs(chosen_KB, top_id_KBN, top_KBN)
 
 
 def _width(value: onnx.ValueInfoProto) -> int:

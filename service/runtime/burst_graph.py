@@ -15,16 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import onnx
 from onnx import helper
 
-from service.runtime import constraint_graph
+from service.runtime import constraint_graph, penalty_graph
 from service.runtime.clamp_graph import clampable
 from service.runtime.constraint_graph import ConstraintGraph
 from service.runtime.graphs import all_names, core_and_head, weights_of
 from service.runtime.nodes import BOOL, FLOAT, INT64, Names, Nodes
+from service.runtime.penalty_graph import COUNTS, Counts
 from service.runtime.sampler_graph import OPTIONS, RULES, SamplerGraph
 
 INPUTS: Mapping[str, tuple[int, int]] = {
@@ -36,23 +38,23 @@ INPUTS: Mapping[str, tuple[int, int]] = {
     "steps_B1": (INT64, 2),
     "freezes": (BOOL, 0),
     "wants_logits": (BOOL, 0),
+    "told_L": (INT64, 1),
+    "num_top_1": (INT64, 1),
     "logits": (FLOAT, 2),
-    "present_VB": (BOOL, 2),
-    "generated_VB": (FLOAT, 2),
     **OPTIONS,
     **RULES,
+    **penalty_graph.INPUTS,
 }
 """Inputs of a burst graph beside `state.<name>`: element type and rank.
 
 num_steps: K. forced_KB: ids to read, or -1. draws_K: whether any row draws in this step. heads_K:
 whether anybody needs the logits after this step. steps_B1: how many steps each row takes; looked at
-only if `freezes`. wants_logits: collect what was drawn from. present_VB, generated_VB: as in `Row`;
-of shape [0, B] unless some row is penalised.
+only if `freezes`. wants_logits: collect what the rows told_L draw from, and the best num_top_1 ids.
 """
 
-OUTPUTS = ("logits", "token_KB", "logits_KBV")
+OUTPUTS = ("logits", "token_KB", "logits_KLV", "top_id_KLN")
 """Outputs beside `next_state.<name>`: after the last step; the ids that were read; the logits that
-they were drawn from (empty unless wanted)."""
+they were drawn from and the best ids of these, ties by lower id (both empty unless wanted)."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,9 @@ def build_burst_graph(
     )
     for value in graph.output:
         value.type.tensor_type.elem_type = FLOAT
-    graph.output[len(state_names) + 1].type.tensor_type.elem_type = INT64
+    for n, name in enumerate(OUTPUTS, len(state_names)):
+        if name in ("token_KB", "top_id_KLN"):
+            graph.output[n].type.tensor_type.elem_type = INT64
     model = helper.make_model(
         graph, opset_imports=list(step.opset_import), ir_version=step.ir_version
     )
@@ -134,23 +138,20 @@ class _Builder:
         # The head stands in a branch of the loop's body: so the body has its weights.
         of_head = {weight.name for weight in weights_of(self.step.graph, head)}
         g.weights.extend(w for w in weights_of(self.step.graph, core) if w.name not in of_head)
-        free = g.op("Where", of("constrained"), none, of("num_steps")) if constrains else None
-        free = free or of("num_steps")
         carried = [of(f"state.{name}") for name in self.state_names]
-        carried += [of(name) for name in ("logits", "present_VB", "generated_VB")]
-        frozen = g.op("Where", of("freezes"), free, none)
-        carried, *collected = self.loop(g, frozen, carried, freezes=True)
-        running = g.op("Where", of("freezes"), none, free)
-        kinds = [collected]
-        carried, *collected = self.loop(g, running, carried, freezes=False)
-        kinds.append(collected)
-        if constrains:
-            # One for both kinds: what is arranged for its products is there once for each loop.
-            held = g.op("Where", of("constrained"), of("num_steps"), none)
-            carried, *collected = self.loop(g, held, carried, freezes=True, constrains=True)
-            kinds.append(collected)
-        lists = [g.op("Concat", *each, axis=0) for each in zip(*kinds, strict=True)]
-        return [*carried[: len(self.state_names) + 1], *lists]
+        carried += [of(name) for name in ("logits", *COUNTS)]
+        num_states = len(carried) - len(COUNTS)
+        if constrains:  # one for both kinds: whether rows are frozen is asked in it
+            carried, collected = self.loop(
+                g, of("num_steps"), carried, freezes=True, constrains=True
+            )
+            return [*carried[:num_states], *collected]
+        kinds = []
+        for freezes, sizes in ((True, [of("num_steps"), none]), (False, [none, of("num_steps")])):
+            num_steps = g.op("Where", of("freezes"), *sizes)
+            carried, collected = self.loop(g, num_steps, carried, freezes=freezes)
+            kinds.append(partial(_handed_on, values=collected))
+        return [*carried[:num_states], *g.one_of(of("freezes"), *kinds)]
 
     def loop(
         self,
@@ -160,8 +161,8 @@ class _Builder:
         *,
         freezes: bool,
         constrains: bool = False,
-    ) -> tuple[list[str], str, str]:
-        """A loop of `num_steps`; returns what it carries, tokens, collected logits."""
+    ) -> tuple[list[str], list[str]]:
+        """A loop of `num_steps`; returns what it carries, and what it collects."""
         of = self.names.of
         own = [of("place_M1")] if constrains else []
         if freezes and (constrains or self.end_id is not None):  # which rows' texts go on
@@ -172,45 +173,36 @@ class _Builder:
             self.names.constant(True, np.bool_),
             *carried,
             *own,
-            num_outputs=len(carried) + len(own) + 2,
+            num_outputs=len(carried) + len(own) + 3,
             body=self._body(freezes=freezes, constrains=constrains),
         )
-        return outputs[: len(carried)], outputs[-2], outputs[-1]
+        return outputs[: len(carried)], outputs[-3:]
 
     def _body(self, *, freezes: bool, constrains: bool) -> onnx.GraphProto:
         g, names = Nodes(self.names), self.names
-        k, ahead, logits_BV, present_VB, generated_VB, place_M1, goes_on_B1 = (
-            names.fresh() for _ in range(7)
-        )
+        k, ahead, logits_BV, place_M1, goes_on_B1 = (names.fresh() for _ in range(5))
+        counts = Counts(*(names.fresh() for _ in COUNTS))
         may_end = freezes and (constrains or self.end_id is not None)
         states = [f"state.{name}" for name in self.state_names]
         inputs = [(k, INT64, 0), (ahead, BOOL, 0), *((state, FLOAT, 2) for state in states)]
-        inputs += [(logits_BV, FLOAT, 2), (present_VB, BOOL, 2), (generated_VB, FLOAT, 2)]
+        inputs += [(logits_BV, FLOAT, 2)]
+        inputs += [(name, *kind) for name, kind in zip(counts.names, COUNTS.values(), strict=True)]
         inputs += [(place_M1, INT64, 2)] if constrains else []
         inputs += [(goes_on_B1, BOOL, 2)] if may_end else []
         constraint = ConstraintGraph(g, place_M1) if constrains else None
 
         forced_B = g.op("Gather", names.of("forced_KB"), k, axis=0)
         sampled_B = g.op("Less", forced_B, self._int(0))
-        sampler = SamplerGraph(
-            {name: names.of(name) for name in (*OPTIONS, *RULES)},
-            self._vocabulary_size,
-            self.never_drawn,
-        )
+        given = {name: names.of(name) for name in (*OPTIONS, *RULES, *penalty_graph.INPUTS)}
+        sampler = SamplerGraph(given, self._vocabulary_size, self.never_drawn)
 
         def drawn(h: Nodes) -> str:
             uniform_B = h.op("Gather", names.of("uniform_KB"), k, axis=0)
-            uniform_1B = h.op("Unsqueeze", uniform_B, names.constant([0], np.int64))
             drawn_from_BV = constraint.allowed(h, logits_BV) if constraint else logits_BV
-            token_1B = sampler.draw(h, drawn_from_BV, present_VB, generated_VB, uniform_1B, k)
-            token_B = h.op("Squeeze", token_1B, names.constant([0], np.int64))
+            token_B = sampler.draw(h, drawn_from_BV, counts, uniform_B, k)
             return h.op("Where", sampled_B, token_B, forced_B)
 
-        collected = g.either(
-            names.of("wants_logits"),
-            lambda _: logits_BV,
-            lambda h: h.names.constant(np.zeros((0, self._vocabulary_size)), np.float32),
-        )
+        collected = self._collected(g, logits_BV)
         token_B = g.either(self._now(g, "draws_K", k), drawn, lambda _: forced_B)
         token_B = g.op("Identity", token_B, output="token")
         core, head = core_and_head(self.step.graph)
@@ -222,8 +214,8 @@ class _Builder:
             return "logits"
 
         next_logits_BV = g.either(self._now(g, "heads_K", k), logits, lambda _: logits_BV)
-        next_present_VB, next_generated_VB = sampler.counted(
-            g, token_B, sampled_B, present_VB, generated_VB
+        next_counts = penalty_graph.counted(
+            g, given, token_B, sampled_B, counts, self._vocabulary_size
         )
         results = [f"next_state.{name}" for name in self.state_names] + [next_logits_BV]
         place = [constraint.after(g, token_B, sampled_B)] if constraint else []
@@ -242,8 +234,8 @@ class _Builder:
             made = {name for node in g.nodes for name in node.output}
             results = [name if name in made else g.op("Identity", name) for name in results]
         more = g.op("Identity", ahead)
-        results = [more, *results, next_present_VB, next_generated_VB]
-        results += [*place, *going_on, token_B, collected]
+        results = [more, *results, *next_counts.names]
+        results += [*place, *going_on, token_B, *collected]
         return g.graph(
             "body",
             [
@@ -252,6 +244,23 @@ class _Builder:
             ],
             results,
         )
+
+    def _collected(self, g: Nodes, logits_BV: str) -> list[str]:
+        """What log-probabilities are made of, of the rows that are told them."""
+
+        def wanted(h: Nodes) -> list[str]:
+            logits_LV = h.op("Gather", logits_BV, self.names.of("told_L"), axis=0)
+            _, top_id_LN = h.ops(
+                "TopK", logits_LV, self.names.of("num_top_1"), num_outputs=2, axis=1
+            )
+            return [logits_LV, top_id_LN]
+
+        def nothing(h: Nodes) -> list[str]:
+            logits_LV = self.names.constant(np.zeros((0, self._vocabulary_size)), np.float32)
+            top_id_LN = self.names.constant(np.zeros((0, 0)), np.int64)
+            return _handed_on(h, [logits_LV, top_id_LN])
+
+        return g.one_of(self.names.of("wants_logits"), wanted, nothing)
 
     def _not_at_end(self, g: Nodes, goes_on_B1: str, token_B: str, sampled_B: str) -> str:
         """Of the rows that go on those that have not drawn the end id now."""
@@ -283,7 +292,7 @@ class _Builder:
         if not is_asked:
             return chosen(g)
         freezes = self.names.of("freezes")
-        return g.one_of(freezes, chosen, lambda h: [h.op("Identity", name) for name in new])
+        return g.one_of(freezes, chosen, partial(_handed_on, values=new))
 
     def _now(self, g: Nodes, flags_K: str, k: str) -> str:
         return g.op("Gather", self.names.of(flags_K), k, axis=0)
@@ -295,3 +304,7 @@ class _Builder:
     def _vocabulary_size(self) -> int:
         logits = next(value for value in self.step.graph.output if value.name == "logits")
         return int(logits.type.tensor_type.shape.dim[1].dim_value)
+
+
+def _handed_on(g: Nodes, values: Sequence[str]) -> list[str]:
+    return [g.op("Identity", value) for value in values]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from service.rows.arrays import Bool, Float32, Int64
+from service.rows.arrays import Bool, Float32, Int32, Int64
 from service.rows.row import Row
 from service.runtime.rules import RuleTable
 from service.runtime.sampling import Sampling, SamplingTable
@@ -70,6 +70,12 @@ class RowTable:
         place_N = slot_N * self.vocabulary_size + token_N
         self.present.reshape(-1)[place_N] = True
         np.add.at(self.generated.reshape(-1), place_N[drawn_N], 1)
+
+    def counts(self, slots: Int64 | slice, needed_B: Bool) -> tuple[Bool, Int32]:
+        """`present` and `generated` of some rows, to be read only, and only where `needed_B`."""
+        if not needed_B.any():
+            slots = slice(0)
+        return self.present[slots], self.generated[slots]
 
     def finite(self, slots: Int64 | slice) -> Bool:
         """Which of some rows hold nothing but numbers, bool[B]."""

@@ -26,6 +26,10 @@ NO_LOGPROBS = -1
 """In `SamplingTable.num_logprobs_B`: the row asks for none."""
 
 
+Kind = Literal["scales", "truncates", "penalises"]
+"""What an option does when it is on; see `Column`."""
+
+
 class Sampling(SamplingOptions):
     """How one request draws its tokens; without options, from the model's own distribution.
 
@@ -61,7 +65,7 @@ class Column:
 
     dtype: type[np.float32] | type[np.int64]
     neutral: float
-    kind: Literal["scales", "truncates", "penalises"]
+    kind: Kind
     clamp: Callable[[float, int], float] = lambda value, _: value
 
     def value(self, given: float | None, vocabulary_size: int) -> float:
@@ -86,8 +90,9 @@ COLUMNS: Mapping[str, Column] = {
 """One column for each of the `SamplingOptions`."""
 
 
-def _of_kind(kind: str) -> list[tuple[str, Column]]:
-    return [(name, column) for name, column in COLUMNS.items() if column.kind == kind]
+def options_that(kind: Kind) -> list[str]:
+    """The names of the options of one kind."""
+    return [name for name, column in COLUMNS.items() if column.kind == kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +154,14 @@ class SamplingTable:
     def truncates_B(self, vocabulary_size: int) -> Bool:  # noqa: N802
         """Rows that leave out improbable ids; greedy rows need not, their best id always stays."""
         leaves_out_B = np.zeros(len(self.seed_B), np.bool_)
-        for name, column in _of_kind("truncates"):
-            leaves_out_B |= self[name] != column.value(None, vocabulary_size)
+        for name in options_that("truncates"):
+            leaves_out_B |= self[name] != COLUMNS[name].value(None, vocabulary_size)
         return leaves_out_B & ~self.greedy_B
 
     @property
-    def penalises(self) -> bool:
-        """Whether some row's draws depend on what its text holds."""
-        penalties = _of_kind("penalises")
-        return any((self[name] != column.neutral).any() for name, column in penalties)
+    def penalised_B(self) -> Bool:  # noqa: N802
+        """Rows whose draws depend on what their texts hold."""
+        depends_B = np.zeros(len(self.seed_B), np.bool_)
+        for name in options_that("penalises"):
+            depends_B |= self[name] != COLUMNS[name].neutral
+        return depends_B

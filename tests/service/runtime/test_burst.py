@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from service.rows.row import Row
+from service.runtime import penalty_graph
 from service.runtime.burst import BurstDecoder
 from service.runtime.burst_graph import INPUTS
 from service.runtime.decoder import SAMPLED, Burst
 from service.runtime.nodes import Names, Nodes
 from service.runtime.onnx_session import load_session
+from service.runtime.penalty_graph import COUNTS, Counts, penalty_values
 from service.runtime.reading import PromptReader
 from service.runtime.reference import sampler
 from service.runtime.reference.stepwise import StepwiseDecoder
@@ -196,19 +198,17 @@ def test_a_burst_that_only_reads_ends_with_logits():
 def _sampler_session(vocabulary_size: int):
     """The sampler by itself: logits, counts, options and uniforms in, tokens out."""
     g = Nodes(Names([]))
-    names = {name: name for name in (*OPTIONS, *RULES)}
+    names = {name: name for name in (*OPTIONS, *RULES, *penalty_graph.INPUTS)}
     graph = SamplerGraph(names, vocabulary_size, never_drawn=[1])
-    token_1B = graph.draw(g, "logits", "present_VB", "generated_VB", "uniform", "k")
-    kinds = {
-        name: INPUTS[name] for name in ("logits", "present_VB", "generated_VB", *OPTIONS, *RULES)
-    }
-    kinds |= {"uniform": (TensorProto.FLOAT, 2), "k": (TensorProto.INT64, 0)}
+    token_B = graph.draw(g, "logits", Counts(*COUNTS), "uniform", "k")
+    kinds = {name: INPUTS[name] for name in ("logits", *names)}
+    kinds |= {"uniform": (TensorProto.FLOAT, 1), "k": (TensorProto.INT64, 0)}
     g.weights.extend(g.names.constants.values())
     model = helper.make_model(
         g.graph(
             "sampler",
             [helper.make_tensor_value_info(n, k, [None] * r) for n, (k, r) in kinds.items()],
-            [token_1B],
+            [token_B],
         ),
         opset_imports=[helper.make_opsetid("", 18)],
         ir_version=9,
@@ -217,13 +217,23 @@ def _sampler_session(vocabulary_size: int):
     return load_session(model.SerializeToString(), num_threads=1)
 
 
-_SAMPLERS = {size: _sampler_session(size) for size in (5, 66, 600, 1200)}
+_SAMPLERS = {size: _sampler_session(size) for size in (5, 66, 600, 2500)}
+
+
+_FAR = st.builds(
+    lambda sampling, **options: sampling.model_copy(update={"temperature": 1.0, **options}),
+    SAMPLING,
+    top_k=st.none() | st.sampled_from([63, 64, 65, 100, 512, 513, 2400]),
+    top_p=st.none() | st.sampled_from([0.5, 0.9, 0.99, 0.9999, 0.9999999]),
+    min_p=st.none() | st.sampled_from([1e-3, 0.01, 0.3]),
+)
+"""What keeps about as many ids as are sorted at first, or many more."""
 
 
 @settings(deadline=None, max_examples=200)
 @given(
     vocabulary_size=st.sampled_from(sorted(_SAMPLERS)),
-    samplings=st.lists(SAMPLING | RULED, min_size=1, max_size=9),
+    samplings=st.lists(SAMPLING | RULED | _FAR, min_size=1, max_size=9),
     k=st.integers(0, 2),
     seed=st.integers(0, 2**32 - 1),
     grain=st.sampled_from([0.0, 0.001, 0.5]),
@@ -256,16 +266,15 @@ def test_the_graph_draws_what_numpy_draws(vocabulary_size, samplings, k, seed, g
         None,
         {
             "logits": logits,
-            "present_VB": np.ascontiguousarray(present.T),
-            "generated_VB": generated.T.astype(np.float32, order="C"),
-            "uniform": uniform[None],
+            "uniform": uniform,
             "k": np.array(k),
             **option_values(table, vocabulary_size),
-            **rule_values(rules, len(steps), vocabulary_size),
+            **rule_values(rules, len(steps)),
+            **penalty_values(table, present, generated),
         },
     )
 
-    assert expected.tolist() == found[0].tolist()
+    assert expected.tolist() == found.tolist()
 
 
 def test_constants_that_begin_alike_have_names_of_their_own():
