@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from service.artifacts.aliases import read_aliases
 from service.artifacts.errors import ArtifactError
@@ -20,6 +21,7 @@ from service.models.errors import CannotServe, ModelBroken, ModelUnknown
 from service.models.inside import Inside
 from service.models.memory import require_memory
 from service.models.registry import ModelRegistry, ServedModel
+from service.models.told import Told
 from service.models.wanted import first_published, wanted_models
 from service.runtime.burst import BurstDecoder
 from service.runtime.cores import usable_cores
@@ -63,12 +65,14 @@ class ModelLoader:
         names: As `load_models` has it, like the next two.
         default: Who answers requests that name no model.
         sizes: What each of them gets.
+        told: What the log knows already.
     """
 
     store: ModelStore
     names: tuple[str, ...]
     default: str | None
     sizes: EngineSizes
+    told: Told = field(default_factory=Told)
 
     def look(self) -> Snapshot:
         """What the store looks like now."""
@@ -80,7 +84,7 @@ class ModelLoader:
         Raises:
             CannotServe: There is nothing to be served, or not what the settings name.
         """
-        registry = load_models(self.store, self.names, self.default, self.sizes, loaded)
+        registry = load_models(self.store, self.names, self.default, self.sizes, loaded, self.told)
         served = set(map(id, registry))
         return registry.with_older(
             model for model in loaded if id(model) not in served and self._is_there(model)
@@ -116,6 +120,7 @@ def load_models(
     default: str | None,
     sizes: EngineSizes,
     loaded: Collection[ServedModel] = (),
+    told: Told | None = None,
 ) -> ModelRegistry:
     """The models that are to be served: of each the version that is named, or the newest whole one.
 
@@ -126,11 +131,14 @@ def load_models(
             model that was published first. If it is damaged, nobody does.
         sizes: What each of them gets.
         loaded: Models that need not be loaded again; what takes the place of one is whole.
+        told: What the log knows of an earlier call.
 
     Raises:
         CannotServe: There is no model, none that is whole, or not the one that is named.
     """
-    loading = _Loading(store, sizes, loaded)
+    told = told or Told()
+    told.begin(snapshot(store.root))
+    loading = _Loading(store, sizes, loaded, told)
     aliases = _aliases(store)
     for reference in wanted_models(store, names, aliases):
         loading.load(reference)
@@ -145,7 +153,7 @@ def load_models(
     except ModelUnknown as error:
         raise CannotServe(f"default_model: {error}") from error
     if registry.default is None:
-        _log.error("requests that name no model get 503: %s", registry.default_fault)
+        told.error(f"requests that name no model get 503: {registry.default_fault}", store.root)
     return registry
 
 
@@ -173,12 +181,17 @@ class _Loading:
     """
 
     def __init__(
-        self, store: ModelStore, sizes: EngineSizes, loaded: Collection[ServedModel]
+        self,
+        store: ModelStore,
+        sizes: EngineSizes,
+        loaded: Collection[ServedModel],
+        told: Told,
     ) -> None:
         self.served: dict[Reference, ServedModel] = {}
         self.faults: dict[Reference, ArtifactError] = {}
         self._store = store
         self._sizes = sizes
+        self._told = told
         self._loaded = {Reference.parse(model.ref): model for model in loaded}
 
     def load(self, wanted: Reference) -> None:
@@ -197,7 +210,8 @@ class _Loading:
         if found is None:
             return
         if found != candidates[0]:
-            _log.warning("%s is served in place of %s", found, candidates[0])
+            folder = self._folder(candidates[0])
+            self._told.warning(f"{found} is served in place of {candidates[0]}", folder)
         for older in candidates[candidates.index(found) + 1 :]:
             try:
                 self._store.manifest(older.name, older.version or 0)
@@ -234,10 +248,15 @@ class _Loading:
 
     def _note(self, reference: Reference, fault: ArtifactError) -> None:
         if reference not in self.faults:
-            _log.error("%s cannot be served: %s", reference, fault)
-            _log.debug("%s cannot be served", reference, exc_info=fault)
+            if self._told.error(f"{reference} cannot be served: {fault}", self._folder(reference)):
+                _log.debug("%s cannot be served", reference, exc_info=fault)
             # Its frames hold this very loading, and so all models, until garbage is looked for.
             self.faults[reference] = fault.with_traceback(None)
+
+    def _folder(self, reference: Reference) -> Path:
+        """Of the version; of the model, if none is meant."""
+        model = self._store.root / reference.name
+        return model if reference.version is None else model / str(reference.version)
 
 
 def _load(store: ModelStore, reference: Reference, sizes: EngineSizes) -> ServedModel:

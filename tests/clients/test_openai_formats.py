@@ -12,8 +12,9 @@ from service.artifacts.chat import ROLES, ChatTemplate
 from tests.e2e.running_server import RunningServer, running_server
 from tests.tiny_model import JSON_CHARACTERS, publish, tokenizer_json
 
-openai = pytest.importorskip("openai", reason="needs the extra [clients]")
+pytest.importorskip("openai", reason="needs the extra [clients]")
 pytest.importorskip("outlines_core", reason="needs the extra [constrained]")
+import openai
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -31,9 +32,6 @@ class Scene(BaseModel):
     first: Line = Field(description="Who begins.")
     others: list[Line] = Field(max_length=2)
     last: Line | None
-
-
-MESSAGES = [{"role": "user", "content": "a scene"}]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +54,11 @@ def client(writer: RunningServer) -> Iterator[openai.OpenAI]:
 def test_parse_gives_the_model(client: openai.OpenAI):
     """With the strict schema that the client makes of it."""
     answer = client.chat.completions.parse(
-        model="tiny", messages=MESSAGES, response_format=Scene, max_tokens=400, seed=2
+        model="tiny",
+        messages=[{"role": "user", "content": "a scene"}],
+        response_format=Scene,
+        max_tokens=400,
+        seed=2,
     )
 
     assert "stop" == answer.choices[0].finish_reason
