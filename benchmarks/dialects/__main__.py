@@ -40,6 +40,7 @@ _START_S = 120.0
 async def run(options: argparse.Namespace, folder: Path) -> tuple[Found, Supervised, int]:
     """The whole of it; returns what was seen, of which server, and how many rows are left."""
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", options.port))
         port = int(probe.getsockname()[1])
     command = ["--model-store", str(_store(options.model_store, folder / "store"))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from service.artifacts.aliases import read_aliases
@@ -23,7 +24,7 @@ from service.models.memory import require_memory
 from service.models.registry import ModelRegistry, ServedModel
 from service.models.told import Told
 from service.models.wanted import first_published, wanted_models
-from service.runtime.burst import BurstDecoder
+from service.runtime.burst import BurstDecoder, prepare_to_hold
 from service.runtime.cores import usable_cores
 from service.runtime.memory import available_bytes, resident_bytes
 
@@ -272,12 +273,14 @@ def _load(store: ModelStore, reference: Reference, sizes: EngineSizes) -> Served
         _log.warning("%s is served, but %s", reference, remark)
     before = resident_bytes()
     cache = PrefixCache(sizes.prefix_cache_bytes)
-    ref = checked.artifact.manifest.ref
-    observer = sizes.observer_of(ref)
-    engine = Engine(ref, _decoders(checked, sizes), sizes.limits, cache, observer=observer)
+    manifest = checked.artifact.manifest
+    observer = sizes.observer_of(manifest.ref)
+    decoders = _decoders(checked, sizes)
+    engine = Engine(manifest.ref, decoders, sizes.limits, cache, observer=observer)
     loaded_bytes = max(0, resident_bytes() - before)
-    manifest, inside = checked.artifact.manifest, Inside(checked.artifact)
-    return ServedModel(manifest, checked.tokenizer, engine, inside, loaded_bytes)
+    inside = Inside(checked.artifact)
+    holds = partial(prepare_to_hold, decoders)
+    return ServedModel(manifest, checked.tokenizer, engine, inside, loaded_bytes, holds)
 
 
 def _num_lanes(sizes: EngineSizes) -> int:

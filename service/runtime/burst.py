@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +35,8 @@ class BurstDecoder:
         num_threads: Threads that one burst may use.
         end_id: Drawing it ends a row, if given.
         never_drawn: Ids that are not sampled, whatever their logit.
-        constrains: Whether rows can be held to constraints.
+        constrains: Whether rows can be held to constraints; what that takes is loaded when it is
+            needed, or by `prepare_to_hold`.
         clamps: Whether rows may have clamps.
     """
 
@@ -49,20 +52,22 @@ class BurstDecoder:
         constrains: bool = False,
         clamps: bool = False,
     ) -> None:
-        graph = build_burst_graph(
+        load = partial(
+            _Loaded,
             step,
             state_names,
+            num_threads,
             end_id=end_id,
             never_drawn=tuple(never_drawn),
-            constrains=constrains,
             clamps=clamps,
         )
+        self._free = load(constrains=False)
+        self._holding: _Loaded | None = None
+        self._load_holding = partial(load, constrains=True) if constrains else None
+        self._loading = threading.Lock()
         self._clamps = ClampTable(state_names) if clamps else None
-        self._session = load_session(graph.content, num_threads=num_threads)
-        self._inputs = graph.inputs
-        self._outputs = list(graph.outputs)
         self._state_names = [f"state.{name}" for name in state_names]
-        self._end_id, self._constrains = end_id, constrains
+        self._end_id = end_id
         values = {value.name: value for value in (*step.graph.input, *step.graph.output)}
         widths = [_width(values[name]) for name in self._state_names]
         self.capacity = capacity
@@ -86,12 +91,31 @@ class BurstDecoder:
         """A copy of the row in `slot`."""
         return self._rows.save(slot)
 
+    def prepare_to_hold(self) -> None:
+        """Load what holds rows to constraints, once; from any thread, beside bursts.
+
+        It has the weights once more, so who never holds a row is spared them.
+
+        Raises:
+            ValueError: This decoder cannot hold rows.
+        """
+        if self._load_holding is None:
+            raise ValueError("this decoder was made to hold no rows to constraints")
+        with self._loading:
+            self._holding = self._holding or self._load_holding()
+
     def burst(self, burst: Burst) -> BurstResult:
         """Advance the rows of `burst` together, each for as many steps as it is given."""
         slots = neighbours(burst.slot_B)
         table = self._rows.sampling.take(slots)
-        feed = self._feed(burst, slots, table)
-        *state, logits_BV, token_KB, logits_KBV = self._session.run(self._outputs, feed)
+        values = self._values(burst, slots, table)
+        loaded = self._free
+        if burst.constraints is not None and any(burst.constraints):
+            self.prepare_to_hold()
+            assert self._holding is not None
+            loaded = self._holding
+            values |= constraint_values(burst.constraints, self._vocabulary_size)
+        *state, logits_BV, token_KB, logits_KBV = loaded.run(values)
         self._rows.scatter(slots, state, logits_BV)
 
         drawn_KB = burst.forced_KB == SAMPLED
@@ -114,8 +138,8 @@ class BurstDecoder:
             constraints=constraints,
         )
 
-    def _feed(self, burst: Burst, slots: Int64 | slice, table: SamplingTable) -> dict[str, Any]:
-        """The inputs of the graph."""
+    def _values(self, burst: Burst, slots: Int64 | slice, table: SamplingTable) -> dict[str, Any]:
+        """The inputs of the graph, by the names of `burst_graph`."""
         num_steps = len(burst.forced_KB)
         state, logits_BV = self._rows.gather(slots)
         draws_K = (burst.forced_KB == SAMPLED).any(axis=1)
@@ -150,11 +174,9 @@ class BurstDecoder:
             **option_values(table, self._vocabulary_size),
             **rule_values(rules, num_steps, self._vocabulary_size),
         }
-        if self._constrains:
-            values |= constraint_values(burst.constraints, self._vocabulary_size)
         if self._clamps is not None:
             values |= self._clamps.inputs(burst.slot_B)
-        return {self._inputs[name]: value for name, value in values.items()}
+        return values
 
     def _ends(self, burst: Burst, token_KB: Int64, drawn_KB: Bool) -> tuple[Int64, Bool]:
         """How many steps each row took, and whether it drew its end id."""
@@ -165,6 +187,29 @@ class BurstDecoder:
         is_end_KB &= np.arange(len(token_KB))[:, None] < num_steps_B
         ended_B = is_end_KB.any(axis=0)
         return np.where(ended_B, is_end_KB.argmax(axis=0) + 1, num_steps_B), ended_B
+
+
+def prepare_to_hold(decoders: Iterable[BurstDecoder]) -> None:
+    """`BurstDecoder.prepare_to_hold` of each."""
+    for decoder in decoders:
+        decoder.prepare_to_hold()
+
+
+class _Loaded:
+    """A burst graph in onnxruntime; the arguments are those of `build_burst_graph`."""
+
+    def __init__(
+        self, step: onnx.ModelProto, state_names: Sequence[str], num_threads: int, **more: Any
+    ) -> None:
+        graph = build_burst_graph(step, state_names, **more)
+        self._session = load_session(graph.content, num_threads=num_threads)
+        self._inputs, self._outputs = graph.inputs, list(graph.outputs)
+
+    def run(self, values: Mapping[str, Any]) -> list[Any]:
+        """The outputs for inputs by the names of `burst_graph`."""
+        feed = {self._inputs[name]: value for name, value in values.items()}
+        outputs: list[Any] = self._session.run(self._outputs, feed)
+        return outputs
 
 
 def _read(

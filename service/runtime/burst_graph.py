@@ -81,7 +81,8 @@ def build_burst_graph(
         state_names: Order of the state tensors.
         end_id: Drawing it ends a row, if given.
         never_drawn: Ids that are not sampled.
-        constrains: Whether rows can be held to automata; such bursts have a loop of their own.
+        constrains: Whether rows are held to automata: such bursts have a graph of their own, since
+            each loop has weights of its own, and they are most of a model.
         clamps: Rows may have clamps: then `clamped_at.<state>` and `clamped_to.<state>` are inputs
             as well, see `clamps`.
     """
@@ -125,12 +126,10 @@ class _Builder:
 
     def loops(self, g: Nodes, *, constrains: bool) -> list[str]:
         """A loop for each kind of burst, one of which is run; returns its values."""
-        of, kinds = self.names.of, [partial(self.loop, freezes=each) for each in (True, False)]
-        if not constrains:
-            return g.one_of(of("freezes"), *kinds)
-        # One for both kinds: each loop has weights of its own, and they are most of a model.
-        constrained = partial(self.loop, freezes=True, constrains=True)
-        return g.one_of(of("constrained"), constrained, lambda h: h.one_of(of("freezes"), *kinds))
+        if constrains:  # one for both kinds: whether rows are frozen is asked in it
+            return self.loop(g, freezes=True, constrains=True)
+        kinds = [partial(self.loop, freezes=each) for each in (True, False)]
+        return g.one_of(self.names.of("freezes"), *kinds)
 
     def loop(self, g: Nodes, *, freezes: bool, constrains: bool = False) -> list[str]:
         """The loop; returns its values: next states, logits, tokens, collected logits."""
