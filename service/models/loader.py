@@ -137,8 +137,7 @@ def load_models(
     Raises:
         CannotServe: There is no model, none that is whole, or not the one that is named.
     """
-    told = told or Told()
-    told.begin(snapshot(store.root))
+    (told := told or Told()).begin(snapshot(store.root))
     loading = _Loading(store, sizes, loaded, told)
     aliases = _aliases(store)
     for reference in wanted_models(store, names, aliases):
