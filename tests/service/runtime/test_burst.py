@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from service.rows.row import Row
-from service.runtime import burst as burst_module
 from service.runtime.burst import BurstDecoder
 from service.runtime.burst_graph import INPUTS
 from service.runtime.decoder import SAMPLED, Burst
@@ -271,13 +270,12 @@ def test_constants_that_begin_alike_have_names_of_their_own():
 def test_what_holds_rows_is_loaded_when_it_is_needed(monkeypatch):
     """Once: it has the weights once more. A decoder that cannot hold rows says so."""
     loaded = []
-    load = burst_module.load_session
 
     def counted(content, **more):
         loaded.append(content)
-        return load(content, **more)
+        return load_session(content, **more)
 
-    monkeypatch.setattr(burst_module, "load_session", counted)
+    monkeypatch.setattr("service.runtime.burst.load_session", counted)
     decoder = burst_decoder(GRAPHS["lstm"], capacity=1, constrains=True)
     assert 1 == len(loaded)
     for _ in range(2):
