@@ -14,7 +14,7 @@ ALL_TESTS = --cov --numprocesses logical --maxprocesses 4 --dist loadfile
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help run training test lint audit check format bench soak abuse chaos container-test screenshots system-packages lock clean
+.PHONY: help run training test lint audit check format bench soak abuse chaos dialects container-test screenshots system-packages lock clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,9 @@ abuse: .venv/complete ## attack a server in every way we know: its other clients
 
 chaos: .venv/complete ## 5,000 texts while everything around them goes wrong: each is as it would be alone
 	$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+dialects: .venv/complete ## fifteen minutes of 256 clients in every dialect, through kill -9 (--minutes 2 for a trial)
+	$(BIN)/python -m benchmarks.dialects $(ARGS)
 
 container-test: .venv/complete ## build the image, compose it up, stream from it (needs Docker)
 	$(BIN)/pytest -m container --capture=no tests/container $(ARGS)

@@ -38,13 +38,15 @@ class Ask:
     path: str = "/generate"
 
 
-async def measure(port: int, num_streams: int, ask: Ask, timing: Timing) -> Measurements:
+async def measure(
+    port: int, num_streams: int, ask: Ask, timing: Timing, api_key: str | None = None
+) -> Measurements:
     """Run `num_streams` clients against POST /generate on this machine.
 
     Raises:
         RuntimeError: The server refused or broke a request.
     """
-    target = Target("127.0.0.1", port, ask.path)
+    target = Target("127.0.0.1", port, ask.path, api_key=api_key)
     recorder = Recorder(timing)
     await closed_loop(
         target, lambda n: _requests(target, ask, seed=n * 10**6), num_streams, recorder

@@ -31,7 +31,8 @@ from service.inference.start import Inference
 from service.limits import engine_limits, inspect_limits, request_limits, session_limits
 from service.models.errors import CannotServe
 from service.models.live import LiveModels
-from service.models.loader import EngineSizes, ModelLoader
+from service.models.loader import ModelLoader
+from service.models.loading import EngineSizes
 from service.observability.current import TextsOfRequest, Tracer
 from service.observability.metrics import Metrics
 from service.patterns.compiler import PatternCompiler

@@ -26,6 +26,11 @@ from service.artifacts.manifest import (
 from service.artifacts.store import ModelStore
 
 CHARACTERS = "\n !',-.:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyzé中"
+JSON_CHARACTERS = "".join(
+    dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", '{}[]"0123456789_/+()=@#*&%', strict=True)).get(c, c)
+    for c in CHARACTERS
+)
+"""As many, with which JSON can be written."""
 UNKNOWN = "<unk>"
 VOCABULARY_SIZE = len(CHARACTERS) + 1
 WIDTH = 16
@@ -79,10 +84,10 @@ def step_graph(
     return model.SerializeToString()
 
 
-def tokenizer_json() -> bytes:
+def tokenizer_json(characters: str = CHARACTERS) -> bytes:
     """Characters, and `<unk>` for all others."""
-    vocabulary = {character: n for n, character in enumerate(CHARACTERS)}
-    vocabulary[UNKNOWN] = len(CHARACTERS)
+    vocabulary = {character: n for n, character in enumerate(characters)}
+    vocabulary[UNKNOWN] = len(characters)
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
     tokenizer.add_special_tokens([AddedToken(UNKNOWN, special=True, normalized=False)])
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")

@@ -18,7 +18,7 @@ _SHOWN = 40
 _LONG_BYTES = 32 << 10
 
 
-def _demand_json(request: Request) -> None:
+def demand_json(request: Request) -> None:
     """Whoever changes something says that they send JSON.
 
     Even where no body is needed. The web pages of others cannot: they may send requests of other
@@ -50,7 +50,7 @@ class JsonRoute(APIRoute):
 
         async def handle_parsing(request: Request) -> Response:
             # Not as a dependency: FastAPI takes 50 us for each.
-            _demand_json(request)
+            demand_json(request)
             return await handle(_ParsingRequest(request.scope, request.receive))
 
         return handle_parsing

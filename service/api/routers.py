@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.api.kserve import generate as inference_protocol
+from service.api.kserve import infer as protocol_tensors
 from service.api.kserve import metadata as protocol_metadata
 from service.api.native import (
     admin,
@@ -38,5 +39,6 @@ ROUTERS = (
     chat.router,
     openai_models.router,
     inference_protocol.router,
+    protocol_tensors.router,
     protocol_metadata.router,
 )

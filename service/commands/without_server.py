@@ -21,7 +21,8 @@ from service.inference.start import Inference
 from service.limits import engine_limits, request_limits, session_limits
 from service.models.errors import CannotServe, ModelBroken, ModelUnknown
 from service.models.live import LiveModels
-from service.models.loader import EngineSizes, ModelLoader
+from service.models.loader import ModelLoader
+from service.models.loading import EngineSizes
 from service.models.wanted import first_published
 from service.runtime.sampling import SamplingOptions
 from service.sessions.places import open_store

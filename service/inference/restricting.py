@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any
@@ -37,9 +38,11 @@ async def automaton_of(
             f"--constrained-output",
         )
     try:
-        return await compiler.automaton(pattern, model.manifest, model.tokenizer)
+        automaton = await compiler.automaton(pattern, model.manifest, model.tokenizer)
     except PatternRefused as error:
         raise InvalidOption(pattern.param, f"{pattern.param}: {error}") from error
+    await asyncio.to_thread(model.prepare_to_hold)  # here it holds up no texts of others
+    return automaton
 
 
 def require_whole_meaning(asked: TextRequest) -> None:

@@ -27,7 +27,8 @@ from service.artifacts.snapshot import Snapshot
 from service.artifacts.store import ModelStore
 from service.engine.worker import Engine
 from service.models.errors import CannotServe, ModelBroken, ModelUnknown, ReloadFailed
-from service.models.loader import EngineSizes, ModelLoader
+from service.models.loader import ModelLoader
+from service.models.loading import EngineSizes
 from service.models.registry import ModelRegistry, ServedModel
 
 Outcome = Literal["changed", "unchanged", "failed"]

@@ -3,55 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from service.artifacts.aliases import read_aliases
 from service.artifacts.errors import ArtifactError
 from service.artifacts.reference import Reference
 from service.artifacts.snapshot import Snapshot, snapshot
 from service.artifacts.store import ModelStore
-from service.engine.limits import EngineLimits
-from service.engine.observer import Observer, Unobserved
-from service.engine.rows.prefix_cache import PrefixCache
-from service.engine.worker import Engine
-from service.models.checked import CheckedModel
 from service.models.errors import CannotServe, ModelBroken, ModelUnknown
-from service.models.inside import Inside
-from service.models.memory import require_memory
+from service.models.loading import EngineSizes, load_model
 from service.models.registry import ModelRegistry, ServedModel
+from service.models.told import Told
 from service.models.wanted import first_published, wanted_models
-from service.runtime.burst import BurstDecoder
-from service.runtime.cores import usable_cores
-from service.runtime.memory import available_bytes, resident_bytes, return_free_memory
+from service.runtime.memory import return_free_memory
 
 _log = logging.getLogger(__name__)
-_MOST_LANES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSizes:
-    """What one model gets of the machine.
-
-    Attributes:
-        max_rows: Texts that run at the same time.
-        num_lanes: Threads that run bursts; None for one for each core, at most 4.
-        num_threads: Of each of them; None for its share of the cores.
-        prefix_cache_bytes: Memory for prompts that were read; 0 keeps none.
-        limits: Bounds of its engine.
-        constrains: Whether its texts can be held to patterns.
-        clamps: Whether units can be held.
-        observer_of: Makes who hears of its engine's work, by `name@version`.
-    """
-
-    max_rows: int
-    num_lanes: int | None
-    num_threads: int | None
-    prefix_cache_bytes: int
-    limits: EngineLimits
-    constrains: bool = False
-    clamps: bool = False
-    observer_of: Callable[[str], Observer] = lambda _: Unobserved()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +31,14 @@ class ModelLoader:
         names: As `load_models` has it, like the next two.
         default: Who answers requests that name no model.
         sizes: What each of them gets.
+        told: What the log knows already.
     """
 
     store: ModelStore
     names: tuple[str, ...]
     default: str | None
     sizes: EngineSizes
+    told: Told = field(default_factory=Told)
 
     def look(self) -> Snapshot:
         """What the store looks like now."""
@@ -80,7 +50,7 @@ class ModelLoader:
         Raises:
             CannotServe: There is nothing to be served, or not what the settings name.
         """
-        registry = load_models(self.store, self.names, self.default, self.sizes, loaded)
+        registry = load_models(self.store, self.names, self.default, self.sizes, loaded, self.told)
         served = set(map(id, registry))
         return registry.with_older(
             model for model in loaded if id(model) not in served and self._is_there(model)
@@ -100,7 +70,7 @@ class ModelLoader:
             return None
         if reference.version not in self.store.versions(reference.name):
             return None
-        return _load(self.store, reference, self.sizes)
+        return load_model(self.store, reference, self.sizes)
 
     def _is_there(self, model: ServedModel) -> bool:
         manifest = model.manifest
@@ -116,6 +86,7 @@ def load_models(
     default: str | None,
     sizes: EngineSizes,
     loaded: Collection[ServedModel] = (),
+    told: Told | None = None,
 ) -> ModelRegistry:
     """The models that are to be served: of each the version that is named, or the newest whole one.
 
@@ -126,11 +97,13 @@ def load_models(
             model that was published first. If it is damaged, nobody does.
         sizes: What each of them gets.
         loaded: Models that need not be loaded again; what takes the place of one is whole.
+        told: What the log knows of an earlier call.
 
     Raises:
         CannotServe: There is no model, none that is whole, or not the one that is named.
     """
-    loading = _Loading(store, sizes, loaded)
+    (told := told or Told()).begin(snapshot(store.root))
+    loading = _Loading(store, sizes, loaded, told)
     aliases = _aliases(store)
     for reference in wanted_models(store, names, aliases):
         loading.load(reference)
@@ -146,7 +119,7 @@ def load_models(
     except ModelUnknown as error:
         raise CannotServe(f"default_model: {error}") from error
     if registry.default is None:
-        _log.error("requests that name no model get 503: %s", registry.default_fault)
+        told.error(f"requests that name no model get 503: {registry.default_fault}", store.root)
     return registry
 
 
@@ -174,12 +147,17 @@ class _Loading:
     """
 
     def __init__(
-        self, store: ModelStore, sizes: EngineSizes, loaded: Collection[ServedModel]
+        self,
+        store: ModelStore,
+        sizes: EngineSizes,
+        loaded: Collection[ServedModel],
+        told: Told,
     ) -> None:
         self.served: dict[Reference, ServedModel] = {}
         self.faults: dict[Reference, ArtifactError] = {}
         self._store = store
         self._sizes = sizes
+        self._told = told
         self._loaded = {Reference.parse(model.ref): model for model in loaded}
 
     def load(self, wanted: Reference) -> None:
@@ -198,7 +176,8 @@ class _Loading:
         if found is None:
             return
         if found != candidates[0]:
-            _log.warning("%s is served in place of %s", found, candidates[0])
+            folder = self._folder(candidates[0])
+            self._told.warning(f"{found} is served in place of {candidates[0]}", folder)
         for older in candidates[candidates.index(found) + 1 :]:
             try:
                 self._store.manifest(older.name, older.version or 0)
@@ -209,7 +188,7 @@ class _Loading:
         """Whether it is whole: load it, unless that was tried already."""
         if wanted not in self.served and wanted not in self.faults:
             try:
-                self.served[wanted] = self._as_it_was(wanted) or _load(
+                self.served[wanted] = self._as_it_was(wanted) or load_model(
                     self._store, wanted, self._sizes
                 )
             except ArtifactError as error:
@@ -235,64 +214,12 @@ class _Loading:
 
     def _note(self, reference: Reference, fault: ArtifactError) -> None:
         if reference not in self.faults:
-            _log.error("%s cannot be served: %s", reference, fault)
-            _log.debug("%s cannot be served", reference, exc_info=fault)
+            if self._told.error(f"{reference} cannot be served: {fault}", self._folder(reference)):
+                _log.debug("%s cannot be served", reference, exc_info=fault)
             # Its frames hold this very loading, and so all models, until garbage is looked for.
             self.faults[reference] = fault.with_traceback(None)
 
-
-def _load(store: ModelStore, reference: Reference, sizes: EngineSizes) -> ServedModel:
-    """Verify, check, load and warm up one model.
-
-    Raises:
-        ArtifactError: A file is not what it should be, or the model cannot be run, or is too large
-            for the memory that there is.
-    """
-    checked = CheckedModel.of(store, reference)
-    require_memory(checked, _num_sessions(sizes), available_bytes())
-    for remark in checked.artifact.remarks:
-        _log.warning("%s is served, but %s", reference, remark)
-    before = resident_bytes()
-    cache = PrefixCache(sizes.prefix_cache_bytes)
-    ref = checked.artifact.manifest.ref
-    observer = sizes.observer_of(ref)
-    engine = Engine(ref, _decoders(checked, sizes), sizes.limits, cache, observer=observer)
-    loaded_bytes = max(0, resident_bytes() - before)
-    manifest, inside = checked.artifact.manifest, Inside(checked.artifact)
-    return ServedModel(manifest, checked.tokenizer, engine, inside, loaded_bytes)
-
-
-def _num_lanes(sizes: EngineSizes) -> int:
-    return min(sizes.num_lanes or min(usable_cores(), _MOST_LANES), sizes.max_rows)
-
-
-def _num_threads(sizes: EngineSizes) -> int:
-    return sizes.num_threads or max(1, usable_cores() // _num_lanes(sizes))
-
-
-def _num_sessions(sizes: EngineSizes) -> int:
-    """Lanes of one thread run one session, and have the weights once.
-
-    With several threads each lane has its own, and so a pool of threads that no other lane needs.
-    """
-    return 1 if _num_threads(sizes) == 1 else _num_lanes(sizes)
-
-
-def _decoders(model: CheckedModel, sizes: EngineSizes) -> list[BurstDecoder]:
-    """One for each lane of the engine; they share the model's rows, and what reads prompts."""
-    num_lanes, num_sessions = _num_lanes(sizes), _num_sessions(sizes)
-    num_threads = _num_threads(sizes)
-    capacities = [(sizes.max_rows + n) // num_lanes for n in range(num_lanes)]
-    reader = model.reader(num_threads=num_threads)
-    # The last lane is the largest: what it has warmed up is enough for those that run its session.
-    own = [
-        model.decoder(
-            capacity=capacity,
-            num_threads=num_threads,
-            reader=reader,
-            constrains=sizes.constrains,
-            clamps=sizes.clamps,
-        )
-        for capacity in capacities[-num_sessions:]
-    ]
-    return [own[0].another(capacity=each) for each in capacities[:-num_sessions]] + own
+    def _folder(self, reference: Reference) -> Path:
+        """Of the version; of the model, if none is meant."""
+        model = self._store.root / reference.name
+        return model if reference.version is None else model / str(reference.version)

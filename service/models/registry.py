@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
 from itertools import chain
@@ -30,6 +30,7 @@ class ServedModel:
         engine: Owns its rows.
         inside: Tells what the model computes; it is loaded when somebody asks.
         loaded_bytes: By how much the process grew when it was loaded; 0: nobody knows.
+        prepare_to_hold: Loads what holding texts to patterns takes, the first time; it blocks.
     """
 
     manifest: Manifest
@@ -37,6 +38,7 @@ class ServedModel:
     engine: Engine
     inside: Inside
     loaded_bytes: int = 0
+    prepare_to_hold: Callable[[], None] = lambda: None
 
     @property
     def ref(self) -> str:

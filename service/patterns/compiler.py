@@ -17,7 +17,9 @@ from service.artifacts.manifest import Manifest
 from service.artifacts.pieces import Piece
 from service.artifacts.tokenizer import Tokenizer
 from service.engine.errors import Overloaded
+from service.patterns.keywords import SchemaRefused
 from service.patterns.pattern import Pattern, PatternRefused
+from service.patterns.schemas import plain_schema
 from service.runtime.automaton import Automaton
 
 _PROGRAM = Path(__file__).with_name("compiling.py")
@@ -94,9 +96,15 @@ def _compiled(
     pattern: Pattern, manifest: Manifest, tokenizer: Tokenizer, timeout_s: float
 ) -> Automaton:
     """Ask the program, and read its answer."""
+    content = pattern.content
+    if pattern.kind == "json_schema":
+        try:
+            content = plain_schema(content)
+        except SchemaRefused as error:
+            raise PatternRefused(str(error)) from error
     question = {
         "kind": pattern.kind,
-        "pattern": pattern.content,
+        "pattern": content,
         **_vocabulary(manifest, tokenizer),
         "end": manifest.special_ids.end,
         "max_cells": _MAX_CELLS,

@@ -98,6 +98,7 @@ _REMARKS = frozenset(
         "default",
         "deprecated",
         "description",
+        "discriminator",
         "examples",
         "readOnly",
         "title",

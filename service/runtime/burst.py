@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from service.rows.arrays import Bool, Float32, Int64
 from service.rows.row import Row, RowShape
 from service.runtime.automaton import ConstraintsOfRows
 from service.runtime.burst_graph import build_burst_graph
+from service.runtime.burst_session import BurstSession, LazySession
 from service.runtime.clamps import ClampTable
 from service.runtime.constraint_graph import constraint_values
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Logprobs
 from service.runtime.logprobs import logprobs_of
-from service.runtime.onnx_session import load_session
 from service.runtime.penalty_graph import penalty_values
 from service.runtime.randomness import uniforms
 from service.runtime.reading import MOST_TOKENS, PromptReader
@@ -36,7 +37,8 @@ class BurstDecoder:
         num_threads: Threads that one burst may use.
         end_id: Drawing it ends a row, if given.
         never_drawn: Ids that are not sampled, whatever their logit.
-        constrains: Whether rows can be held to constraints.
+        constrains: Whether rows can be held to constraints; what that takes is loaded when it is
+            needed, or by `prepare_to_hold`.
         clamps: Whether rows may have clamps.
         reader: Reads prompts of the same step graph, in bursts of which that is all; other decoders
             may have the same one.
@@ -55,21 +57,25 @@ class BurstDecoder:
         clamps: bool = False,
         reader: PromptReader | None = None,
     ) -> None:
+        ids = tuple(never_drawn)
+
+        def load(*, constrains: bool) -> BurstSession:
+            graph = build_burst_graph(
+                step,
+                state_names,
+                end_id=end_id,
+                never_drawn=ids,
+                constrains=constrains,
+                clamps=clamps,
+            )
+            return BurstSession(graph, num_threads=num_threads)
+
         self._reader = reader
-        graph = build_burst_graph(
-            step,
-            state_names,
-            end_id=end_id,
-            never_drawn=tuple(never_drawn),
-            constrains=constrains,
-            clamps=clamps,
-        )
+        self._session = load(constrains=False)
+        self._holding = LazySession(partial(load, constrains=True)) if constrains else None
         self._clamps = ClampTable(state_names) if clamps else None
-        self._session = load_session(graph.content, num_threads=num_threads)
-        self._inputs = graph.inputs
-        self._outputs = list(graph.outputs)
         self._state_names = [f"state.{name}" for name in state_names]
-        self._end_id, self._constrains = end_id, constrains
+        self._end_id = end_id
         values = {value.name: value for value in (*step.graph.input, *step.graph.output)}
         self._widths = [_width(values[name]) for name in self._state_names]
         self.capacity = capacity
@@ -105,6 +111,19 @@ class BurstDecoder:
         """A copy of the row in `slot`."""
         return self._rows.save(slot)
 
+    def prepare_to_hold(self) -> None:
+        """Load what holds rows to constraints, once; from any thread, beside bursts.
+
+        Raises:
+            ValueError: This decoder cannot hold rows.
+        """
+        self._holding_session()
+
+    def _holding_session(self) -> BurstSession:
+        if self._holding is None:
+            raise ValueError("this decoder was made to hold no rows to constraints")
+        return self._holding.get()
+
     def burst(self, burst: Burst) -> BurstResult:
         """Advance the rows of `burst` together, each for as many steps as it is given."""
         slots = neighbours(burst.slot_B)
@@ -118,9 +137,12 @@ class BurstDecoder:
             logits_KLV = np.zeros((0, 0, self._vocabulary_size), np.float32)  # nothing is told
             top_id_KLN = np.zeros((0, 0, self._num_top(table)), np.int64)
         else:
-            feed = self._feed(burst, slots, table)
-            found = self._session.run(self._outputs, feed)
-            *state, logits_BV, token_KB, logits_KLV, top_id_KLN = found
+            values = self._values(burst, slots, table)
+            session = self._session
+            if burst.constraints is not None and any(burst.constraints):
+                session = self._holding_session()
+                values |= constraint_values(burst.constraints, self._vocabulary_size)
+            *state, logits_BV, token_KB, logits_KLV, top_id_KLN = session.run(values)
         self._rows.scatter(slots, state, logits_BV)
 
         told_KB = drawn_KB if burst.scored_B is None else drawn_KB | burst.scored_B
@@ -153,8 +175,8 @@ class BurstDecoder:
             return False
         return not (drawn_KB & (np.arange(num_steps)[:, None] < burst.num_steps_B)).any()
 
-    def _feed(self, burst: Burst, slots: Int64 | slice, table: SamplingTable) -> dict[str, Any]:
-        """The inputs of the graph."""
+    def _values(self, burst: Burst, slots: Int64 | slice, table: SamplingTable) -> dict[str, Any]:
+        """The inputs of the graph, by the names of `burst_graph`."""
         num_steps = len(burst.forced_KB)
         state, logits_BV = self._rows.gather(slots)
         draws_K = (burst.forced_KB == SAMPLED).any(axis=1)
@@ -191,11 +213,9 @@ class BurstDecoder:
             **rule_values(rules, num_steps),
             **penalties,
         }
-        if self._constrains:
-            values |= constraint_values(burst.constraints, self._vocabulary_size)
         if self._clamps is not None:
             values |= self._clamps.inputs(burst.slot_B)
-        return {self._inputs[name]: value for name, value in values.items()}
+        return values
 
     def _num_top(self, table: SamplingTable) -> int:
         """How many of the best ids are told of each token, at most."""
@@ -210,6 +230,12 @@ class BurstDecoder:
         is_end_KB &= np.arange(len(token_KB))[:, None] < num_steps_B
         ended_B = is_end_KB.any(axis=0)
         return np.where(ended_B, is_end_KB.argmax(axis=0) + 1, num_steps_B), ended_B
+
+
+def prepare_to_hold(decoders: Iterable[BurstDecoder]) -> None:
+    """`BurstDecoder.prepare_to_hold` of each."""
+    for decoder in decoders:
+        decoder.prepare_to_hold()
 
 
 def _read(

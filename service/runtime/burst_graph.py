@@ -21,7 +21,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from service.runtime import constraint_graph, penalty_graph
+from service.runtime import constraint_graph, logprob_graph, penalty_graph
 from service.runtime.clamp_graph import clampable
 from service.runtime.constraint_graph import ConstraintGraph
 from service.runtime.graphs import all_names, core_and_head, weights_of
@@ -37,19 +37,17 @@ INPUTS: Mapping[str, tuple[int, int]] = {
     "heads_K": (BOOL, 1),
     "steps_B1": (INT64, 2),
     "freezes": (BOOL, 0),
-    "wants_logits": (BOOL, 0),
-    "told_L": (INT64, 1),
-    "num_top_1": (INT64, 1),
     "logits": (FLOAT, 2),
     **OPTIONS,
     **RULES,
+    **logprob_graph.INPUTS,
     **penalty_graph.INPUTS,
 }
 """Inputs of a burst graph beside `state.<name>`: element type and rank.
 
 num_steps: K. forced_KB: ids to read, or -1. draws_K: whether any row draws in this step. heads_K:
 whether anybody needs the logits after this step. steps_B1: how many steps each row takes; looked at
-only if `freezes`. wants_logits: collect what the rows told_L draw from, and the best num_top_1 ids.
+only if `freezes`.
 """
 
 OUTPUTS = ("logits", "token_KB", "logits_KLV", "top_id_KLN")
@@ -82,7 +80,8 @@ def build_burst_graph(
         state_names: Order of the state tensors.
         end_id: Drawing it ends a row, if given.
         never_drawn: Ids that are not sampled.
-        constrains: Whether rows can be held to automata; such bursts have a loop of their own.
+        constrains: Whether rows are held to automata: such bursts have a graph of their own, since
+            each loop has weights of its own, and they are most of a model.
         clamps: Rows may have clamps: then `clamped_at.<state>` and `clamped_to.<state>` are inputs
             as well, see `clamps`.
     """
@@ -127,10 +126,10 @@ class _Builder:
     never_drawn: Sequence[int]
 
     def loops(self, g: Nodes, *, constrains: bool) -> list[str]:
-        """A loop for each kind of burst, behind each other; returns the values of the last one.
+        """A loop for each kind of burst, behind each other; returns next states and OUTPUTS.
 
-        Only one of them takes steps; the others hand on what they are given. Not branches, so that
-        all loops read the same weights: onnxruntime rearranges weights for its products at load,
+        Only one of them takes steps; the other one hands on what it is given. Not branches, so that
+        both read the same weights: onnxruntime rearranges weights for its products at load,
         but only those of the same graph or of the one around it.
         """
         of, none = self.names.of, self._int(0)
@@ -142,15 +141,14 @@ class _Builder:
         carried += [of(name) for name in ("logits", *COUNTS)]
         num_states = len(carried) - len(COUNTS)
         if constrains:  # one for both kinds: whether rows are frozen is asked in it
-            carried, collected = self.loop(
-                g, of("num_steps"), carried, freezes=True, constrains=True
-            )
+            both = partial(self.loop, freezes=True, constrains=True)
+            carried, collected = both(g, of("num_steps"), carried)
             return [*carried[:num_states], *collected]
         kinds = []
         for freezes, sizes in ((True, [of("num_steps"), none]), (False, [none, of("num_steps")])):
             num_steps = g.op("Where", of("freezes"), *sizes)
             carried, collected = self.loop(g, num_steps, carried, freezes=freezes)
-            kinds.append(partial(_handed_on, values=collected))
+            kinds.append(partial(Nodes.handed_on, values=collected))
         return [*carried[:num_states], *g.one_of(of("freezes"), *kinds)]
 
     def loop(
@@ -202,7 +200,7 @@ class _Builder:
             token_B = sampler.draw(h, drawn_from_BV, counts, uniform_B, k)
             return h.op("Where", sampled_B, token_B, forced_B)
 
-        collected = self._collected(g, logits_BV)
+        collected = logprob_graph.collected(g, logits_BV, self._vocabulary_size)
         token_B = g.either(self._now(g, "draws_K", k), drawn, lambda _: forced_B)
         token_B = g.op("Identity", token_B, output="token")
         core, head = core_and_head(self.step.graph)
@@ -245,23 +243,6 @@ class _Builder:
             results,
         )
 
-    def _collected(self, g: Nodes, logits_BV: str) -> list[str]:
-        """What log-probabilities are made of, of the rows that are told them."""
-
-        def wanted(h: Nodes) -> list[str]:
-            logits_LV = h.op("Gather", logits_BV, self.names.of("told_L"), axis=0)
-            _, top_id_LN = h.ops(
-                "TopK", logits_LV, self.names.of("num_top_1"), num_outputs=2, axis=1
-            )
-            return [logits_LV, top_id_LN]
-
-        def nothing(h: Nodes) -> list[str]:
-            logits_LV = self.names.constant(np.zeros((0, self._vocabulary_size)), np.float32)
-            top_id_LN = self.names.constant(np.zeros((0, 0)), np.int64)
-            return _handed_on(h, [logits_LV, top_id_LN])
-
-        return g.one_of(self.names.of("wants_logits"), wanted, nothing)
-
     def _not_at_end(self, g: Nodes, goes_on_B1: str, token_B: str, sampled_B: str) -> str:
         """Of the rows that go on those that have not drawn the end id now."""
         if self.end_id is None:
@@ -292,7 +273,7 @@ class _Builder:
         if not is_asked:
             return chosen(g)
         freezes = self.names.of("freezes")
-        return g.one_of(freezes, chosen, partial(_handed_on, values=new))
+        return g.one_of(freezes, chosen, partial(Nodes.handed_on, values=new))
 
     def _now(self, g: Nodes, flags_K: str, k: str) -> str:
         return g.op("Gather", self.names.of(flags_K), k, axis=0)
@@ -304,7 +285,3 @@ class _Builder:
     def _vocabulary_size(self) -> int:
         logits = next(value for value in self.step.graph.output if value.name == "logits")
         return int(logits.type.tensor_type.shape.dim[1].dim_value)
-
-
-def _handed_on(g: Nodes, values: Sequence[str]) -> list[str]:
-    return [g.op("Identity", value) for value in values]

@@ -16,20 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from service.runtime.automaton import COMPLETE, Automaton, Constraint, ConstraintsOfRows
-from service.runtime.nodes import BOOL, INT64, Nodes
+from service.runtime.nodes import INT64, Nodes
 
 INPUTS: Mapping[str, tuple[int, int]] = {
-    "constrained": (BOOL, 0),
     "next_F": (INT64, 1),
     "class_MV": (INT64, 2),
     "place_M1": (INT64, 2),
     "row_M": (INT64, 1),
 }
-"""Inputs of a burst graph that can hold rows to automata: element type and rank.
+"""Inputs of a burst graph that holds rows to automata: element type and rank.
 
-constrained: whether any row is held to one; else the others are not read. next_F: for a place plus
-a class the next place, or less than 0: barred. class_MV: of each row that is held, the class of
-each id. place_M1: where it is. row_M: which row it is.
+next_F: for a place plus a class the next place, or less than 0: barred. class_MV: of each row that
+is held, the class of each id. place_M1: where it is. row_M: which row it is.
 """
 
 _COMPLETE = 0
@@ -49,7 +47,6 @@ def constraint_values(
         class_MV[m] = automaton.class_V
         place_M1[m] = starts[automaton] + constraint.state * automaton.next_SC.shape[1]
     return {
-        "constrained": np.array(bool(held)),
         "next_F": next_F,
         "class_MV": class_MV,
         "place_M1": place_M1,

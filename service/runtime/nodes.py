@@ -66,6 +66,10 @@ class Nodes:
         self.nodes.append(helper.make_node(kind, list(inputs), outputs, **attributes))
         return outputs
 
+    def handed_on(self, values: Sequence[str]) -> list[str]:
+        """Values of a graph around this one, as some of this one."""
+        return [self.op("Identity", value) for value in values]
+
     def either(
         self, condition: str, then: Callable[[Nodes], str], otherwise: Callable[[Nodes], str]
     ) -> str:
@@ -79,7 +83,7 @@ class Nodes:
 
         def made(write: Callable[[Nodes], str]) -> Callable[[Nodes], list[str]]:
             # A branch's value must be made inside of it.
-            return lambda branch: [branch.op("Identity", write(branch))]
+            return lambda branch: branch.handed_on([write(branch)])
 
         return self.one_of(condition, made(then), made(otherwise))[0]
 

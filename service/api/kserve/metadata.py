@@ -13,7 +13,7 @@ from service.api.state import ServiceState, State
 from service.models.registry import ServedModel
 
 router = APIRouter(prefix="/v2", tags=["kserve"])
-_EXTENSIONS = ("sequence", "sequence(string_id)", "generate")
+_EXTENSIONS = ("sequence", "sequence(string_id)", "generate", "binary_tensor_data")
 _ANSWERS = kserve_responses(404, 422, 500, 503)
 
 
@@ -34,7 +34,7 @@ class Tensor(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """A model: the texts that `generate` takes and gives."""
+    """A model: the texts that `infer` and `generate` take and give; -1 is any number of them."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -140,8 +140,8 @@ def _metadata(state: ServiceState, model: ServedModel) -> ModelMetadata:
     return ModelMetadata(
         name=name,
         versions=[str(version) for version in versions],
-        inputs=[Tensor(name="text_input", datatype="BYTES", shape=(1,))],
-        outputs=[Tensor(name="text_output", datatype="BYTES", shape=(1,))],
+        inputs=[Tensor(name="text_input", datatype="BYTES", shape=(-1,))],
+        outputs=[Tensor(name="text_output", datatype="BYTES", shape=(-1,))],
     )
 
 

@@ -13,12 +13,11 @@ from service.runtime.sampling import SamplingOptions
 _Stop = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
 
 
-class Parameters(SamplingOptions, Lenient):
+class Sequenced(SamplingOptions, Lenient):
     """How to write, and in which sequence."""
 
     spellings_of_off: ClassVar[tuple[tuple[str, object, object], ...]] = (
         ("max_tokens", None, 20),
-        ("details", None, False),
         ("stop", [], None),
         ("stop", "", None),
         ("top_k", 0, 1 << 53),
@@ -34,7 +33,6 @@ class Parameters(SamplingOptions, Lenient):
         None, description="The text ends before the first of these."
     )
     seed: Seed | None = Field(None, description="Decides every draw.")
-    details: bool = Field(False, description="Tell why the text ended, and of each token.")
     sequence_id: Annotated[int, Field(ge=1, lt=2**64)] | Name | None = Field(
         None, description="Your name for a text that goes on; 0 and the empty one are none."
     )
@@ -54,6 +52,17 @@ class Parameters(SamplingOptions, Lenient):
         if self.stop is None:
             return ()
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+
+
+class Parameters(Sequenced):
+    """How to write, in which sequence, and what to tell."""
+
+    spellings_of_off: ClassVar[tuple[tuple[str, object, object], ...]] = (
+        *Sequenced.spellings_of_off,
+        ("details", None, False),
+    )
+
+    details: bool = Field(False, description="Tell why the text ended, and of each token.")
 
 
 class InferenceRequest(Body):

@@ -8,7 +8,8 @@ import numpy as np
 from service.artifacts.store import ModelStore
 from service.inference.request import TextRequest
 from service.models.live import LiveModels
-from service.models.loader import EngineSizes, ModelLoader
+from service.models.loader import ModelLoader
+from service.models.loading import EngineSizes
 from service.models.registry import ModelRegistry
 from service.runtime.sampling import SamplingOptions
 from service.sessions.session import SessionKey

@@ -15,7 +15,8 @@ from service.limits import engine_limits
 from service.models import loader
 from service.models.errors import ModelBroken, ModelUnknown, ReloadFailed
 from service.models.live import LiveModels
-from service.models.loader import EngineSizes, ModelLoader
+from service.models.loader import ModelLoader
+from service.models.loading import EngineSizes
 from service.settings import Settings
 from tests import tiny_model
 from tests.service.engine.engines import read, request_of, until
@@ -113,6 +114,34 @@ async def test_a_bad_version_never_takes_the_place_of_a_good_one(root, kind):
         assert ((), (), ("tiny@1",)) == (changes.added, changes.removed, changes.kept)
         assert ["tiny@2"] == [*changes.refused]
         assert tiny is live.current.resolve("tiny")
+
+
+async def test_a_bad_version_is_logged_once_until_it_changes(root, caplog):
+    """However often the store is looked into, for whatever reason."""
+
+    def said() -> list[str]:
+        found = [r.getMessage() for r in caplog.records if r.levelname in {"ERROR", "WARNING"}]
+        caplog.clear()
+        return [text.partition(":")[0] for text in found]
+
+    bad = root / "tiny" / "2"
+    at_first = ["tiny@2 cannot be served", "tiny@1 is served in place of tiny@2"]
+    async with _live(root) as live:
+        await to_thread(DAMAGED["model changed"], root, "tiny", 2)
+        await live.reload()
+        assert at_first == said()
+        await to_thread(tiny_model.publish, root, "other")
+        assert ["tiny@2"] == [*(await live.reload()).refused]
+        assert [] == said()
+        (bad / "README.md").write_text("touched")
+        await live.reload()
+        assert at_first == said()
+        away = bad.rename(root.parent / "away")
+        await live.reload()
+        assert [] == said()
+        away.rename(bad)
+        await live.reload()
+        assert at_first == said()
 
 
 async def test_a_version_that_is_too_large_is_refused(root, monkeypatch):

@@ -4,7 +4,8 @@ from service.artifacts.errors import Unreadable
 from service.artifacts.store import ModelStore
 from service.limits import engine_limits
 from service.models.errors import CannotServe, ModelBroken, ModelUnknown
-from service.models.loader import EngineSizes, load_models
+from service.models.loader import load_models
+from service.models.loading import EngineSizes
 from service.settings import Settings
 from tests import tiny_model
 from tests.service.models.stores import DAMAGED

@@ -194,7 +194,7 @@ def test_errors_of_http_have_the_shape_too(client: TestClient):
         client.post("/v2", json={}),
         client.post("/v2/models/tiny/generate", content=b"x"),
         client.post("/v2/models/other/generate", json={"text_input": ""}),
-        client.post("/v2/models/tiny/infer", json={}),
+        client.post("/v2/models/tiny/explain", json={}),
     ]
 
     assert [404, 405, 415, 404, 404] == [answer.status_code for answer in answers]
