@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from service.sessions import policy
 from service.sessions.errors import SessionBusy
 from service.sessions.session import (
     Back,
@@ -68,12 +69,15 @@ def set_row(connection: sqlite3.Connection, number: int, row: KeptRow | None) ->
 def commit(
     connection: sqlite3.Connection, number: int, turn: Turn, now_s: float, every: int
 ) -> Session:
-    """End a turn.
+    """End a turn; one that has ended gives its answer again.
 
     Raises:
         SessionBusy: Its lease is over, and somebody else has begun one.
     """
     lease, row, record = turn.lease, turn.row, turn.record
+    [(commits,)] = connection.execute("SELECT committed FROM sessions WHERE number = ?", (number,))
+    if (again := committed_again(lease, commits)) is not None:
+        return again
     [committed] = connection.execute(
         "UPDATE sessions SET version = version + 1, num_tokens = ?, used_s = ?, leased_until_s = 0 "
         f"WHERE number = ? AND fence = ? AND leased_until_s > 0 RETURNING {COLUMNS}",
@@ -91,7 +95,31 @@ def commit(
         grown += remember(
             connection, number, session.version, now_s, turn.num_tokens, record, lease.idempotency
         )
-    return _grown(connection, number, session, grown)
+    after = _grown(connection, number, session, grown)
+    latest = [*commits.split(), _as_committed(lease, after)][-policy.MAX_COMMITS :]
+    connection.execute(
+        "UPDATE sessions SET committed = ? WHERE number = ?", (" ".join(latest), number)
+    )
+    return after
+
+
+def committed_again(lease: Lease, commits: str) -> Session | None:
+    """The session as a turn has left it, if it is one of the latest that were committed."""
+    for commit in commits.split():
+        fence, version, num_tokens, num_bytes, used_s = commit.split(":")
+        if int(fence) == lease.fence:
+            return replace(
+                lease.session,
+                version=int(version),
+                num_tokens=int(num_tokens),
+                num_bytes=int(num_bytes),
+                used_s=float(used_s),
+            )
+    return None
+
+
+def _as_committed(lease: Lease, after: Session) -> str:
+    return f"{lease.fence}:{after.version}:{after.num_tokens}:{after.num_bytes}:{after.used_s!r}"
 
 
 def fork(

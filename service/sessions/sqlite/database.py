@@ -45,12 +45,14 @@ class Database:
 
     Args:
         path: Of the file; None: in memory, and gone with this object.
+        attend: Begins every transaction.
 
     Raises:
         StoreTooNew: It was written by a newer program.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, attend: Callable[[sqlite3.Connection], None]) -> None:
+        self._attend = attend
         self.fault: str | None = None
         self._is_closed = False
         self._path = path
@@ -133,6 +135,7 @@ class Database:
             self._connection = self._connect()
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
+        self._attend(connection)
         outcomes = [self._do(connection, job) for job in jobs]
         connection.execute("COMMIT")
         if self._files == _NO_FILES:
