@@ -20,7 +20,9 @@ from service.sessions.sqlite.schema import migrate
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _MOST_AT_ONCE = 256
-_BUSY_S = 5.0
+_BUSY_S = 15.0
+"""How long another server may hold the file: SQLite's waiting is not fair, and one flush of a slow
+disk may take seconds. Shorter than the half minute that a lease outlasts its turn."""
 _CACHE_KB = 8192
 _MOST_LOG_BYTES = 16 << 20
 _NO_FILES: tuple[tuple[int, int] | None, ...] = (None, None)
