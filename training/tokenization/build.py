@@ -45,8 +45,8 @@ START, END = "<start>", "<end>"
 _WORDS = r"\n| ?\S+"
 _WORDS_AND_PUNCTUATION = r"\n| ?\w+| ?[^\w\s]"
 _MUCH = 0.1
-_MOST_WORDS = 2_000_000
-"""Different ones that are counted at a time: about 300 MB."""
+_MOST_WORDS = 1_000_000
+"""Different ones that are counted at a time."""
 _MOST_WORD_CHARACTERS = 128_000_000
 
 

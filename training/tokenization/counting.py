@@ -94,11 +94,11 @@ class WordCounter:
             words_left -= num_words[count]
             self._num_characters -= num_characters[count]
             floor = count
-        rare = [(word, count) for word, count in self.counts.items() if count <= floor]
+        rare = ((word, count) for word, count in self.counts.items() if count <= floor)
         everything, in_long = _characters_of(rare, self._long)
         self._forgotten_characters += everything
         self._forgotten_in_long += in_long
-        self.num_forgotten += sum(count for _, count in rare)
+        self.num_forgotten += sum(count for count in self.counts.values() if count <= floor)
         self.short_by += floor
         self.counts = Counter({w: count for w, count in self.counts.items() if count > floor})
 
