@@ -140,8 +140,8 @@ def table(numbers: dict[str, Any], lengths: dict[str, Any], stores: dict[str, An
         lines += [
             (
                 f"| the first event after {length:,} characters: sent again; from the session | "
-                f"{found['read again']:.1f} ms; {found['go on']:.1f} ms: {found['ratio']:.0f} times "
-                f"sooner | {wanted} |"
+                f"{found['read again']:.1f} ms; {found['go on']:.1f} ms: {found['ratio']:.0f} "
+                f"times sooner | {wanted} |"
             ),
             (
                 f"| the same session: fork; fork at half; take back 20 characters; read 100 more | "
