@@ -75,17 +75,15 @@ def commit(
         SessionBusy: Its lease is over, and somebody else has begun one.
     """
     lease, row, record = turn.lease, turn.row, turn.record
-    [(commits,)] = connection.execute("SELECT committed FROM sessions WHERE number = ?", (number,))
-    if (again := committed_again(lease, commits)) is not None:
-        return again
-    [committed] = connection.execute(
+    [found] = connection.execute(
         "UPDATE sessions SET version = version + 1, num_tokens = ?, used_s = ?, leased_until_s = 0 "
-        f"WHERE number = ? AND fence = ? AND leased_until_s > 0 RETURNING {COLUMNS}",
+        "WHERE number = ? AND fence = ? AND leased_until_s > 0 "
+        f"RETURNING committed, {COLUMNS}",
         (turn.num_tokens, now_s, number, lease.fence),
     ).fetchall() or [None]
-    if committed is None:
-        raise SessionBusy(f"another turn has begun on session {lease.session.id} meanwhile")
-    session = Session(*committed)
+    if found is None:
+        return _committed_again(connection, number, lease)
+    commits, session = found[0], Session(*found[1:])
     grown = (len(row.content) if row else 0) - len(lease.row or b"")
     set_row(connection, number, row)
     if turn.back is not None:
@@ -95,16 +93,18 @@ def commit(
         grown += remember(
             connection, number, session.version, now_s, turn.num_tokens, record, lease.idempotency
         )
-    after = _grown(connection, number, session, grown)
+    after = replace(session, num_bytes=session.num_bytes + grown)
     latest = [*commits.split(), _as_committed(lease, after)][-policy.MAX_COMMITS :]
     connection.execute(
-        "UPDATE sessions SET committed = ? WHERE number = ?", (" ".join(latest), number)
+        "UPDATE sessions SET num_bytes = ?, committed = ? WHERE number = ?",
+        (after.num_bytes, " ".join(latest), number),
     )
     return after
 
 
-def committed_again(lease: Lease, commits: str) -> Session | None:
+def _committed_again(connection: sqlite3.Connection, number: int, lease: Lease) -> Session:
     """The session as a turn has left it, if it is one of the latest that were committed."""
+    [(commits,)] = connection.execute("SELECT committed FROM sessions WHERE number = ?", (number,))
     for commit in commits.split():
         fence, version, num_tokens, num_bytes, used_s = commit.split(":")
         if int(fence) == lease.fence:
@@ -115,7 +115,7 @@ def committed_again(lease: Lease, commits: str) -> Session | None:
                 num_bytes=int(num_bytes),
                 used_s=float(used_s),
             )
-    return None
+    raise SessionBusy(f"another turn has begun on session {lease.session.id} meanwhile")
 
 
 def _as_committed(lease: Lease, after: Session) -> str:

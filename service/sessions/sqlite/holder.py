@@ -29,6 +29,7 @@ class Holder:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._lock: BaseFileLock | None = None
+        self._file: Path | None = None  # that is locked
         self.name = secrets.token_hex(16)
         """Of this run; another one after its file was taken away."""
 
@@ -38,13 +39,14 @@ class Holder:
         Raises:
             OSError: The file cannot be made or locked.
         """
-        if self._path is None or (self._lock is not None and self._file_of(self.name).exists()):
+        if self._path is None or (self._file is not None and self._file.exists()):
             return
         self.leave()
         self.name = secrets.token_hex(16)
         self._lock = self._taken(self.name)
         if self._lock is None:
             raise BlockingIOError(f"{self._file_of(self.name)} is locked by another process")
+        self._file = self._file_of(self.name)
 
     def knows_dead(self, name: str) -> bool:
         """Whether another run is certainly over; its leases are void then.
@@ -71,7 +73,7 @@ class Holder:
         """Let go of the file: this run is over."""
         if self._lock is not None:
             self._put_away(self.name, self._lock)
-            self._lock = None
+            self._lock = self._file = None
 
     def sweep(self) -> None:
         """Put the files of runs away that are over."""

@@ -164,7 +164,7 @@ _STEPS = (
         apart_s REAL NOT NULL
     ) STRICT, WITHOUT ROWID;
 
-    -- Of the latest turns, to tell their ends again: see `committed_again`.
+    -- Of the latest turns, to tell their ends again: see `changes.commit`.
     ALTER TABLE sessions ADD COLUMN committed TEXT NOT NULL DEFAULT '';
     """,
 )
