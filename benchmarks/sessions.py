@@ -4,8 +4,10 @@
 
 First a file with 100 sessions of the bundled model's size beside one with many: medians of the
 times to create one, to begin and commit a turn, and to list a page of 100; what they take on the
-disk and of the process's memory. Then servers with each kind of store, in turn: turns of 64 tokens
-of 64 sessions at a time.
+disk. Then a server's sessions of 1,000 and of 10,000 characters (`benchmarks.rows`): going on
+against sending them again, and what a row makes cheap. Then servers with each kind of store, in
+turn: turns of 64 tokens of 64 sessions at a time, and the memory for 10,000 idle sessions more.
+At the end all of it is one table, beside what is wanted. Some five minutes on two quiet cores.
 """
 
 from __future__ import annotations
@@ -13,24 +15,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import re
-import resource
-import shutil
-import socket
 import statistics
-import subprocess
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.contestants import Server
 from benchmarks.machine import describe_machine, headline
-from benchmarks.ratios import print_ratios
+from benchmarks.rows import by_length
+from benchmarks.session_stores import by_store
 from service.rows.codec import encode_row
 from service.rows.row import Row, RowShape
 from service.sessions.policy import SessionLimits
@@ -44,9 +40,6 @@ _MOST_KEYS = 2000
 _RECORD = TurnRecord(
     "g_x", 1, 64, 7, "{}", "length", "{}", "ROMEO:", "what is it that you say? " * 3
 )
-_CLIENTS = 64
-_TURN_TOKENS = 64
-_TURN_S = 6.0
 
 
 def _row(seed: int) -> KeptRow:
@@ -118,15 +111,13 @@ async def by_number(folder: Path, many: int, rounds: int) -> dict[str, Any]:
     """Times at 100 and at `many`, in turn; and what the many take."""
     few, full = await asyncio.to_thread(lambda: (Kept(folder, 100), Kept(folder, many)))
     await few.fill()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     await full.fill()
-    grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     found: dict[str, list[tuple[float, float]]] = {}
     for _ in range(rounds):
         small, large = await few.measure(), await full.measure()
         for name in small:
             found.setdefault(name, []).append((small[name], large[name]))
-    result: dict[str, Any] = {"sessions": many, "memory_mb": round(grown_kb / 1024, 1)}
+    result: dict[str, Any] = {"sessions": many}
     for name, pairs in found.items():
         at_few, at_many = (statistics.median(column) for column in zip(*pairs, strict=True))
         ratio = statistics.median(large / small for small, large in pairs)
@@ -136,83 +127,48 @@ async def by_number(folder: Path, many: int, rounds: int) -> dict[str, Any]:
     await full.store.close()
     num_bytes = full.path.stat().st_size
     result["bytes_each"] = round(num_bytes / many)
-    print(
-        f"on the disk {num_bytes / many:,.0f} bytes a session, in memory {grown_kb / 1024:.1f} MB"
-    )
+    print(f"on the disk {num_bytes / many:,.0f} bytes a session")
     return result
 
 
-async def turns_per_s(port: int, duration_s: float) -> float:
-    """Turns of 64 sessions at a time, from a running server.
-
-    By bare sockets: an HTTP library takes longer for a turn than the server.
-    """
-    num_turns = 0
-
-    async def talk() -> None:
-        nonlocal num_turns
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        session = (await _post(reader, writer, "/sessions", {"prompt": "ROMEO:"}))["id"]
-        body = {"session": session, "prompt": "\n", "max_tokens": _TURN_TOKENS}
-        while time.perf_counter() < end_s:
-            await _post(reader, writer, "/generate", body)
-            num_turns += 1
-        writer.close()
-
-    end_s = time.perf_counter() + duration_s
-    await asyncio.gather(*(talk() for _ in range(_CLIENTS)))
-    return num_turns / duration_s
-
-
-async def _post(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: dict[str, Any]
-) -> Any:
-    content = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-    writer.write(head.encode() + b"content-length: %d\r\n\r\n" % len(content) + content)
-    answer = await reader.readuntil(b"\r\n\r\n")
-    length = re.search(rb"content-length: (\d+)", answer)
-    if length is None or b" 20" not in answer[:13]:
-        raise RuntimeError(answer.decode())
-    return json.loads(await reader.readexactly(int(length[1])))
-
-
-def by_store(folder: Path, rounds: int) -> dict[str, Any]:
-    """Turns a second with each kind of store, in turn; ratios to those in memory."""
-    urls = {"memory": "memory://", "sqlite": f"sqlite:///{folder}/turns.sqlite3"}
-    found: list[dict[str, float]] = []
-    with ExitStack() as stack:
-        if shutil.which("redis-server"):
-            urls["redis"] = stack.enter_context(_redis(folder))
-        else:
-            print("no redis-server here: Redis is left out")
-        servers = {}
-        for name, url in urls.items():
-            command = ["service.cli", "serve", "--models", "shakespeare", "--session-store", url]
-            servers[name] = Server(name, [*command, "--log-level", "warning"])
-            stack.enter_context(servers[name].running())
-        for n in range(rounds):
-            order = list(urls) if n % 2 else list(urls)[::-1]
-            speeds = {name: asyncio.run(turns_per_s(servers[name].port, _TURN_S)) for name in order}
-            found.append({name: speeds[name] for name in urls})
-    print("turns/s, and ratio to memory")
-    return print_ratios(found)
-
-
-@contextmanager
-def _redis(folder: Path) -> Iterator[str]:
-    """A Redis as docs/sessions.md wants it; its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
-    command += ["--save", "", "--appendonly", "yes"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait()
+def table(numbers: dict[str, Any], lengths: dict[str, Any], stores: dict[str, Any]) -> str:
+    """All of it in Markdown, each figure beside what is wanted of it."""
+    many = f"{numbers['sessions']:,}"
+    lines = ["| | measured | wanted |", "|---|---|---|"]
+    for length, wanted in ((1_000, 20), (10_000, 200)):
+        found = lengths[str(length)]
+        lines += [
+            (
+                f"| the first event after {length:,} characters: sent again; from the session | "
+                f"{found['read again']:.1f} ms; {found['go on']:.1f} ms: {found['ratio']:.0f} "
+                f"times sooner | {wanted} |"
+            ),
+            (
+                f"| the same session: fork; fork at half; take back 20 characters; read 100 more | "
+                f"{found['fork']:.1f}; {found['fork at half']:.1f}; {found['rewind 20']:.1f}; "
+                f"{found['append']:.1f} ms | |"
+            ),
+            (
+                f"| the same session: capsule out; in | {found['capsule out']:.1f}; "
+                f"{found['capsule in']:.1f} ms | |"
+            ),
+        ]
+    for name, store in stores["turns_per_s"].items():
+        wanted_ratio = "" if name == "memory" else "0.8"
+        lines.append(
+            f"| turns/s, 64 sessions, 64 tokens each: {name}; of those in memory | "
+            f"{store['median']:.0f}; {store['ratio']:.2f} | {wanted_ratio} |"
+        )
+    for name, idle_mb in stores["idle_mb"].items():
+        lines.append(f"| memory for 10,000 idle sessions more: {name} | {idle_mb:.1f} MB | 2 MB |")
+    for name, what in (("create", "create one"), ("turn", "resume"), ("list", "list 100")):
+        at_few, at_many = numbers[name]["100"], numbers[name][str(numbers["sessions"])]
+        lines.append(
+            f"| {what}, of 100 sessions; of {many} | {at_few:.2f}; {at_many:.2f} ms: "
+            f"{numbers[name]['ratio']:.2f} times | 1.5 |"
+        )
+    lines.append(f"| on the disk, a session | {numbers['bytes_each']:,} bytes | |")
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -228,9 +184,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(headline(machine), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         numbers = asyncio.run(by_number(Path(folder), options.many, options.rounds))
-        turns = by_store(Path(folder), options.rounds)
+        lengths = by_length(options.rounds)
+        stores = by_store(Path(folder), options.rounds)
+    report = {"machine": machine, "by_number": numbers, "by_length": lengths, "by_store": stores}
+    print("\n" + table(numbers, lengths, stores))
     if options.json:
-        report = {"machine": machine, "by_number": numbers, "turns_per_s": turns}
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 

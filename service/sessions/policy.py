@@ -11,6 +11,8 @@ MAX_TOMBSTONES = 65_536
 """Sessions that are over of which a store remembers why."""
 MAX_TURNS = 1_000
 """Of one session, the latest, of which a store remembers what they were."""
+MAX_COMMITS = 8
+"""Of one session, the latest, whose answers a store can give again."""
 _UNUSED = "it was not used for"
 
 

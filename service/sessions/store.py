@@ -155,6 +155,9 @@ class SessionStore(Protocol):
     ) -> Session:
         """End a turn: the session now goes on from `row`; returns the new session.
 
+        A turn that was committed is not committed again: whoever asks once more, as the answer was
+        lost, gets the same answer, also when others have come after it (`policy.MAX_COMMITS`).
+
         Args:
             lease: Of `begin`.
             row: At its end; None: the start.

@@ -50,6 +50,9 @@ class Recorder:
         if record.step == self.signal_after:
             os.kill(os.getpid(), signal.SIGINT)
 
+    def looking(self) -> None:
+        """Nothing is known yet."""
+
     def evaluated(self, record: EvaluationRecord) -> None:
         """Everything but the clock."""
         self.evaluations.append(

@@ -156,7 +156,7 @@ class _Scanner:
         if len(waiting) > LONGEST_VALUE:
             raise CorpusError(
                 f"{self.where}: a record is longer than {LONGEST_VALUE:,} characters: write one "
-                "record a line"
+                "record a line, and a longer text as several records"
             )
         while num_new <= len(waiting) and (piece := next(self._pieces, "")):
             parts.append(piece)
@@ -180,7 +180,7 @@ def _whole_lines(path: Path, decoding: Decoding) -> Iterator[str]:
         if sum(map(len, parts)) > LONGEST_VALUE:
             raise CorpusError(
                 f"{shown(path)}, line {number} is longer than {LONGEST_VALUE:,} characters: write "
-                "one record a line"
+                "one record a line, and a longer text as several records"
             )
     if parts:
         yield "".join(parts)

@@ -104,6 +104,7 @@ def _train(
         is_evaluated = trainer.is_evaluation_due(position.step)
         if is_evaluated:
             train_loss = position.mean_train_loss
+            observer.looking()
             validation_loss = trainer.validation_loss()
             position = position.after_evaluation(validation_loss)
             is_best = position.best_step == position.step

@@ -94,6 +94,9 @@ class CurvesDrawing:
     def stepped(self, record: StepRecord) -> None:
         """A point more is not worth a picture."""
 
+    def looking(self) -> None:
+        """Nothing is known yet."""
+
     def evaluated(self, record: EvaluationRecord) -> None:  # noqa: ARG002  all of it is in the file
         """Draw."""
         draw_curves(

@@ -25,6 +25,10 @@ class Enduring:
         """Pass on."""
         self._do(lambda: self._observer.stepped(record))
 
+    def looking(self) -> None:
+        """Pass on."""
+        self._do(self._observer.looking)
+
     def evaluated(self, record: EvaluationRecord) -> None:
         """Pass on."""
         self._do(lambda: self._observer.evaluated(record))

@@ -43,6 +43,9 @@ class MetricsLog:
         """Append."""
         self._append(record)
 
+    def looking(self) -> None:
+        """Nothing is known yet."""
+
     def evaluated(self, record: EvaluationRecord) -> None:
         """Append."""
         self._append(record)

@@ -45,7 +45,7 @@ class ProgressDisplay:
         self._num_steps = 0
         self._pace = _Pace()
         self._started_s = self._line_at_s = 0.0
-        self._before_first_step = ExitStack()
+        self._silent = ExitStack()
         self._first: StepRecord | None = None
         self._is_estimated = False
 
@@ -65,7 +65,7 @@ class ProgressDisplay:
             self._console.print(f"resuming at step {record.first_step:,}", highlight=False)
         self._started_s = self._line_at_s = time.monotonic()
         if not self._console.is_terminal:
-            self._before_first_step.enter_context(Waiting(self._console).during("the first step"))
+            self._silent.enter_context(Waiting(self._console).during("the first step"))
         else:
             self._bar = Progress(
                 TextColumn("epoch {task.fields[epoch]:.2f}"),
@@ -90,7 +90,7 @@ class ProgressDisplay:
 
     def stepped(self, record: StepRecord) -> None:
         """Move on."""
-        self._before_first_step.close()
+        self._silent.close()
         self._pace.take(record)
         self._estimate(record)
         if self._bar is not None:
@@ -137,8 +137,17 @@ class ProgressDisplay:
             soft_wrap=True,
         )
 
+    def looking(self) -> None:
+        """In a terminal the bar's clock goes on; a file or a pipe gets lines if it takes long."""
+        if self._bar is None:
+            self._silent.enter_context(
+                Waiting(self._console).during("looking at the held-out text")
+            )
+
     def evaluated(self, record: EvaluationRecord) -> None:
         """Print the losses and the sample above the bar."""
+        self._silent.close()
+        self._line_at_s = time.monotonic()
         self._pace.go_on_from(record.wall_time_s)
         mark = "  [green]best so far[/]" if record.is_best else ""
         self._console.print(
@@ -153,7 +162,7 @@ class ProgressDisplay:
 
     def finished(self) -> None:
         """Take the bar down."""
-        self._before_first_step.close()
+        self._silent.close()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -62,6 +62,9 @@ class Observer(Protocol):
     def stepped(self, record: StepRecord) -> None:
         """A step was taken."""
 
+    def looking(self) -> None:
+        """A look at the validation text begins; `evaluated` is its end."""
+
     def evaluated(self, record: EvaluationRecord) -> None:
         """The validation text was looked at."""
 
@@ -85,6 +88,11 @@ class Observers:
         """Tell all."""
         for observer in self._observers:
             observer.stepped(record)
+
+    def looking(self) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.looking()
 
     def evaluated(self, record: EvaluationRecord) -> None:
         """Tell all."""

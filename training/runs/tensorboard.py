@@ -37,6 +37,9 @@ class TensorBoardLog:
         self._scalar("train/gradient_norm", record.gradient_norm, record.step)
         self._scalar("train/learning_rate", record.learning_rate, record.step)
 
+    def looking(self) -> None:
+        """Nothing is known yet."""
+
     def evaluated(self, record: EvaluationRecord) -> None:
         """Write the validation loss and the sample."""
         self._scalar("validation/loss", record.validation_loss, record.step)

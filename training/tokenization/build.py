@@ -17,7 +17,7 @@ In a collection of items there are two more ids, `<start>` and `<end>`, which no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from tokenizers import (
     AddedToken,
@@ -34,7 +34,7 @@ from service.artifacts.manifest import SpecialIds
 from training.config.text import TokenizerConfig
 from training.errors import CorpusError
 from training.tokenization.byte_pairs import LONGEST_WORD, byte_pairs
-from training.tokenization.counting import count_characters
+from training.tokenization.counting import WordCounter, count_characters
 from training.tokenization.tokenizer import TextTokenizer
 from training.waiting import SILENT, Waiting
 
@@ -45,6 +45,9 @@ START, END = "<start>", "<end>"
 _WORDS = r"\n| ?\S+"
 _WORDS_AND_PUNCTUATION = r"\n| ?\w+| ?[^\w\s]"
 _MUCH = 0.1
+_MOST_WORDS = 1_000_000
+"""Different ones that are counted at a time."""
+_MOST_WORD_CHARACTERS = 128_000_000
 
 
 def build_tokenizer(
@@ -120,14 +123,13 @@ def _words(
     )
     split = pre_tokenizers.Split(Regex(pattern), behavior="removed", invert=True)
 
-    def words() -> Iterator[str]:
-        for text in texts:
-            for word, _ in split.pre_tokenize_str(normalizer.normalize_str(text)):
-                yield word
-
-    counts = Counter(words())
-    _say_if_they_are_none(counts, waiting)
-    unknown = counts.pop(UNKNOWN_WORD, 0)
+    counter = WordCounter(_MOST_WORDS, _MOST_WORD_CHARACTERS, LONGEST_WORD)
+    for text in texts:
+        pieces = split.pre_tokenize_str(normalizer.normalize_str(text))
+        counter.read([word for word, _ in pieces], len(text))
+    _say_what_is_odd(counter, waiting)
+    counts = counter.counts
+    unknown = counts.pop(UNKNOWN_WORD, 0) + counter.num_forgotten
     chosen = _frequent(counts, config)
     unknown += counts.total() - sum(counts[word] for word in chosen)
     place = sum(counts[word] > unknown for word in chosen)
@@ -140,16 +142,21 @@ def _words(
     return backend
 
 
-def _say_if_they_are_none(words: Counter[str], waiting: Waiting) -> None:
-    """A text without spaces is one word, which comes once and is never seen again."""
-    lengths = {word: len(word) * count for word, count in words.items()}
-    in_long = sum(length for word, length in lengths.items() if len(word) > LONGEST_WORD)
-    share = in_long / max(sum(lengths.values()), 1)
+def _say_what_is_odd(counter: WordCounter, waiting: Waiting) -> None:
+    """A text without spaces is one word, which comes once; one of very many words is counted so."""
+    share = counter.share_in_long()
     if share >= _MUCH:
         waiting.say(
             f"words: {share:.0%} of the text stands in words of more than {LONGEST_WORD} "
             'characters, which are hardly ever seen again: has it no spaces? kind = "bpe" or '
             '"character" in [tokenizer] goes with such a text'
+        )
+    if counter.short_by:
+        waiting.say(
+            f"words: there are more different ones than the {_MOST_WORDS:,} that are counted at a "
+            f"time, and rare ones were forgotten: a count may be short by up to "
+            f"{counter.short_by:,}. Frequent words are all there; max_size or min_count in "
+            "[tokenizer] says how many of them become tokens"
         )
 
 

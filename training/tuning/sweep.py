@@ -190,6 +190,9 @@ class _Judge:
     def stepped(self, record: StepRecord) -> None:
         pass
 
+    def looking(self) -> None:
+        """Nothing is known yet."""
+
     def evaluated(self, record: EvaluationRecord) -> None:
         # Not by steps: with another batch size an epoch has another number of them.
         number = round(record.epoch * self._evaluations_per_epoch)

@@ -108,6 +108,7 @@ class Transactions:
             "why_old": self._limits.why_old,
             "max_tombstones": policy.MAX_TOMBSTONES,
             "max_turns": policy.MAX_TURNS,
+            "max_commits": policy.MAX_COMMITS,
         }
         if self._clock is not None:
             rules["now_s"] = self._clock()

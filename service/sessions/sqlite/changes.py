@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from service.sessions import policy
 from service.sessions.errors import SessionBusy
 from service.sessions.session import (
     Back,
@@ -68,20 +69,21 @@ def set_row(connection: sqlite3.Connection, number: int, row: KeptRow | None) ->
 def commit(
     connection: sqlite3.Connection, number: int, turn: Turn, now_s: float, every: int
 ) -> Session:
-    """End a turn.
+    """End a turn; one that has ended gives its answer again.
 
     Raises:
         SessionBusy: Its lease is over, and somebody else has begun one.
     """
     lease, row, record = turn.lease, turn.row, turn.record
-    [committed] = connection.execute(
+    [found] = connection.execute(
         "UPDATE sessions SET version = version + 1, num_tokens = ?, used_s = ?, leased_until_s = 0 "
-        f"WHERE number = ? AND fence = ? AND leased_until_s > 0 RETURNING {COLUMNS}",
+        "WHERE number = ? AND fence = ? AND leased_until_s > 0 "
+        f"RETURNING committed, {COLUMNS}",
         (turn.num_tokens, now_s, number, lease.fence),
     ).fetchall() or [None]
-    if committed is None:
-        raise SessionBusy(f"another turn has begun on session {lease.session.id} meanwhile")
-    session = Session(*committed)
+    if found is None:
+        return _committed_again(connection, number, lease)
+    commits, session = found[0], Session(*found[1:])
     grown = (len(row.content) if row else 0) - len(lease.row or b"")
     set_row(connection, number, row)
     if turn.back is not None:
@@ -91,7 +93,33 @@ def commit(
         grown += remember(
             connection, number, session.version, now_s, turn.num_tokens, record, lease.idempotency
         )
-    return _grown(connection, number, session, grown)
+    after = replace(session, num_bytes=session.num_bytes + grown)
+    latest = [*commits.split(), _as_committed(lease, after)][-policy.MAX_COMMITS :]
+    connection.execute(
+        "UPDATE sessions SET num_bytes = ?, committed = ? WHERE number = ?",
+        (after.num_bytes, " ".join(latest), number),
+    )
+    return after
+
+
+def _committed_again(connection: sqlite3.Connection, number: int, lease: Lease) -> Session:
+    """The session as a turn has left it, if it is one of the latest that were committed."""
+    [(commits,)] = connection.execute("SELECT committed FROM sessions WHERE number = ?", (number,))
+    for commit in commits.split():
+        fence, version, num_tokens, num_bytes, used_s = commit.split(":")
+        if int(fence) == lease.fence:
+            return replace(
+                lease.session,
+                version=int(version),
+                num_tokens=int(num_tokens),
+                num_bytes=int(num_bytes),
+                used_s=float(used_s),
+            )
+    raise SessionBusy(f"another turn has begun on session {lease.session.id} meanwhile")
+
+
+def _as_committed(lease: Lease, after: Session) -> str:
+    return f"{lease.fence}:{after.version}:{after.num_tokens}:{after.num_bytes}:{after.used_s!r}"
 
 
 def fork(

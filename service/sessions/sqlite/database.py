@@ -20,7 +20,9 @@ from service.sessions.sqlite.schema import migrate
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 _MOST_AT_ONCE = 256
-_BUSY_S = 5.0
+_BUSY_S = 15.0
+"""How long another server may hold the file: SQLite's waiting is not fair, and one flush of a slow
+disk may take seconds. Shorter than the half minute that a lease outlasts its turn."""
 _CACHE_KB = 8192
 _MOST_LOG_BYTES = 16 << 20
 _NO_FILES: tuple[tuple[int, int] | None, ...] = (None, None)
@@ -45,12 +47,14 @@ class Database:
 
     Args:
         path: Of the file; None: in memory, and gone with this object.
+        attend: Begins every transaction.
 
     Raises:
         StoreTooNew: It was written by a newer program.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, attend: Callable[[sqlite3.Connection], None]) -> None:
+        self._attend = attend
         self.fault: str | None = None
         self._is_closed = False
         self._path = path
@@ -133,6 +137,7 @@ class Database:
             self._connection = self._connect()
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
+        self._attend(connection)
         outcomes = [self._do(connection, job) for job in jobs]
         connection.execute("COMMIT")
         if self._files == _NO_FILES:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.sessions import policy
 from service.sessions.errors import SessionGone, SessionUnknown
 from service.sessions.policy import SessionLimits
 from service.sessions.session import Session, SessionKey
+from service.sessions.sqlite.clocks import Clocks
 from service.sessions.sqlite.holder import Holder
 from service.sessions.sqlite.schema import COLUMNS
 
@@ -20,12 +20,12 @@ class Finder:
 
     Attributes:
         limits: Of the sessions.
-        clock: Unix time.
+        clocks: What time it is.
         holder: Who asks.
     """
 
     limits: SessionLimits
-    clock: Callable[[], float]
+    clocks: Clocks
     holder: Holder
 
     def find(
@@ -41,7 +41,7 @@ class Finder:
         ).fetchone()
         if found is not None and policy.may_use(key.owner, found[2]):
             number, session = found[0], Session(*found[1:])
-            reason = self.limits.why_over(session.created_s, session.used_s, self.clock())
+            reason = self.limits.why_over(session.created_s, session.used_s, self.clocks.unix())
             if reason is None or at_any_age or self.is_leased(connection, number):
                 return number, session
             raise SessionGone(f"session {key.id} is over: {reason}")
@@ -69,4 +69,4 @@ class Finder:
         [(until_s, holder)] = connection.execute(
             "SELECT leased_until_s, holder FROM sessions WHERE number = ?", (number,)
         )
-        return until_s > self.clock() and not self.holder.knows_dead(holder)
+        return until_s > self.clocks.steady() and not self.holder.knows_dead(holder)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from service.sessions import policy
 from service.sessions.policy import Holding, SessionLimits
 from service.sessions.session import Session
+from service.sessions.sqlite.clocks import Moment
 from service.sessions.sqlite.schema import COLUMNS
 from service.sessions.tally import SessionTally
 
@@ -16,28 +17,28 @@ _MOST_SWEPT = 20
 
 
 def sweep(
-    connection: sqlite3.Connection, limits: SessionLimits, now_s: float, tally: SessionTally
+    connection: sqlite3.Connection, limits: SessionLimits, now: Moment, tally: SessionTally
 ) -> None:
     """Bury some of those whose time is over."""
     for column, before_s in (
-        ("used_s", now_s - limits.idle_ttl_s),
-        ("created_s", now_s - limits.max_age_s),
+        ("used_s", now.unix_s - limits.idle_ttl_s),
+        ("created_s", now.unix_s - limits.max_age_s),
     ):
         over = connection.execute(
             f"SELECT number, {COLUMNS} FROM sessions "
             f"WHERE {column} <= ? AND leased_until_s <= ? ORDER BY {column} LIMIT ?",
-            (before_s, now_s, _MOST_SWEPT),
+            (before_s, now.steady_s, _MOST_SWEPT),
         ).fetchall()
         for number, *values in over:
             session = Session(*values)
-            reason = limits.why_over(session.created_s, session.used_s, now_s)
+            reason = limits.why_over(session.created_s, session.used_s, now.unix_s)
             bury(connection, number, session, reason or "", tally)
 
 
 def make_room(
     connection: sqlite3.Connection,
     limits: SessionLimits,
-    now_s: float,
+    now: Moment,
     keep: Sequence[int],
     tally: SessionTally,
 ) -> None:
@@ -52,7 +53,7 @@ def make_room(
         ).fetchone()
         together = connection.execute("SELECT num_sessions, num_bytes FROM total").fetchone()
         what = policy.excess(Holding(*own), Holding(*together), limits)
-        if what is None or not _evict_one(connection, what, account, keep, now_s, tally):
+        if what is None or not _evict_one(connection, what, account, keep, now, tally):
             return
 
 
@@ -80,7 +81,7 @@ def _evict_one(
     what: str,
     account: str,
     keep: Sequence[int],
-    now_s: float,
+    now: Moment,
     tally: SessionTally,
 ) -> bool:
     accounts: Iterable[str] = [account]
@@ -91,7 +92,7 @@ def _evict_one(
         unused = connection.execute(
             f"SELECT number, {COLUMNS} FROM sessions WHERE account = ? AND leased_until_s <= ? "
             f"AND number NOT IN ({', '.join('?' * len(keep))}) ORDER BY used_s, number LIMIT 1",
-            (each, now_s, *keep),
+            (each, now.steady_s, *keep),
         ).fetchone()
         if unused is not None:
             bury(connection, unused[0], Session(*unused[1:]), policy.EVICTED, tally)

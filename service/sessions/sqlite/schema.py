@@ -9,7 +9,7 @@ from service.sessions.errors import StoreTooNew
 
 APPLICATION_ID = 0x4C53544D
 """`LSTM`: so that `file` and others know what the database is."""
-VERSION = 2
+VERSION = 3
 COLUMNS = "id, owner, parent, model, seed, version, num_tokens, num_bytes, created_s, used_s"
 """Those that make a `Session`, in its order."""
 RECORD = (
@@ -155,6 +155,17 @@ _STEPS = (
         content BLOB NOT NULL,
         PRIMARY KEY (number, position)
     ) STRICT;
+    """,
+    """
+    -- Leases belong to runs, and end by a clock that cannot be set; those of before are over.
+    UPDATE sessions SET leased_until_s = 0, holder = '';
+    CREATE TABLE runs (
+        name TEXT PRIMARY KEY,
+        apart_s REAL NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- Of the latest turns, to tell their ends again: see `changes.commit`.
+    ALTER TABLE sessions ADD COLUMN committed TEXT NOT NULL DEFAULT '';
     """,
 )
 """From each version to the next one."""

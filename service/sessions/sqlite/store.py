@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf, nextafter
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from service.sessions.session import (
     new_session_id,
 )
 from service.sessions.sqlite.changes import Turn, commit, fork, insert, set_row
+from service.sessions.sqlite.clocks import Clocks
 from service.sessions.sqlite.database import Database
 from service.sessions.sqlite.finder import Finder
 from service.sessions.sqlite.holder import Holder
@@ -44,7 +44,7 @@ class SqliteSessionStore:
     Args:
         path: Of the file; None: in memory.
         limits: Bounds.
-        clock: Unix time.
+        clocks: What time it is.
 
     Attributes:
         tally: What has happened to the sessions.
@@ -54,15 +54,14 @@ class SqliteSessionStore:
     """
 
     def __init__(
-        self, path: Path | None, limits: SessionLimits, clock: Callable[[], float] = time.time
+        self, path: Path | None, limits: SessionLimits, clocks: Clocks | None = None
     ) -> None:
         self._limits = limits
-        self._clock = clock
+        self._clocks = clocks or Clocks()
         self.tally = SessionTally()
-        self._database = Database(path)
-        self._holder = Holder.this_process()
-        self._finder = Finder(limits, clock, self._holder)
-        self._last_created_s = 0.0
+        self._holder = Holder(path)
+        self._finder = Finder(limits, self._clocks, self._holder)
+        self._database = Database(path, self._attend)
 
     @property
     def fault(self) -> str | None:
@@ -89,7 +88,7 @@ class SqliteSessionStore:
         """Keep a new session; may evict one of the account that has the most."""
 
         def work(connection: sqlite3.Connection) -> Session:
-            now_s = self._new_moment()
+            now_s = self._new_moment(connection)
             session = Session(
                 id=new_session_id(),
                 owner=owner,
@@ -102,12 +101,12 @@ class SqliteSessionStore:
                 created_s=now_s,
                 used_s=now_s,
             )
-            sweep(connection, self._limits, self._clock(), self.tally)
+            sweep(connection, self._limits, self._clocks.now(), self.tally)
             number = insert(connection, session, account)
             set_row(connection, number, row)
             if record is not None:
                 remember(connection, number, 0, now_s, session.num_tokens, record)
-            make_room(connection, self._limits, self._clock(), [number], self.tally)
+            make_room(connection, self._limits, self._clocks.now(), [number], self.tally)
             return session
 
         return await self._database.run(work)
@@ -124,13 +123,13 @@ class SqliteSessionStore:
         self, owner: str, *, older_than_s: float | None, limit: int
     ) -> tuple[list[Session], bool]:
         """Live sessions of an owner, the newest first."""
-        now_s = self._clock()
+        now = self._clocks.now()
         bounds = {
             "owner": owner,
             "older_than_s": inf if older_than_s is None else older_than_s,
-            "used_after_s": now_s - self._limits.idle_ttl_s,
-            "created_after_s": now_s - self._limits.max_age_s,
-            "now_s": now_s,
+            "used_after_s": now.unix_s - self._limits.idle_ttl_s,
+            "created_after_s": now.unix_s - self._limits.max_age_s,
+            "now_s": now.steady_s,
             "limit": limit + 1,
         }
         query = f"""
@@ -168,17 +167,17 @@ class SqliteSessionStore:
         """Copies of a session as it is now, or was, of whoever asks."""
 
         def work(connection: sqlite3.Connection) -> list[Session]:
-            sweep(connection, self._limits, self._clock(), self.tally)
+            sweep(connection, self._limits, self._clocks.now(), self.tally)
             number, session = self._finder.find(connection, key)
-            forks = [
-                fork(
-                    connection, number, session, key.owner, account, seed, self._new_moment(), back
+            forks = []
+            for seed in seeds:
+                now_s = self._new_moment(connection)
+                forks.append(
+                    fork(connection, number, session, key.owner, account, seed, now_s, back)
                 )
-                for seed in seeds
-            ]
             # All at once: neither the session nor an earlier copy makes room for a later one.
             keep = [number, *(copy for copy, _ in forks)]
-            make_room(connection, self._limits, self._clock(), keep, self.tally)
+            make_room(connection, self._limits, self._clocks.now(), keep, self.tally)
             return [session for _, session in forks]
 
         return await self._database.run(work)
@@ -194,7 +193,7 @@ class SqliteSessionStore:
         """Reserve a session for one turn."""
 
         def work(connection: sqlite3.Connection) -> Lease | Recorded:
-            sweep(connection, self._limits, self._clock(), self.tally)
+            sweep(connection, self._limits, self._clocks.now(), self.tally)
             number, session = self._finder.find(connection, key)
             if idempotency is not None and (record := find(connection, number, idempotency)):
                 return Recorded(session, record)
@@ -209,7 +208,7 @@ class SqliteSessionStore:
             [(fence,)] = connection.execute(
                 "UPDATE sessions SET fence = fence + 1, leased_until_s = ?, holder = ? "
                 "WHERE number = ? RETURNING fence",
-                (self._clock() + lease_s, str(self._holder), number),
+                (self._clocks.steady() + lease_s, self._holder.name, number),
             ).fetchall()
             row = connection.execute(
                 "SELECT content FROM session_rows WHERE number = ?", (number,)
@@ -248,13 +247,13 @@ class SqliteSessionStore:
         def work(connection: sqlite3.Connection) -> Session:
             key = SessionKey(lease.session.owner, lease.session.id)
             number, _ = self._finder.find(connection, key, at_any_age=True)
-            now_s = self._clock()
+            now = self._clocks.now()
             try:
-                after = commit(connection, number, turn, now_s, self._limits.checkpoint_every)
+                after = commit(connection, number, turn, now.unix_s, self._limits.checkpoint_every)
             except SessionBusy:
                 self.tally.conflicts["busy"] += 1
                 raise
-            make_room(connection, self._limits, now_s, [number], self.tally)
+            make_room(connection, self._limits, now, [number], self.tally)
             return after
 
         return await self._database.run(work)
@@ -270,6 +269,7 @@ class SqliteSessionStore:
     async def close(self) -> None:
         """Finish what has begun; nothing may be asked any more."""
         await self._database.close()
+        await asyncio.to_thread(self._holder.leave)
 
     def _release_unwanted(self, beginning: asyncio.Future[Lease | Recorded]) -> None:
         """Whoever asked for a lease has left before it came."""
@@ -288,7 +288,12 @@ class SqliteSessionStore:
 
     # Parts of transactions
 
-    def _new_moment(self) -> float:
+    def _attend(self, connection: sqlite3.Connection) -> None:
+        """Before all that a transaction does: others see that this run lives; the times fit."""
+        self._holder.hold()
+        self._clocks.follow(connection, self._holder)
+
+    def _new_moment(self, connection: sqlite3.Connection) -> float:
         """Now, but no two of one moment: pages go on from a time."""
-        self._last_created_s = max(self._clock(), nextafter(self._last_created_s, inf))
-        return self._last_created_s
+        [(last_s,)] = connection.execute("SELECT coalesce(max(created_s), 0) FROM sessions")
+        return max(self._clocks.unix(), nextafter(last_s, inf))

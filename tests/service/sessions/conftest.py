@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from service.sessions.redis.store import RedisSessionStore
+from service.sessions.sqlite.clocks import Clocks
 from service.sessions.sqlite.store import SqliteSessionStore
 from service.sessions.store import SessionStore
 from tests.service.limits import session_limits
@@ -12,7 +13,7 @@ from tests.service.sessions.redis_server import running_redis
 
 
 class Clock:
-    """Time that passes when told to."""
+    """Time that passes when told to; for stores in SQLite both clocks are this one."""
 
     def __init__(self):
         self.now_s = 1000.0
@@ -54,7 +55,9 @@ async def make(request, tmp_path, clock):
             made.append(RedisSessionStore(url, session_limits(**limits), clock))
             return made[-1]
         path = tmp_path / "sessions.sqlite3" if request.param == "file" else None
-        opening = asyncio.to_thread(SqliteSessionStore, path, session_limits(**limits), clock)
+        opening = asyncio.to_thread(
+            SqliteSessionStore, path, session_limits(**limits), Clocks(clock, clock)
+        )
         made.append(await opening)
         return made[-1]
 

@@ -85,6 +85,22 @@ async def test_a_newer_file_that_appears_later_ends_nobody(path):
     await store.close()
 
 
+async def test_another_server_may_take_its_time(path):
+    """A flush of a slow disk takes seconds: who waits for it is not refused."""
+    store = await open_file(path)
+    session = await create(store)
+    other = await asyncio.to_thread(sqlite3.connect, path, check_same_thread=False)
+    await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
+    waiting = asyncio.create_task(store.begin(SessionKey("me", session.id), lease_s=60))
+    await asyncio.sleep(6)
+    assert not waiting.done()
+    await asyncio.to_thread(other.close)
+
+    after = await store.commit(await waiting, ROW, TURN)
+    assert 1 == after.version
+    await store.close()
+
+
 async def test_a_lease_that_could_not_be_given_back_is_when_it_can(path):
     """The file was locked at that moment: the next turn begins none the less."""
     store = await open_file(path)
@@ -147,4 +163,23 @@ async def test_who_asks_after_the_end_is_refused(path):
     await store.close()
 
     with pytest.raises(StoreUnavailable, match="the server ends"):
+        await create(store)
+
+
+async def test_who_asks_while_it_ends_is_answered_or_refused(path):
+    """However many they are: none waits for ever."""
+    store = await open_file(path)
+    asked = [asyncio.ensure_future(create(store)) for _ in range(600)]
+    await asyncio.sleep(0)
+    closing = asyncio.ensure_future(store.close())
+    late = []
+    while not closing.done():
+        late.append(asyncio.ensure_future(create(store)))
+        await asyncio.sleep(0)
+
+    await asyncio.wait_for(asyncio.gather(*asked), 30)
+    ends = await asyncio.wait_for(asyncio.gather(*late, return_exceptions=True), 30)
+    assert ends
+    assert {StoreUnavailable} >= {type(end) for end in ends if isinstance(end, BaseException)}
+    with pytest.raises(StoreUnavailable):
         await create(store)

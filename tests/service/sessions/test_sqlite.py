@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from service.sessions import policy
-from service.sessions.errors import SessionBusy, StoreTooNew, StoreUnavailable
+from service.sessions.errors import StoreTooNew, StoreUnavailable
 from service.sessions.session import KeptRow, SessionKey
 from service.sessions.sqlite import schema
-from service.sessions.sqlite.holder import Holder
 from tests.service.sessions.committing import row_of
 from tests.service.sessions.keeping import ROW, TURN, alter, create, open_file
 
@@ -89,51 +88,9 @@ async def test_nobody_else_may_read_the_file(path):
     await create(store)
 
     files = list(path.parent.iterdir())
-    assert len(files) == 3
+    assert len(files) == 4  # SQLite's three, and the run's lock
     assert {0o600} == {file.stat().st_mode & 0o777 for file in files}
     await store.close()
-
-
-async def test_the_lease_of_a_dead_server_is_void(path, monkeypatch):
-    """One that was started anew, also with the same number of its process; not one that lives."""
-    first = await open_file(path)
-    session = await create(first)
-    key = SessionKey("me", session.id)
-    lost = await first.begin(key, lease_s=300)
-    second = await open_file(path)
-    second._holder = second._finder.holder = Holder(first._holder.host, os.getppid(), "other")
-    assert second._holder.knows_dead(str(first._holder)) is False
-    with pytest.raises(SessionBusy, match="another turn is running"):
-        await second.begin(key, lease_s=9)
-
-    second._holder = second._finder.holder = Holder(first._holder.host, os.getpid(), "started anew")
-    lease = await second.begin(key, lease_s=9)
-    assert lease.fence > lost.fence
-    with pytest.raises(SessionBusy, match="meanwhile"):
-        await first.commit(lost, ROW, TURN)
-    await first.release(lost)
-    assert 1 == (await second.commit(lease, ROW, TURN)).version
-    await first.close()
-    await second.close()
-
-
-@pytest.mark.parametrize(
-    ("holder", "is_dead"),
-    [
-        ("me:1:x", False),  # the first process of a machine
-        ("me:4194305:x", True),  # beyond the largest number that there may be
-        ("you:4194305:x", False),
-        ("", False),
-        ("me:x:y", False),
-    ],
-)
-def test_who_is_known_to_be_dead(holder, is_dead):
-    """Of this machine only; the process itself never is."""
-    me = Holder("me", os.getpid(), "x")
-
-    assert is_dead == me.knows_dead(holder)
-    assert not me.knows_dead(str(me))
-    assert me.knows_dead(f"me:{os.getpid()}:y")
 
 
 async def test_a_disk_that_is_full_refuses_turns_and_keeps_what_there_is(path, monkeypatch):

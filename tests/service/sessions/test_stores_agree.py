@@ -20,6 +20,7 @@ from service.sessions.session import (
     SessionKey,
     TurnRecord,
 )
+from service.sessions.sqlite.clocks import Clocks
 from service.sessions.sqlite.store import SqliteSessionStore
 from service.sessions.store import SessionStore
 from tests.service.limits import session_limits
@@ -186,7 +187,7 @@ class Script:
 async def test_the_stores_agree(redis_url, clock, seed):
     """Each answer and each refusal is the same, and so is what is left."""
     script = Script(seed)
-    sqlite = Side(await asyncio.to_thread(SqliteSessionStore, None, _LIMITS, clock))
+    sqlite = Side(await asyncio.to_thread(SqliteSessionStore, None, _LIMITS, Clocks(clock, clock)))
     other = Side(RedisSessionStore(redis_url, _LIMITS, clock))
     said = Counter[str]()
     for _ in range(_NUM_ACTIONS):

@@ -1,5 +1,7 @@
 """Forks, versions and logs of sessions, in every kind of store."""
 
+import asyncio
+
 import pytest
 
 from service.sessions import policy
@@ -142,5 +144,53 @@ async def test_a_turn_that_was_left_is_had_when_it_is_asked_for_again(make):
     mine, name = key(await create(store)), Idempotency("k", b"asked")
     await store.release(await store.begin(mine, lease_s=9, idempotency=name))
 
-    lease = await store.begin(mine, lease_s=9, idempotency=name)
+    lease = await _begin_when_free(store, mine, name)
     assert 1 == (await store.commit(lease, ROW, _record(1))).version
+
+
+async def _begin_when_free(store, mine, name):
+    """A lease is given back soon: nobody waits for it."""
+    for _ in range(500):
+        try:
+            return await store.begin(mine, lease_s=9, idempotency=name)
+        except SessionBusy:
+            await asyncio.sleep(0.01)
+    raise AssertionError("the session is still leased")
+
+
+async def test_a_commit_that_is_asked_for_again_gives_the_same_answer(make, clock):
+    """Its answer was lost; also when others were committed since, and nothing is done twice."""
+    store = await make(checkpoint_every=2)
+    session = await create(store, ROW)
+    told = []
+    for n in range(1, policy.MAX_COMMITS + 2):
+        clock.now_s += 0.1
+        lease = await store.begin(key(session), lease_s=9, idempotency=Idempotency(str(n), b"d"))
+        turn = (lease, KeptRow(b"row" * n, 9 + 3 * n), _record(n))
+        told.append((turn, await store.commit(*turn, checkpoints=[KeptRow(b"way", 8 + 3 * n)])))
+    now = await store.get(key(session))
+
+    for turn, after in told[1:]:
+        assert after == await store.commit(*turn)
+    assert now == told[-1][1] == await store.get(key(session))
+    turns, _ = await store.log(key(session), after=-1, limit=99)
+    assert [_record(n) for n in range(1, policy.MAX_COMMITS + 2)] == [t.record for t in turns]
+    with pytest.raises(SessionBusy, match="meanwhile"):  # remembered no more: a bound
+        await store.commit(*told[0][0])
+
+
+async def test_a_commit_that_is_asked_for_again_leaves_the_next_turn_alone(make):
+    """It runs, and commits; a fork has committed nothing."""
+    store = await make()
+    session = await create(store)
+    first = await begin(store, session)
+    after = await store.commit(first, ROW, _record(1))
+    second = await begin(store, session)
+    assert after == await store.commit(first, ROW, _record(1))
+    with pytest.raises(SessionBusy):
+        await begin(store, session)
+
+    assert 2 == (await store.commit(second, ROW, _record(2))).version
+    [fork] = await store.fork(key(session), "me", [1])
+    forked = await begin(store, fork)
+    assert 3 == (await store.commit(forked, ROW, _record(3))).version

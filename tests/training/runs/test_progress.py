@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from io import StringIO
 
@@ -10,6 +12,7 @@ from rich.console import Console
 
 from tests.training.documented import documented
 from tests.training.tiny import TinyRun
+from training import waiting
 from training.runs import progress
 from training.runs.metrics import History
 from training.runs.progress import ProgressDisplay, evaluation_table
@@ -163,3 +166,38 @@ def test_the_table_says_what_its_columns_are() -> None:
     screen = StringIO()
     Console(file=screen, width=100).print(evaluation_table(History([], [EVALUATION])))
     assert "lower is better, *: the best" in " ".join(screen.getvalue().split())
+
+
+def test_a_long_look_into_a_pipe_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line now and then until it has ended; none of one that is short."""
+    monkeypatch.setattr(waiting, "_FIRST_LINE_S", 0.05)
+    monkeypatch.setattr(waiting, "_LINE_INTERVAL_S", 0.05)
+    screen = StringIO()
+    display = ProgressDisplay(Console(file=screen))
+    display.started(RUN)
+    display.stepped(step(1))
+    display.looking()
+    display.evaluated(EVALUATION)
+    said = documented("looking at the held-out text")
+    assert said not in screen.getvalue()
+
+    display.looking()
+    deadline_s = time.monotonic() + 30
+    while screen.getvalue().count(said) < 2 and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    display.evaluated(EVALUATION)
+    shown = screen.getvalue()
+    time.sleep(0.2)
+    assert shown.count(said) >= 2
+    assert shown == screen.getvalue()
+
+
+def test_a_look_that_fails_ends_its_lines() -> None:
+    """The run ends without `evaluated`."""
+    before = threading.active_count()
+    display = ProgressDisplay(Console(file=StringIO()))
+    display.started(RUN)
+    display.stepped(step(1))
+    display.looking()
+    display.finished()
+    assert before == threading.active_count()
