@@ -15,9 +15,6 @@ const OPTIONS = [
   { name: "repetition_penalty", min: 1, max: 2, step: 0.05, off: 1, isRare: true },
 ];
 
-/** Chosen by reading what each writes; other models have what their manifests say. */
-const TEMPERATURES = { shakespeare: 0.75 };
-
 export class Controls {
   #inputs = new Map();
   #model = null;
@@ -46,7 +43,6 @@ export class Controls {
   use(model) {
     this.#model = model;
     for (const { name, off } of OPTIONS) this.#set(name, model.defaults[name] ?? off);
-    if (model.defaults.temperature === null) this.#set("temperature", TEMPERATURES[model.name] ?? 1);
   }
 
   /** The fields of a request. */

@@ -98,7 +98,7 @@ export class LivePanel {
     const draw = seldom((n) => (cells[n].textContent = texts[n].slice(-TAIL)));
     const ask = (request) => {
       const first = request * TEXTS_EACH;
-      const body = { ...this.controls.fields, prompt: this.models.examples[0] ?? "", model: this.models.chosen.id, n: TEXTS_EACH, max_tokens: LENGTH };
+      const body = { ...this.controls.fields, prompt: this.models.examplesOf()[0] ?? "", model: this.models.chosen.id, n: TEXTS_EACH, max_tokens: LENGTH };
       const onEvent = (event) => {
         hideWaiting();
         const n = first + event.index;

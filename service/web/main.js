@@ -7,6 +7,7 @@ import { Controls } from "./controls.js";
 import { byId, el } from "./dom.js";
 import { exportCapsule, exportText, exportTranscript, importCapsule } from "./files.js";
 import { currentLanguage, number, setLanguage, t, translate } from "./i18n.js";
+import { InsidePanel } from "./inside.js";
 import { LivePanel } from "./live.js";
 import { Models } from "./models.js";
 import { showError, showWaiting } from "./notice.js";
@@ -36,6 +37,7 @@ const writer = new Writer(api, showWaiting);
 const panel = new WritePanel({ api, book, models, controls, peek, writer, onChange: () => tree.draw() });
 const variants = new Variants(panel);
 const reading = new ReadPanel(api, models);
+const inside = new InsidePanel(api, models, peek, () => panel.view.text);
 const live = new LivePanel(api, models, controls);
 const tabs = new Tabs(() => live.watch());
 const tree = new Tree(byId("tree"), book, {
@@ -53,7 +55,7 @@ models.onChosen = (model) => {
 };
 
 function showExamples() {
-  const buttons = models.examples.map((prompt) => {
+  const buttons = models.examplesOf().map((prompt) => {
     const start = () => {
       byId("prompt").value = prompt;
       panel.go();
@@ -133,6 +135,7 @@ function build() {
   byId("max-tokens").value = chosen;
   if (!models.chosen) return;
   reading.build();
+  inside.build();
   models.showCard();
   showExamples();
   panel.changed();
@@ -181,6 +184,7 @@ async function start() {
   models.fill(byId("model"));
   byId("model").value = models.chosen.id;
   reading.build();
+  inside.build();
   byId("docs-link").hidden = api.hasKey; // a link cannot send a key
   await attempt(() => book.refresh());
   if (book.open) await panel.open(book.open);

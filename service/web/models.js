@@ -60,8 +60,9 @@ export class Models {
     return this.manifest?.special_ids?.unknown ?? null;
   }
 
-  get examples() {
-    return EXAMPLES[this.chosen.name] ?? [];
+  /** Beginnings for the chosen model, or another one. */
+  examplesOf(id = this.chosen.id) {
+    return EXAMPLES[id.split("@")[0]] ?? [];
   }
 
   /** Fill a select with them. */

@@ -25,7 +25,7 @@ export class Peek {
     this.actions = actions;
     element.addEventListener("keydown", (event) => this.#keyed(event));
     document.addEventListener("pointerdown", (event) => {
-      if (this.#isPinned && !element.contains(event.target)) this.hide();
+      if (!element.contains(event.target)) this.hide();
     });
   }
 
@@ -52,6 +52,11 @@ export class Peek {
     this.element.querySelector("button")?.focus({ preventScroll: true });
   }
 
+  /** Say something of a token, while it is looked at. */
+  note(index, span, words) {
+    this.#at(index, span, false, el("p", { text: words }));
+  }
+
   hide() {
     const hadFocus = this.element.contains(document.activeElement);
     this.element.hidden = true;
@@ -66,17 +71,20 @@ export class Peek {
   }
 
   #show(index, span, token, isPinned, special) {
+    const children = [this.#head(token), this.#choices(index, token, isPinned, special)];
+    if (isPinned) children.push(this.#actions(index));
+    this.#at(index, span, isPinned, ...children);
+    if (isPinned) this.element.setAttribute("aria-label", t("peek.label", { token: visible(token.text) }));
+  }
+
+  #at(index, span, isPinned, ...children) {
     this.#span?.classList.remove("asked");
     [this.#index, this.#span, this.#isPinned] = [index, span, isPinned];
     span.classList.add("asked");
     const { element } = this;
     element.className = isPinned ? "pinned" : "";
-    if (isPinned) {
-      element.setAttribute("role", "dialog");
-      element.setAttribute("aria-label", t("peek.label", { token: visible(token.text) }));
-    } else element.removeAttribute("role");
-    const children = [this.#head(token), this.#choices(index, token, isPinned, special)];
-    if (isPinned) children.push(this.#actions(index));
+    if (isPinned) element.setAttribute("role", "dialog");
+    else for (const name of ["role", "aria-label"]) element.removeAttribute(name);
     element.replaceChildren(...children);
     element.hidden = false;
     place(element, span);

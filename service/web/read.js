@@ -4,6 +4,7 @@ import { curve } from "./curve.js";
 import { byId, el } from "./dom.js";
 import { number, t } from "./i18n.js";
 import { say, showError } from "./notice.js";
+import { table } from "./table.js";
 import { percentOf, TextView } from "./textview.js";
 import { lay, shadeStep, surprisal, visible } from "./tokens.js";
 
@@ -97,6 +98,7 @@ export class ReadPanel {
       span?.classList.add("asked");
       about.textContent = aboutToken(tokens[index]);
     });
+    this.result.hidden = false;
     this.result.replaceChildren(
       summary(readings),
       el("div", { class: "scroll", tabindex: 0 }, picture),
@@ -115,20 +117,14 @@ export class ReadPanel {
 }
 
 function summary(readings) {
-  const rows = readings.map(({ model, score }, n) =>
-    el("tr", {},
-      el("th", { scope: "row" }, el("span", { class: `key line-${n}` }), " ", model),
-      el("td", { text: number(score.bits_per_character ?? 0, 2) }),
-      el("td", { text: number(score.surprisal_bits ?? 0) }),
-      el("td", { text: number(score.perplexity ?? 0, 2) }),
-      el("td", { text: number(score.unknown_tokens) }),
-    ),
-  );
-  const head = ["model", "read.bits", "read.total", "read.perplexity", "read.unknown"];
-  return el("div", { class: "scroll", tabindex: 0 }, el("table", {},
-    el("thead", {}, el("tr", {}, ...head.map((key) => el("th", { scope: "col", text: t(key) })))),
-    el("tbody", {}, ...rows),
-  ));
+  const rows = readings.map(({ model, score }, n) => [
+    el("span", {}, el("span", { class: `key line-${n}` }), " ", model),
+    number(score.bits_per_character ?? 0, 2),
+    number(score.surprisal_bits ?? 0),
+    number(score.perplexity ?? 0, 2),
+    number(score.unknown_tokens),
+  ]);
+  return table(["model", "read.bits", "read.total", "read.perplexity", "read.unknown"], rows);
 }
 
 function places(tokens, view) {

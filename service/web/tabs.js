@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 
-const PANELS = ["write", "read", "live"];
+const PANELS = ["write", "read", "inside", "live"];
 
 export class Tabs {
   /** @param {(panel: string) => void} onChange */

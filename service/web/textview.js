@@ -17,12 +17,18 @@ export class TextView {
   tokens = [];
   /** Bits from one shade to the next. */
   step = 1.5;
+  /** @type {(token: import("./tokens.js").Token, index: number) => number | null} how a token is shaded, -5 to 5 */
+  level = (token) => shadeOf(token, this.step);
+  /** @type {(token: import("./tokens.js").Token, index: number) => string} what is said of it */
+  words = spoken;
   /** @type {HTMLElement[]} drawn so far, one for each token */
   #spans = [];
   #block = null;
   #blockLength = 0;
   #frame = 0;
   #cursor = -1;
+  /** Where a selection by keyboard began. */
+  #anchor = -1;
 
   /**
    * @param {HTMLElement} container
@@ -85,7 +91,17 @@ export class TextView {
   /** The same tokens with other figures: draw them anew. */
   refigure(tokens) {
     this.tokens = tokens;
-    this.#spans.forEach((span, index) => shade(span, tokens[index], this.step));
+    this.#spans.forEach((_, index) => this.#shade(index));
+  }
+
+  /** Tokens that are selected wholly; null: nothing is, and []: something else is. */
+  get selected() {
+    const selection = getSelection();
+    if (selection.isCollapsed) return null;
+    if (!this.container.contains(selection.anchorNode)) return [];
+    const range = selection.getRangeAt(0);
+    const isIn = ({ firstChild: text }) => text && range.comparePoint(text, 0) === 0 && range.comparePoint(text, text.length) === 0;
+    return [...this.#spans.keys()].filter((index) => isIn(this.#spans[index]));
   }
 
   /** Put the cursor on a token, and the focus, if it is in the text. */
@@ -100,7 +116,7 @@ export class TextView {
     this.container.tabIndex = -1;
     span.tabIndex = 0;
     span.setAttribute("role", "button");
-    span.setAttribute("aria-label", spoken(this.tokens[at]));
+    span.setAttribute("aria-label", this.words(this.tokens[at], at));
     span.classList.add("cursor");
     if (focus) span.focus({ preventScroll: true });
     span.scrollIntoView({ block: "nearest" });
@@ -137,11 +153,18 @@ export class TextView {
     }
     const span = el("span", { text: token.text, class: classOf(token) });
     span.index = index;
-    shade(span, token, this.step);
     this.#spans.push(span);
+    this.#shade(index);
     this.#block.append(span);
     this.#blockLength += token.length;
     if (this.#blockLength >= BLOCK_CHARACTERS && token.text.endsWith("\n")) this.#block = null;
+  }
+
+  #shade(index) {
+    const { dataset } = this.#spans[index];
+    const level = this.level(this.tokens[index], index);
+    if (level === null) delete dataset.s;
+    else dataset.s = String(level);
   }
 
   #forgetSpansFrom(index) {
@@ -174,13 +197,24 @@ export class TextView {
 
   #keyed(event) {
     const moves = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
-    const { key } = event;
+    const { key, shiftKey } = event;
+    const from = this.#cursor;
     if (key in moves) this.moveTo(this.#cursor + moves[key]);
     else if (key === "ArrowUp" || key === "ArrowDown") this.#moveLine(key === "ArrowUp" ? -1 : 1);
     else if ((key === "Enter" || key === " ") && this.#cursor >= 0) {
       this.onPick(this.#cursor, this.#spans[this.#cursor]);
     } else return;
     event.preventDefault();
+    if (key.length > 1 && key !== "Enter") this.#select(shiftKey ? from : null);
+  }
+
+  /** With Shift, from where it began; without, nothing. */
+  #select(from) {
+    const selection = getSelection();
+    if (from === null || !this.#spans[from]) return selection.removeAllRanges();
+    this.#anchor = selection.isCollapsed ? from : this.#anchor;
+    const [first, last] = [this.#anchor, this.#cursor].sort((a, b) => a - b);
+    return selection.setBaseAndExtent(this.#spans[first], 0, this.#spans[last], 1);
   }
 
   /** To the nearest token of the line above or below. */
@@ -203,12 +237,6 @@ export class TextView {
 
 function classOf({ text, isWritten }) {
   return `tok${isWritten ? "" : " read"}${text.startsWith("\n") ? " end" : ""}`;
-}
-
-function shade(span, token, step) {
-  const level = shadeOf(token, step);
-  if (level === null) delete span.dataset.s;
-  else span.dataset.s = String(level);
 }
 
 function spoken(token) {
