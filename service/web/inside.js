@@ -1,135 +1,134 @@
 /** The panel that looks inside of a model: a text in the colours of a unit, and what the unit is for. */
 
-import { inspect } from "./activations.js";
-import { byId, el, on } from "./dom.js";
-import { heatmap } from "./heatmap.js";
-import { hold } from "./holding.js";
-import { number, t } from "./i18n.js";
-import { say, showError } from "./notice.js";
-import { Scale } from "./scale.js";
-import { TextView } from "./textview.js";
-import { lay, visible } from "./tokens.js";
-import { Units } from "./units.js";
+import { inspect } from "./activations.js"
+import { byId, el, on } from "./dom.js"
+import { heatmap } from "./heatmap.js"
+import { hold } from "./holding.js"
+import { number, t } from "./i18n.js"
+import { attempt, say } from "./notice.js"
+import { Scale } from "./scale.js"
+import { TextView } from "./textview.js"
+import { codePoints, visible } from "./tokens.js"
+import { Units } from "./units.js"
 
-const EXAMPLE_LENGTH = 1500;
-const EXAMPLE_TEXTS = 40;
+const EXAMPLE_LENGTH = 1500
+const EXAMPLE_TEXTS = 40
 /** Values that a server tells at once, unless it is told otherwise: --max-inspect-values. */
-const MOST_VALUES = 2 ** 20;
+const MOST_VALUES = 2 ** 20
 /** Units of the bundled models that turned out to stand for something: docs/inside.md. */
 const KNOWN = {
 	shakespeare: { "layer0.c.378": "in.column", "layer1.c.24": "in.name", "layer0.f.44": "in.start" },
 	songci: { "layer1.c.472": "in.lines" },
 	names: { "layer0.c.181": "in.letters" },
-};
+}
 
 /** `ownText` gives the text of the panel where texts are written. */
 export function insidePanel(api, models, peek, ownText) {
 	/** What is looked at: model, text, where its tokens start, and what there is of the model. */
-	let read = null;
+	let read = null
 	/** All gates of the chosen unit, and the one that is shown. */
-	let [rows, row, chosen] = [[], null, ""];
+	let [rows, row, chosen] = [[], null, ""]
 
 	const wordsAt = (index, { label, values } = row) =>
-		t("in.value", { token: visible(view.tokens[index].text), unit: label, value: number(values[index], 3) });
-	const note = (index, span) => row && peek.note(index, span, wordsAt(index));
-	const view = new TextView(byId("in-view"), { onPeek: note, onPick: note, onLeave: () => peek.leave() });
-	view.words = (_, index) => wordsAt(index);
-	const units = new Units(view, (name, unit) => attempt(() => choose(name, unit)));
+		t("in.value", { token: visible(view.tokens[index].text), unit: label, value: number(values[index], 3) })
+	const note = (index, span) => row && peek.note(index, span, wordsAt(index))
+	const view = new TextView(byId("in-view"), { onPeek: note, onPick: note, onLeave: () => peek.leave() })
+	view.words = (_, index) => wordsAt(index)
+	const units = new Units(view, (name, unit) => attempt(() => choose(name, unit)))
 
-	/** The units of the model, after each token. */
-	const ask = (wanted) => inspect(api, read.model, read.text, wanted);
+	const ask = (wanted) => inspect(api, read.model, read.text, wanted)
 
 	/** A text of the model's own, or as many as it takes. */
 	async function example() {
-		const model = byId("in-model").value;
-		const prompt = models.examplesOf(model)[0] ?? "";
-		const asked = { model, prompt, max_tokens: EXAMPLE_LENGTH };
-		const { text } = await api.post("generate", asked);
-		if (text.length > EXAMPLE_LENGTH / 2) return prompt + text;
-		const { texts } = await api.post("generate", { ...asked, n: EXAMPLE_TEXTS });
-		return texts.map((each) => prompt + each.text).join("\n");
+		const model = byId("in-model").value
+		const prompt = models.examplesOf(model)[0] ?? ""
+		const asked = { model, prompt, max_tokens: EXAMPLE_LENGTH }
+		const { text } = await api.post("generate", asked)
+		if (text.length > EXAMPLE_LENGTH / 2) return prompt + text
+		const { texts } = await api.post("generate", { ...asked, n: EXAMPLE_TEXTS })
+		return texts.map((each) => prompt + each.text).join("\n")
 	}
 
 	async function look(text) {
-		byId("in-text").value = text;
-		if (!text) return byId("in-text").focus();
-		const model = byId("in-model").value;
-		const [found, { state }] = await Promise.all([inspect(api, model, text, []), api.get(`models/${model}`)]);
-		const { available, tokens } = found;
-		const points = Array.from(found.text);
-		const starts = [...tokens.map(({ start }) => start), points.length];
-		read = { model, text: found.text, starts, available, states: state.map(({ name }) => name) };
-		row = null;
-		view.replace(tokens.map((_, n) => tokenOf(points.slice(starts[n], starts[n + 1]).join(""))));
-		units.forget();
-		byId("in-gate").replaceChildren(...Object.keys(available).map((name) => el("option", { text: name })));
-		const known = Object.entries(KNOWN[model.split("@")[0]] ?? {}).filter(([unit]) => available[split(unit)[0]] > split(unit)[1]);
+		byId("in-text").value = text
+		if (!text) return byId("in-text").focus()
+		const model = byId("in-model").value
+		const [found, { state }] = await Promise.all([inspect(api, model, text, []), api.get(`models/${model}`)])
+		const { available, tokens } = found
+		const points = Array.from(found.text)
+		const starts = [...tokens.map(({ start }) => start), points.length]
+		read = { model, text: found.text, starts, available, states: state.map(({ name }) => name) }
+		row = null
+		view.replace(tokens.map((_, n) => tokenOf(points.slice(starts[n], starts[n + 1]).join(""))))
+		units.forget()
+		byId("in-gate").replaceChildren(...Object.keys(available).map((name) => el("option", { text: name })))
+		const known = Object.entries(KNOWN[model.split("@")[0]] ?? {}).filter(([unit]) => available[split(unit)[0]] > split(unit)[1])
 		byId("in-known").replaceChildren(...known.map(([unit, key]) =>
-			el("button", { class: "example", "data-t": key, text: t(key), title: unit, on: { click: () => attempt(() => choose(...split(unit))) } })));
-		byId("in-prompt").value = models.examplesOf(model)[0] ?? "";
-		byId("in-held").replaceChildren();
-		byId("in-result").hidden = false;
-		await choose(...split(known[0]?.[0] ?? `${Object.keys(available).at(-1)}.0`));
-		say(t("said.read"));
+			el("button", { class: "example", "data-t": key, text: t(key), title: unit, on: { click: () => attempt(() => choose(...split(unit))) } })))
+		byId("in-prompt").value = models.examplesOf(model)[0] ?? ""
+		byId("in-held").replaceChildren()
+		byId("in-result").hidden = false
+		await choose(...split(known[0]?.[0] ?? `${Object.keys(available).at(-1)}.0`))
+		say(t("said.read"))
 	}
 
 	/** Colour the text by a unit, of which all gates are asked for at once. */
 	async function choose(name, unit) {
-		const { available } = read;
-		byId("in-gate").value = name;
-		byId("in-unit").max = String(available[name] - 1);
-		byId("in-unit").value = String(unit);
-		const isBeside = (each) => layerOf(each) === layerOf(name) && unit < available[each];
-		const gates = Object.keys(available).filter((each) => each === name || isBeside(each));
-		chosen = `${name}.${unit}`;
-		const answer = await ask(gates.map((each) => [each, [unit]]));
-		if (!answer.rows.some(({ label }) => label === chosen)) return; // another one was chosen meanwhile
-		rows = answer.rows;
-		await show();
+		const { available } = read
+		byId("in-gate").value = name
+		byId("in-unit").max = String(available[name] - 1)
+		byId("in-unit").value = String(unit)
+		const isBeside = (each) => layerOf(each) === layerOf(name) && unit < available[each]
+		const gates = Object.keys(available).filter((each) => each === name || isBeside(each))
+		chosen = `${name}.${unit}`
+		const answer = await ask(gates.map((each) => [each, [unit]]))
+		if (!answer.rows.some(({ label }) => label === chosen)) return // another one was chosen meanwhile
+		rows = answer.rows
+		await show()
 	}
 
 	async function show() {
-		row = rows.find(({ label }) => label === chosen);
-		const scale = new Scale(row.name, row.values);
-		view.level = (_, index) => scale.level(row.values[index]);
-		view.refigure(view.tokens);
-		byId("in-scale").replaceChildren(...scale.legend());
-		byId("in-title").textContent = chosen;
-		byId("in-hold-unit").textContent = `${held()}.${row.unit}`;
-		await heat();
+		row = rows.find(({ label }) => label === chosen)
+		const scale = new Scale(row.name, row.values)
+		view.level = (_, index) => scale.level(row.values[index])
+		view.refigure(view.tokens)
+		byId("in-scale").replaceChildren(...scale.legend())
+		byId("in-title").textContent = chosen
+		byId("in-hold-unit").textContent = `${held()}.${row.unit}`
+		await heat()
 	}
 
 	async function heat() {
-		const shown = await rowsOf(byId("in-rows").value);
-		const scales = {};
-		for (const { name } of shown) scales[name] ??= new Scale(name, shown.flatMap((each) => (each.name === name ? each.values : [])));
+		const shown = await rowsOf(byId("in-rows").value)
+		const scales = {}
+		for (const { name } of shown) scales[name] ??= new Scale(name, shown.flatMap((each) => (each.name === name ? each.values : [])))
 		const point = (index, each) => {
-			view.spanAt(index).scrollIntoView({ block: "nearest" });
-			byId("in-about").textContent = wordsAt(index, each);
-		};
-		byId("in-about").textContent = "";
-		byId("in-heat").replaceChildren(...heatmap(shown.map((each) => ({ ...each, scale: scales[each.name] })), t("in.heat"), point));
+			view.spanAt(index).scrollIntoView({ block: "nearest" })
+			byId("in-about").textContent = wordsAt(index, each)
+		}
+		byId("in-about").textContent = ""
+		byId("in-heat").replaceChildren(...heatmap(shown.map((each) => ({ ...each, scale: scales[each.name] })), t("in.heat"), point))
 	}
 
 	/** Of the chosen unit, of the chosen activation, or of the units that were found. */
 	async function rowsOf(which) {
-		if (which === "gates") return rows;
-		const wanted = {};
+		if (which === "gates") return rows
+		const wanted = {}
 		if (which === "units") {
-			const most = Math.min(read.available[row.name], Math.floor(MOST_VALUES / read.starts.length));
-			wanted[row.name] = [...Array(most).keys()];
-		} else for (const { activation, unit } of units.found) (wanted[activation] ??= []).push(unit);
-		if (!Object.keys(wanted).length) throw new Error(t("in.search"));
-		return (await ask(Object.entries(wanted))).rows;
+			const most = Math.min(read.available[row.name], Math.floor(MOST_VALUES / read.starts.length))
+			wanted[row.name] = [...Array(most).keys()]
+		} else for (const { activation, unit } of units.found) (wanted[activation] ??= []).push(unit)
+		if (!Object.keys(wanted).length) throw new Error(t("in.search"))
+		return (await ask(Object.entries(wanted))).rows
 	}
 
 	/** What can be held is the state: of a gate, the cell that it is for. */
 	function held() {
-		const layer = layerOf(row.name);
-		return [row.name, `${layer}.c`, `${layer}.h`].find((each) => read.states.includes(each)) ?? read.states[0];
+		const layer = layerOf(row.name)
+		return [row.name, `${layer}.c`, `${layer}.h`].find((each) => read.states.includes(each)) ?? read.states[0]
 	}
 
-	const typed = () => choose(byId("in-gate").value, Math.min(byId("in-unit").value, read.available[byId("in-gate").value] - 1));
+	const typed = () => choose(byId("in-gate").value, Math.min(byId("in-unit").value, read.available[byId("in-gate").value] - 1))
 	const does = {
 		"in-go": ["click", () => look(byId("in-text").value)],
 		"in-own": ["click", () => look(ownText())],
@@ -139,37 +138,25 @@ export function insidePanel(api, models, peek, ownText) {
 		"in-rows": ["change", heat],
 		"in-find": ["click", () => units.find(api, read)],
 		"in-hold": ["submit", () => hold(api, read.model, { name: held(), unit: row.unit, value: Number(byId("in-value").value) })],
-	};
+	}
 	for (const [id, [event, run]] of Object.entries(does)) on(id, event, (happened) => {
-		happened.preventDefault();
-		attempt(run);
-	});
+		happened.preventDefault()
+		attempt(run)
+	})
 
-	/** In the language that is set. */
 	function build() {
-		models.refill(byId("in-model"));
-		if (!row) return;
-		units.show();
-		attempt(show);
+		models.refill(byId("in-model"))
+		if (!row) return
+		units.show()
+		attempt(show)
 	}
-	return { build };
-}
-
-async function attempt(action) {
-	byId("in-result").ariaBusy = "true";
-	try {
-		await action();
-	} catch (error) {
-		showError(error);
-	} finally {
-		byId("in-result").ariaBusy = "false";
-	}
+	return { build }
 }
 
 function split(label) {
-	const at = label.lastIndexOf(".");
-	return [label.slice(0, at), Number(label.slice(at + 1))];
+	const at = label.lastIndexOf(".")
+	return [label.slice(0, at), Number(label.slice(at + 1))]
 }
 
-const layerOf = (name) => name.split(".")[0];
-const tokenOf = (text) => ({ ...lay("x", [], true)[0], text, length: Array.from(text).length });
+const layerOf = (name) => name.split(".")[0]
+const tokenOf = (text) => ({ text, length: codePoints(text), logprob: null, top: [], isWritten: true })
