@@ -12,7 +12,8 @@ import { codePoints, visible } from "./tokens.js"
 import { Units } from "./units.js"
 
 const EXAMPLE_LENGTH = 1500
-const EXAMPLE_TEXTS = 40
+const EXAMPLE_REQUESTS = 8
+const TEXTS_EACH = 16
 /** Values that a server tells at once, unless it is told otherwise: --max-inspect-values. */
 const MOST_VALUES = 2 ** 20
 /** Units of the bundled models that turned out to stand for something: docs/inside.md. */
@@ -24,7 +25,7 @@ const KNOWN = {
 
 /** `ownText` gives the text of the panel where texts are written. */
 export function insidePanel(api, models, peek, ownText) {
-	/** What is looked at: model, text, where its tokens start, and what there is of the model. */
+	/** What is looked at: `model`, `text`, where its tokens start, `available` activations, `states`. */
 	let read = null
 	/** All gates of the chosen unit, and the one that is shown. */
 	let [rows, row, chosen] = [[], null, ""]
@@ -43,33 +44,39 @@ export function insidePanel(api, models, peek, ownText) {
 		const model = byId("in-model").value
 		const prompt = models.examplesOf(model)[0] ?? ""
 		const asked = { model, prompt, max_tokens: EXAMPLE_LENGTH }
-		const { text } = await api.post("generate", asked)
-		if (text.length > EXAMPLE_LENGTH / 2) return prompt + text
-		const { texts } = await api.post("generate", { ...asked, n: EXAMPLE_TEXTS })
-		return texts.map((each) => prompt + each.text).join("\n")
+		let text = (await api.post("generate", asked)).text
+		for (let n = 0; n < EXAMPLE_REQUESTS && text.length < EXAMPLE_LENGTH / 2; n += 1) {
+			const { texts } = await api.post("generate", { ...asked, n: TEXTS_EACH })
+			text = [text, ...texts.map((each) => each.text)].join(`\n${prompt}`)
+		}
+		return prompt + text
 	}
 
 	async function look(text) {
 		byId("in-text").value = text
 		if (!text) return byId("in-text").focus()
 		const model = byId("in-model").value
-		const [found, { state }] = await Promise.all([inspect(api, model, text, []), api.get(`models/${model}`)])
-		const { available, tokens } = found
-		const points = Array.from(found.text)
-		const starts = [...tokens.map(({ start }) => start), points.length]
-		read = { model, text: found.text, starts, available, states: state.map(({ name }) => name) }
+		const [{ available }, { state }] = await Promise.all([inspect(api, model, "a", []), api.get(`models/${model}`)])
+		read = { model, text, available, states: state.map(({ name }) => name) }
 		row = null
-		view.replace(tokens.map((_, n) => tokenOf(points.slice(starts[n], starts[n + 1]).join(""))))
-		units.forget()
+		byId("in-result").hidden = true
 		byId("in-gate").replaceChildren(...Object.keys(available).map((name) => el("option", { text: name })))
 		const known = Object.entries(KNOWN[model.split("@")[0]] ?? {}).filter(([unit]) => available[split(unit)[0]] > split(unit)[1])
 		byId("in-known").replaceChildren(...known.map(([unit, key]) =>
 			el("button", { class: "example", "data-t": key, text: t(key), title: unit, on: { click: () => attempt(() => choose(...split(unit))) } })))
 		byId("in-prompt").value = models.examplesOf(model)[0] ?? ""
 		byId("in-held").replaceChildren()
-		byId("in-result").hidden = false
 		await choose(...split(known[0]?.[0] ?? `${Object.keys(available).at(-1)}.0`))
 		say(t("said.read"))
+	}
+
+	/** The text as the model reads it, token by token. */
+	function lay({ text, tokens }) {
+		const points = Array.from(text)
+		const starts = [...tokens.map(({ start }) => start), points.length]
+		Object.assign(read, { text, starts })
+		view.replace(tokens.map((_, n) => tokenOf(points.slice(starts[n], starts[n + 1]).join(""))))
+		units.forget()
 	}
 
 	/** Colour the text by a unit, of which all gates are asked for at once. */
@@ -83,7 +90,9 @@ export function insidePanel(api, models, peek, ownText) {
 		chosen = `${name}.${unit}`
 		const answer = await ask(gates.map((each) => [each, [unit]]))
 		if (!answer.rows.some(({ label }) => label === chosen)) return // another one was chosen meanwhile
+		if (!row) lay(answer)
 		rows = answer.rows
+		byId("in-result").hidden = false
 		await show()
 	}
 

@@ -159,6 +159,7 @@ function connect() {
 	})
 	on("import", "change", () => attempt(bringCapsule))
 	document.addEventListener("keydown", (event) => {
+		if (event.key === "Escape") peek.leave()
 		if (event.key === "Escape" && writer.isWriting) panel.rest()
 		if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target === byId("prompt")) {
 			byId("composer").requestSubmit()
