@@ -30,7 +30,7 @@ export class Controls {
 		const values = new Map([...this.#inputs].map(([name, input]) => [name, input.value]))
 		const rows = OPTIONS.filter((option) => !option.isRare).map((option) => this.#row(option))
 		const rare = OPTIONS.filter((option) => option.isRare).map((option) => this.#row(option))
-		const more = el("details", { class: "more" }, el("summary", { text: t("more") }), ...rare, this.#stopRow())
+		const more = el("details", {}, el("summary", { text: t("more") }), ...rare, this.#stopRow())
 		this.container.replaceChildren(...rows, more)
 		for (const [name, value] of values) this.#set(name, value)
 	}

@@ -23,6 +23,18 @@ export async function importCapsule(api, file) {
 	return api.post("sessions/import", { capsule: (await file.text()).trim() })
 }
 
+/** A file that is dropped there is its text. */
+export function takeFiles(area, then) {
+	area.ondragover = (event) => event.preventDefault()
+	area.ondrop = async (event) => {
+		const [file] = event.dataTransfer.files
+		if (!file) return // text, which the browser puts in by itself
+		event.preventDefault()
+		area.value = await file.text()
+		then()
+	}
+}
+
 function fileName(book, id) {
 	const words = book.name(id) || book.begins(id) || id
 	return words.trim().replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 40) || id

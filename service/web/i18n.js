@@ -14,7 +14,6 @@ export function currentLanguage() {
 export function setLanguage(wanted) {
 	language = wanted
 	localStorage.setItem(KEPT, wanted)
-	translate(document)
 }
 
 /** The words for `key`, with `{name}` filled in; numbers with two digits at most. */
@@ -33,13 +32,13 @@ export function number(value, digits = 0) {
 }
 
 /** Puts the words into the page: `data-t` is the text, `data-t-NAME` an attribute. */
-export function translate(root) {
+export function translate() {
 	document.documentElement.lang = language === "zh" ? "zh-CN" : "en"
-	for (const element of root.querySelectorAll("[data-t]")) {
+	for (const element of document.querySelectorAll("[data-t]")) {
 		element.textContent = t(element.dataset.t)
 	}
 	for (const name of ["placeholder", "aria-label", "title"]) {
-		for (const element of root.querySelectorAll(`[data-t-${name}]`)) {
+		for (const element of document.querySelectorAll(`[data-t-${name}]`)) {
 			element.setAttribute(name, t(element.getAttribute(`data-t-${name}`)))
 		}
 	}

@@ -2,6 +2,7 @@
 
 import { inspect } from "./activations.js"
 import { byId, el, on } from "./dom.js"
+import { takeFiles } from "./files.js"
 import { heatmap } from "./heatmap.js"
 import { hold } from "./holding.js"
 import { number, t } from "./i18n.js"
@@ -152,6 +153,7 @@ export function insidePanel(api, models, peek, ownText) {
 		happened.preventDefault()
 		attempt(run)
 	})
+	takeFiles(byId("in-text"), () => byId("in-go").click())
 
 	function build() {
 		models.refill(byId("in-model"))

@@ -30,7 +30,7 @@ export class LivePanel {
 
 	build() {
 		byId("gauges").replaceChildren(
-			...GAUGES.map((name) => el("div", { class: name }, el("dt", { text: t(`gauge.${name}`) }), el("dd", { id: `gauge-${name}`, text: "–" }))),
+			...GAUGES.map((name) => el("div", {}, el("dt", { text: t(`gauge.${name}`) }), el("dd", { id: `gauge-${name}`, text: "–" }))),
 		)
 	}
 

@@ -114,7 +114,7 @@ function indexAt(characters) {
 }
 
 function build() {
-	translate(document)
+	translate()
 	const [button, other] = [byId("language"), currentLanguage() === "en" ? "zh" : "en"]
 	button.textContent = other === "zh" ? "中文" : "English"
 	button.lang = other === "zh" ? "zh-CN" : "en"

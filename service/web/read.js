@@ -2,6 +2,7 @@
 
 import { curve } from "./curve.js"
 import { byId, el, on } from "./dom.js"
+import { takeFiles } from "./files.js"
 import { number, t } from "./i18n.js"
 import { attempt, say } from "./notice.js"
 import { table } from "./table.js"
@@ -32,8 +33,7 @@ export class ReadPanel {
 			this.area.value = EXAMPLE
 			this.read()
 		})
-		this.area.ondrop = (event) => this.#dropped(event)
-		this.area.ondragover = (event) => event.preventDefault()
+		takeFiles(this.area, () => this.read())
 		this.area.onkeydown = (event) => {
 			if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.read()
 		}
@@ -95,14 +95,6 @@ export class ReadPanel {
 			about,
 			el("div", { class: "reading" }, shown, places(tokens, view)),
 		)
-	}
-
-	async #dropped(event) {
-		const [file] = event.dataTransfer.files
-		if (!file) return // text, which the browser puts in by itself
-		event.preventDefault()
-		this.area.value = await file.text()
-		await this.read()
 	}
 }
 
