@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-_COLOURS = 48
+_COLOURS = 128
 _STILL_MS = 900
 _MOVING_MS = 160
 
@@ -40,8 +40,11 @@ class Film:
 
     def save(self, path: Path) -> None:
         """Write it, with one palette for all pictures: what does not change takes no room."""
-        palette = self._pictures[-1].quantize(_COLOURS)
-        first, *others = [picture.quantize(palette=palette) for picture in self._pictures]
+        palette = self._strip().quantize(_COLOURS)
+        first, *others = [
+            picture.quantize(palette=palette, dither=Image.Dither.NONE)
+            for picture in self._pictures
+        ]
         first.save(
             path,
             save_all=True,
@@ -50,3 +53,11 @@ class Film:
             loop=0,
             optimize=True,
         )
+
+    def _strip(self) -> Image.Image:
+        """All pictures in one, for their colours."""
+        width, height = self._pictures[0].size
+        strip = Image.new("RGB", (width, height * len(self._pictures)))
+        for number, picture in enumerate(self._pictures):
+            strip.paste(picture, (0, number * height))
+        return strip

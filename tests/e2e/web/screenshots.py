@@ -139,6 +139,7 @@ def _inside(page: Page) -> None:
     page.click("#in-find")
     page.wait_for_selector("#in-units table")
     page.locator("#in-title").evaluate("each => each.scrollIntoView()")
+    page.evaluate("scrollBy(0, -24)")
     page.mouse.move(0, 0)
     page.wait_for_timeout(500)
 
@@ -162,6 +163,7 @@ def _play(page: Page, film: Film) -> None:
     _point(page, 12)
     film.take(1800)
     page.locator("#peek li button").nth(1).click()
+    page.mouse.move(2, 2)
     film.roll(8, "#text[aria-busy=false]")
     at_rest(page)
     page.evaluate("scrollTo(0, 0)")
