@@ -163,7 +163,7 @@ def _play(page: Page, film: Film) -> None:
     _point(page, 12)
     film.take(1800)
     page.locator("#peek li button").nth(1).click()
-    page.mouse.move(2, 2)
+    page.mouse.move(855, 300)
     film.roll(8, "#text[aria-busy=false]")
     at_rest(page)
     page.evaluate("scrollTo(0, 0)")
