@@ -104,8 +104,9 @@ export class TextView {
 		span.setAttribute("role", "button")
 		span.setAttribute("aria-label", this.words(this.tokens[at], at))
 		span.classList.add("cursor")
-		if (focus) span.focus({ preventScroll: true })
 		span.scrollIntoView({ block: "nearest" })
+		if (!focus) return
+		span.focus({ preventScroll: true })
 		this.onPeek(at, span)
 	}
 
