@@ -41,11 +41,15 @@ class InspectedActivation:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a model computed while it read a text; `text` is as it was read."""
+    """What a model computed while it read a text; `text` is as it was read.
+
+    `available` is how many units each of the model's activations has.
+    """
 
     model: str
     text: str
     unknown_tokens: int
+    available: Mapping[str, int]
     tokens: tuple[InspectedToken, ...]
     activations: tuple[InspectedActivation, ...]
 

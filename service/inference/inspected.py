@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,12 +61,13 @@ class Inspection:
     """What a model computed while it read a text. Call `ticket.close` when it is sent.
 
     `figures` are of the last tokens, as many as have a probability: where nothing is read in front
-    of a text, its first token has none.
+    of a text, its first token has none. `available` is how many units each activation of it has.
     """
 
     model: ServedModel
     read: ReadText
     figures: TokenFigures
+    available: Mapping[str, int]
     activations: Sequence[Activation]
     ticket: Ticket
 

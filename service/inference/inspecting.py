@@ -6,7 +6,7 @@ rows that are running go on as they were.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -98,12 +98,12 @@ class Inspecting:
         num_bytes = most_tokens * (_TOKEN_BYTES + num_top * _CANDIDATE_BYTES)
         num_bytes += self._limits.max_values * _VALUE_BYTES if wanted else 0
         work = partial(self._inspect, served, text, wanted, num_top)
-        ticket, (read, figures, activations) = await self._in_turn(
+        ticket, (read, figures, available, activations) = await self._in_turn(
             work, text, num_bytes, timeout_s, identity
         )
         ticket.num_tokens = len(read.id_T)
         ticket.finish()
-        return Inspection(served, read, figures, activations, ticket)
+        return Inspection(served, read, figures, available, activations, ticket)
 
     async def rank(
         self,
@@ -153,7 +153,7 @@ class Inspecting:
 
     def _inspect(
         self, model: ServedModel, text: str, wanted: Sequence[Wanted], num_top: int
-    ) -> tuple[ReadText, TokenFigures, Sequence[Activation]]:
+    ) -> tuple[ReadText, TokenFigures, Mapping[str, int], Sequence[Activation]]:
         recorder = model.inside.recorder()
         read = self._read(model, text)
         chosen = chosen_units(recorder, wanted)
@@ -175,7 +175,7 @@ class Inspecting:
             Activation(name, tuple(units), np.concatenate(values[name]))
             for name, units in chosen.items()
         ]
-        return read, TokenFigures.joined(figures), activations
+        return read, TokenFigures.joined(figures), recorder.widths, activations
 
     def _rank(self, model: ServedModel, text: str, asked: Asked) -> Reacting:
         recorder = model.inside.recorder()

@@ -1,37 +1,37 @@
-/** Questions to the person, as dialogs. */
+/** Questions to the person, in a dialog. */
 
-import { byId } from "./dom.js";
-import { t } from "./i18n.js";
+import { byId } from "./dom.js"
+import { t } from "./i18n.js"
 
-let keysAsked = 0;
+let keysAsked = 0
 
-/** @returns {Promise<string>} the API key; it is written down nowhere */
+/** The API key; it is written down nowhere. */
 export function askForKey() {
-  const dialog = /** @type {HTMLDialogElement} */ (byId("key-dialog"));
-  const input = /** @type {HTMLInputElement} */ (byId("key"));
-  byId("key-hint").textContent = t(keysAsked ? "key.wrong" : "key.hint");
-  keysAsked += 1;
-  return new Promise((resolve) => {
-    // Without a key there is nothing to go back to: the question stays.
-    dialog.oncancel = (event) => event.preventDefault();
-    dialog.onclose = () => {
-      const key = input.value.trim();
-      input.value = "";
-      resolve(key);
-    };
-    dialog.showModal();
-  });
+	const hint = keysAsked ? "key.wrong" : "key.hint"
+	keysAsked += 1
+	return ask("key.title", { hint: t(hint), type: "password", required: true })
 }
 
-/** @returns {Promise<string | null>} null if there shall be no change */
-export function askForName(now) {
-  const dialog = /** @type {HTMLDialogElement} */ (byId("name-dialog"));
-  const input = /** @type {HTMLInputElement} */ (byId("name"));
-  input.value = now;
-  dialog.returnValue = "";
-  return new Promise((resolve) => {
-    dialog.onclose = () => resolve(dialog.returnValue === "ok" ? input.value.trim() : null);
-    dialog.showModal();
-    input.select();
-  });
+/** Null if there shall be no change. */
+export function askForName(value) {
+	return ask("name.title", { value })
+}
+
+function ask(title, { hint = "", type = "text", value = "", required = false }) {
+	const [dialog, input] = [byId("ask"), byId("answer")]
+	byId("ask-title").textContent = t(title)
+	byId("ask-hint").textContent = hint
+	Object.assign(input, { type, value, required })
+	dialog.returnValue = ""
+	// Without an answer that is required there is nothing to go back to: the question stays.
+	dialog.oncancel = (event) => required && event.preventDefault()
+	return new Promise((resolve) => {
+		dialog.onclose = () => {
+			const answer = input.value.trim()
+			input.value = ""
+			resolve(dialog.returnValue ? answer : null)
+		}
+		dialog.showModal()
+		input.select()
+	})
 }

@@ -1,52 +1,44 @@
 /** What the panel shows of its state: buttons, hints, and the figures of the text. */
 
-import { byId } from "./dom.js";
-import { meanSurprisal } from "./figures.js";
-import { number, t } from "./i18n.js";
+import { byId } from "./dom.js"
+import { meanSurprisal } from "./figures.js"
+import { number, t } from "./i18n.js"
 
-/** @param {boolean} isBusy whether the text is about to change */
 export function showBusy(isBusy) {
-  byId("text").setAttribute("aria-busy", String(isBusy));
+	byId("text").setAttribute("aria-busy", String(isBusy))
 }
 
-/** @param {boolean} isWriting whether the model writes at this moment */
 export function showWriting(isWriting) {
-  const hadFocus = document.activeElement === byId(isWriting ? "go" : "stop");
-  byId("go").hidden = isWriting;
-  byId("stop").hidden = !isWriting;
-  byId("text").classList.toggle("writing", isWriting);
-  if (hadFocus) byId(isWriting ? "stop" : "go").focus({ preventScroll: true });
+	const hadFocus = document.activeElement === byId(isWriting ? "go" : "stop")
+	byId("go").hidden = isWriting
+	byId("stop").hidden = !isWriting
+	byId("text").classList.toggle("writing", isWriting)
+	if (hadFocus) byId(isWriting ? "stop" : "go").focus({ preventScroll: true })
 }
 
-/**
- * @param {import("./tokens.js").Token[]} tokens of the text
- * @param {object} state
- * @param {boolean} state.isOpen whether there is a session
- * @param {boolean} state.isOver whether the model has ended the text
- * @param {number} state.perSecond how fast it is written; 0: it is not
- */
+/** `perSecond` is how fast the text is written; 0: it is not. */
 export function showState(tokens, { isOpen, isOver, perSecond }) {
-  byId("intro").hidden = tokens.length > 0 || isOpen;
-  byId("again").disabled = !isOpen;
-  byId("go").textContent = t(isOver ? "go.new" : isOpen ? "go.on" : "go");
-  byId("prompt").placeholder = t(isOpen && !isOver ? "prompt.more" : "prompt.placeholder");
-  byId("end").textContent = isOver ? "∎" : "";
-  byId("figures").textContent = figures(tokens, perSecond).join(" · ");
+	byId("intro").hidden = tokens.length > 0 || isOpen
+	byId("again").disabled = !isOpen
+	byId("go").textContent = t(isOver ? "go.new" : isOpen ? "go.on" : "go")
+	byId("prompt").placeholder = t(isOpen && !isOver ? "prompt.more" : "prompt.placeholder")
+	byId("end").textContent = isOver ? "∎" : ""
+	byId("figures").textContent = figures(tokens, perSecond).join(" · ")
 }
 
 /** What the person has written; the field is empty from now on. */
 export function takePrompt() {
-  const area = /** @type {HTMLTextAreaElement} */ (byId("prompt"));
-  const prompt = area.value;
-  area.value = "";
-  return prompt;
+	const area = byId("prompt")
+	const prompt = area.value
+	area.value = ""
+	return prompt
 }
 
 function figures(tokens, perSecond) {
-  if (!tokens.length) return [];
-  const words = [t("figures.length", { number: number(tokens.length) })];
-  const mean = meanSurprisal(tokens);
-  if (mean !== null) words.push(t("figures.bits", { bits: number(mean, 2) }));
-  if (perSecond) words.push(t("figures.speed", { number: number(perSecond) }));
-  return words;
+	if (!tokens.length) return []
+	const words = [t("figures.length", { number: tokens.length })]
+	const mean = meanSurprisal(tokens)
+	if (mean !== null) words.push(t("figures.bits", { bits: mean }))
+	if (perSecond) words.push(t("figures.speed", { number: number(perSecond) }))
+	return words
 }

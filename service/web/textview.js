@@ -5,222 +5,235 @@
  * browser lays out only blocks that are in sight (`content-visibility`), so long texts stay smooth.
  */
 
-import { el } from "./dom.js";
-import { t } from "./i18n.js";
-import { shadeOf, surprisal, visible } from "./tokens.js";
+import { el } from "./dom.js"
+import { t } from "./i18n.js"
+import { shadeOf, surprisal, visible } from "./tokens.js"
 
-const BLOCK_CHARACTERS = 600;
-const TOKENS_A_FRAME = 1500;
+const BLOCK_CHARACTERS = 600
+const TOKENS_A_FRAME = 1500
 
 export class TextView {
-  /** @type {import("./tokens.js").Token[]} */
-  tokens = [];
-  /** Bits from one shade to the next. */
-  step = 1.5;
-  /** @type {HTMLElement[]} drawn so far, one for each token */
-  #spans = [];
-  #block = null;
-  #blockLength = 0;
-  #frame = 0;
-  #cursor = -1;
+	tokens = []
+	/** Bits from one shade to the next. */
+	step = 1.5
+	/** How a token is shaded, -5 to 5. */
+	level = (token) => shadeOf(token, this.step)
+	words = spoken
+	#spans = []
+	#block = null
+	#blockLength = 0
+	#frame = 0
+	#cursor = -1
+	#anchor = -1
 
-  /**
-   * @param {HTMLElement} container
-   * @param {object} listeners
-   * @param {(index: number, span: HTMLElement) => void} listeners.onPeek pointed at, or walked to
-   * @param {(index: number, span: HTMLElement) => void} listeners.onPick clicked, or Enter
-   * @param {() => void} [listeners.onLeave]
-   * @param {() => void} [listeners.onDrawn] after each frame
-   */
-  constructor(container, { onPeek, onPick, onLeave, onDrawn }) {
-    this.container = container;
-    this.onPeek = onPeek;
-    this.onPick = onPick;
-    this.onDrawn = onDrawn;
-    container.addEventListener("pointerover", (event) => this.#pointed(event));
-    container.addEventListener("pointerleave", () => onLeave?.());
-    container.addEventListener("click", (event) => this.#clicked(event));
-    container.addEventListener("keydown", (event) => this.#keyed(event));
-    container.addEventListener("focus", () => this.#entered());
-  }
+	/** `onPeek`: pointed at, or walked to; `onPick`: clicked, or Enter; `onDrawn`: after each frame. */
+	constructor(container, { onPeek, onPick, onLeave, onDrawn }) {
+		this.container = container
+		this.onPeek = onPeek
+		this.onPick = onPick
+		this.onDrawn = onDrawn
+		container.onpointerover = (event) => this.#pointed(event)
+		container.onpointerleave = () => onLeave?.()
+		container.onclick = (event) => this.#clicked(event)
+		container.onkeydown = (event) => this.#keyed(event)
+		container.onfocus = () => this.#entered()
+	}
 
-  get length() {
-    return this.tokens.length;
-  }
+	get length() {
+		return this.tokens.length
+	}
 
-  get text() {
-    return this.tokens.map((token) => token.text).join("");
-  }
+	get text() {
+		return this.tokens.map((token) => token.text).join("")
+	}
 
-  /** Characters from token `index` to the end, in code points. */
-  charactersFrom(index) {
-    return this.tokens.slice(index).reduce((total, token) => total + token.length, 0);
-  }
+	/** Characters from token `index` to the end, in code points. */
+	charactersFrom(index) {
+		return this.tokens.slice(index).reduce((total, token) => total + token.length, 0)
+	}
 
-  /** @param {import("./tokens.js").Token[]} tokens */
-  append(tokens) {
-    for (const token of tokens) this.tokens.push(token);
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
-  }
+	append(tokens) {
+		for (const token of tokens) this.tokens.push(token)
+		this.#frame ||= requestAnimationFrame(() => this.#draw())
+	}
 
-  /** Begin anew with these. */
-  replace(tokens) {
-    this.cut(0);
-    this.append(tokens);
-  }
+	replace(tokens) {
+		this.cut(0)
+		this.append(tokens)
+	}
 
-  /** Forget all from token `index` on. */
-  cut(index) {
-    this.tokens.length = index;
-    this.#forgetSpansFrom(index);
-  }
+	cut(index) {
+		this.tokens.length = index
+		this.#forgetSpansFrom(index)
+	}
 
-  /** Forget the last `number` code points. */
-  cutCharacters(number) {
-    let index = this.length;
-    for (let left = number; left > 0 && index > 0; index -= 1) left -= this.tokens[index - 1].length;
-    this.cut(index);
-  }
+	/** Forget the last `number` code points. */
+	cutCharacters(number) {
+		let index = this.length
+		for (let left = number; left > 0 && index > 0; index -= 1) left -= this.tokens[index - 1].length
+		this.cut(index)
+	}
 
-  /** The same tokens with other figures: draw them anew. */
-  refigure(tokens) {
-    this.tokens = tokens;
-    this.#spans.forEach((span, index) => shade(span, tokens[index], this.step));
-  }
+	/** The same tokens with other figures: draw them anew. */
+	refigure(tokens) {
+		this.tokens = tokens
+		this.#spans.forEach((_, index) => this.#shade(index))
+	}
 
-  /** Put the cursor on a token, and the focus, if it is in the text. */
-  moveTo(index, { focus = true } = {}) {
-    this.#drawAll();
-    const at = Math.max(0, Math.min(index, this.#spans.length - 1));
-    const [old, span] = [this.#spans[this.#cursor], this.#spans[at]];
-    if (old) for (const name of ["tabindex", "role", "aria-label"]) old.removeAttribute(name);
-    old?.classList.remove("cursor");
-    this.#cursor = at;
-    if (!span) return;
-    this.container.tabIndex = -1;
-    span.tabIndex = 0;
-    span.setAttribute("role", "button");
-    span.setAttribute("aria-label", spoken(this.tokens[at]));
-    span.classList.add("cursor");
-    if (focus) span.focus({ preventScroll: true });
-    span.scrollIntoView({ block: "nearest" });
-    this.onPeek(at, span);
-  }
+	/** Tokens that are selected wholly; null: nothing is, and []: something else is. */
+	get selected() {
+		const selection = getSelection()
+		if (selection.isCollapsed) return null
+		if (!this.container.contains(selection.anchorNode)) return []
+		const range = selection.getRangeAt(0)
+		const isIn = ({ firstChild: text }) => text && range.comparePoint(text, 0) === 0 && range.comparePoint(text, text.length) === 0
+		return [...this.#spans.keys()].filter((index) => isIn(this.#spans[index]))
+	}
 
-  /** @returns {HTMLElement | undefined} */
-  spanAt(index) {
-    this.#drawAll();
-    return this.#spans[index];
-  }
+	/** Put the cursor on a token, and the focus, if it is in the text. */
+	moveTo(index, { focus = true } = {}) {
+		this.#drawAll()
+		const at = Math.max(0, Math.min(index, this.#spans.length - 1))
+		const [old, span] = [this.#spans[this.#cursor], this.#spans[at]]
+		if (old) for (const name of ["tabindex", "role", "aria-label"]) old.removeAttribute(name)
+		old?.classList.remove("cursor")
+		this.#cursor = at
+		if (!span) return
+		this.container.tabIndex = -1
+		span.tabIndex = 0
+		span.setAttribute("role", "button")
+		span.setAttribute("aria-label", this.words(this.tokens[at], at))
+		span.classList.add("cursor")
+		span.scrollIntoView({ block: "nearest" })
+		if (!focus) return
+		span.focus({ preventScroll: true })
+		this.onPeek(at, span)
+	}
 
-  #draw(most = TOKENS_A_FRAME) {
-    this.#frame = 0;
-    const from = this.#spans.length;
-    const until = Math.min(this.tokens.length, from + most);
-    for (let index = from; index < until; index += 1) this.#drawOne(index);
-    if (until < this.tokens.length) this.#frame = requestAnimationFrame(() => this.#draw());
-    this.onDrawn?.();
-  }
+	spanAt(index) {
+		this.#drawAll()
+		return this.#spans[index]
+	}
 
-  #drawAll() {
-    if (this.#spans.length < this.tokens.length) {
-      cancelAnimationFrame(this.#frame);
-      this.#draw(Infinity);
-    }
-  }
+	#draw(most = TOKENS_A_FRAME) {
+		this.#frame = 0
+		const from = this.#spans.length
+		const until = Math.min(this.tokens.length, from + most)
+		for (let index = from; index < until; index += 1) this.#drawOne(index)
+		if (until < this.tokens.length) this.#frame = requestAnimationFrame(() => this.#draw())
+		this.onDrawn?.()
+	}
 
-  #drawOne(index) {
-    const token = this.tokens[index];
-    if (!this.#block) {
-      this.#block = this.container.appendChild(el("div", { class: "block" }));
-      this.#blockLength = 0;
-    }
-    const span = el("span", { text: token.text, class: classOf(token) });
-    span.index = index;
-    shade(span, token, this.step);
-    this.#spans.push(span);
-    this.#block.append(span);
-    this.#blockLength += token.length;
-    if (this.#blockLength >= BLOCK_CHARACTERS && token.text.endsWith("\n")) this.#block = null;
-  }
+	#drawAll() {
+		if (this.#spans.length < this.tokens.length) {
+			cancelAnimationFrame(this.#frame)
+			this.#draw(Infinity)
+		}
+	}
 
-  #forgetSpansFrom(index) {
-    for (const span of this.#spans.splice(index)) span.remove();
-    for (const block of [...this.container.children]) if (!block.firstChild) block.remove();
-    const last = this.container.lastElementChild;
-    this.#block = last;
-    this.#blockLength = last ? last.textContent.length : 0;
-    this.#cursor = Math.min(this.#cursor, index - 1);
-    if (this.#cursor < 0) this.container.tabIndex = 0;
-    else this.moveTo(this.#cursor, { focus: false });
-  }
+	#drawOne(index) {
+		const token = this.tokens[index]
+		if (!this.#block) {
+			this.#block = this.container.appendChild(el("div", { class: "block" }))
+			this.#blockLength = 0
+		}
+		const span = el("span", { text: token.text, class: classOf(token) })
+		span.index = index
+		this.#spans.push(span)
+		this.#shade(index)
+		this.#block.append(span)
+		this.#blockLength += token.length
+		if (this.#blockLength >= BLOCK_CHARACTERS && token.text.endsWith("\n")) this.#block = null
+	}
 
-  /** By keyboard: a pointer has a place of its own. */
-  #entered() {
-    if (this.#spans.length && this.container.matches(":focus-visible")) this.moveTo(this.#cursor);
-  }
+	#shade(index) {
+		const { dataset } = this.#spans[index]
+		const level = this.level(this.tokens[index], index)
+		if (level === null) delete dataset.s
+		else dataset.s = String(level)
+	}
 
-  #pointed(event) {
-    const index = event.target.index;
-    if (event.pointerType === "mouse" && index !== undefined) this.onPeek(index, event.target);
-  }
+	#forgetSpansFrom(index) {
+		for (const span of this.#spans.splice(index)) span.remove()
+		for (const block of [...this.container.children]) if (!block.firstChild) block.remove()
+		const last = this.container.lastElementChild
+		this.#block = last
+		this.#blockLength = last ? last.textContent.length : 0
+		this.#cursor = Math.min(this.#cursor, index - 1)
+		if (this.#cursor < 0) this.container.tabIndex = 0
+		else this.moveTo(this.#cursor, { focus: false })
+	}
 
-  #clicked(event) {
-    const index = event.target.index;
-    if (index === undefined || !getSelection().isCollapsed) return;
-    this.moveTo(index);
-    this.onPick(index, event.target);
-  }
+	/** By keyboard: a pointer has a place of its own. */
+	#entered() {
+		if (this.#spans.length && this.container.matches(":focus-visible")) this.moveTo(this.#cursor)
+	}
 
-  #keyed(event) {
-    const moves = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity };
-    const { key } = event;
-    if (key in moves) this.moveTo(this.#cursor + moves[key]);
-    else if (key === "ArrowUp" || key === "ArrowDown") this.#moveLine(key === "ArrowUp" ? -1 : 1);
-    else if ((key === "Enter" || key === " ") && this.#cursor >= 0) {
-      this.onPick(this.#cursor, this.#spans[this.#cursor]);
-    } else return;
-    event.preventDefault();
-  }
+	#pointed(event) {
+		const index = event.target.index
+		if (event.pointerType === "mouse" && index !== undefined) this.onPeek(index, event.target)
+	}
 
-  /** To the nearest token of the line above or below. */
-  #moveLine(direction) {
-    const here = this.#spans[this.#cursor]?.getBoundingClientRect();
-    if (!here) return this.moveTo(0);
-    let best = this.#cursor;
-    let line = null;
-    for (let i = this.#cursor + direction; this.#spans[i]; i += direction) {
-      const { left, top } = this.#spans[i].getBoundingClientRect();
-      if (Math.abs(top - here.top) < 2) continue;
-      line ??= top;
-      if (Math.abs(top - line) > 2) break;
-      best = i;
-      if (direction < 0 ? left <= here.left : left >= here.left) break;
-    }
-    return this.moveTo(best);
-  }
+	#clicked(event) {
+		const index = event.target.index
+		if (index === undefined || !getSelection().isCollapsed) return
+		this.moveTo(index)
+		this.onPick(index, event.target)
+	}
+
+	#keyed(event) {
+		const moves = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }
+		const { key, shiftKey } = event
+		const from = this.#cursor
+		if (key in moves) this.moveTo(this.#cursor + moves[key])
+		else if (key === "ArrowUp" || key === "ArrowDown") this.#moveLine(key === "ArrowUp" ? -1 : 1)
+		else if ((key === "Enter" || key === " ") && this.#cursor >= 0) {
+			this.onPick(this.#cursor, this.#spans[this.#cursor])
+		} else return
+		event.preventDefault()
+		if (key.length > 1 && key !== "Enter") this.#select(shiftKey ? from : null)
+	}
+
+	/** With Shift, from where it began; without, nothing. */
+	#select(from) {
+		const selection = getSelection()
+		if (from === null || !this.#spans[from]) return selection.removeAllRanges()
+		this.#anchor = selection.isCollapsed ? from : this.#anchor
+		const [first, last] = [this.#anchor, this.#cursor].sort((a, b) => a - b)
+		return selection.setBaseAndExtent(this.#spans[first], 0, this.#spans[last], 1)
+	}
+
+	/** To the nearest token of the line above or below. */
+	#moveLine(direction) {
+		const here = this.#spans[this.#cursor]?.getBoundingClientRect()
+		if (!here) return this.moveTo(0)
+		let best = this.#cursor
+		let line = null
+		for (let i = this.#cursor + direction; this.#spans[i]; i += direction) {
+			const { left, top } = this.#spans[i].getBoundingClientRect()
+			if (Math.abs(top - here.top) < 2) continue
+			line ??= top
+			if (Math.abs(top - line) > 2) break
+			best = i
+			if (direction < 0 ? left <= here.left : left >= here.left) break
+		}
+		return this.moveTo(best)
+	}
 }
 
 function classOf({ text, isWritten }) {
-  return `tok${isWritten ? "" : " read"}${text.startsWith("\n") ? " end" : ""}`;
-}
-
-function shade(span, token, step) {
-  const level = shadeOf(token, step);
-  if (level === null) delete span.dataset.s;
-  else span.dataset.s = String(level);
+	return `tok${isWritten ? "" : " read"}${text.startsWith("\n") ? " end" : ""}`
 }
 
 function spoken(token) {
-  const bits = surprisal(token);
-  const shown = visible(token.text);
-  if (bits === null) return t("token.unknown", { token: shown });
-  const percent = percentOf(Math.exp(token.logprob));
-  return t("token.spoken", { token: shown, percent, bits: bits.toFixed(1) });
+	const bits = surprisal(token)
+	const shown = visible(token.text)
+	if (bits === null) return t("token.unknown", { token: shown })
+	const percent = percentOf(Math.exp(token.logprob))
+	return t("token.spoken", { token: shown, percent, bits: bits.toFixed(1) })
 }
 
-/** A probability as people read it. */
 export function percentOf(p) {
-  if (p >= 0.1) return `${(100 * p).toFixed(0)} %`;
-  return p >= 0.001 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %";
+	if (p >= 0.1) return `${(100 * p).toFixed(0)} %`
+	return p >= 0.001 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %"
 }

@@ -90,6 +90,7 @@ class InspectResponse(Body):
     model: str
     text: str
     unknown_tokens: int
+    available: dict[str, int] = Field(description="How many units each activation has.")
     tokens: list[InspectedToken]
     activations: list[InspectedActivation]
 

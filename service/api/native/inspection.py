@@ -105,6 +105,7 @@ def _written(found: Inspection, *, compact: bool) -> Iterator[bytes]:
         "model": found.model.ref,
         "text": found.read.text,
         "unknown_tokens": found.read.unknown_tokens,
+        "available": dict(found.available),
     }
     yield json_bytes(fields)[:-1] + b',"tokens":['
     comma = b""

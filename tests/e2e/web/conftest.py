@@ -45,6 +45,7 @@ class Host:
                 port=self._port,
                 session_store=f"sqlite:///{self._folder / 'sessions.sqlite3'}",
                 capsule_keys=CAPSULE_KEY,
+                max_clamps=8,
             )
         )
 

@@ -103,7 +103,7 @@ def test_branches_are_named_compared_and_deleted(host: Host, page: Page):
     wait_for(lambda: session_of(page) != first, "a branch")
     at_rest(page)
     page.get_by_role("button", name="Name").click()
-    page.fill("#name", "the other way")
+    page.fill("#answer", "the other way")
     page.keyboard.press("Enter")
     page.wait_for_selector("#tree >> text=the other way")
 

@@ -108,8 +108,8 @@ def test_a_server_with_keys_below_a_path(browser: Browser, tmp_path: Path):
         page = context.new_page()
         page.goto(f"{server.url}/some/path/")
         for key, hint in (("wrong", "It stays in the memory"), ("the-key", "does not know")):
-            page.wait_for_selector(f"#key-hint >> text={hint}")
-            page.fill("#key", key)
+            page.wait_for_selector(f"#ask-hint >> text={hint}")
+            page.fill("#answer", key)
             page.keyboard.press("Enter")
         at_rest(page)
         text = write(page, "Hello")

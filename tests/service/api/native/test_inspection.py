@@ -97,6 +97,14 @@ def test_units_are_told_token_by_token(told: TestClient):
     assert (np.abs(c) > 1e-3).any()
 
 
+def test_it_is_told_what_there_is(told: TestClient):
+    """The size of each activation: what may be asked for next, of gates and of the state."""
+    available = look(told)["available"]
+
+    assert {"f", "c", "h"} <= set(available)
+    assert {WIDTH} == set(available.values())
+
+
 def test_a_text_of_items_tells_nothing_of_the_sign_before_it(told: TestClient):
     """A row for each of its own tokens, which come after the sign."""
     wanted = [{"name": "c", "units": [0]}]
