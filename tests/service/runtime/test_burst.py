@@ -295,7 +295,7 @@ def test_what_holds_rows_is_loaded_when_it_is_needed(monkeypatch):
         loaded.append(content)
         return load_session(content, **more)
 
-    monkeypatch.setattr("service.runtime.burst.load_session", counted)
+    monkeypatch.setattr("service.runtime.burst_session.load_session", counted)
     decoder = burst_decoder(GRAPHS["lstm"], capacity=1, constrains=True)
     assert 1 == len(loaded)
     for _ in range(2):
