@@ -285,21 +285,3 @@ def test_constants_that_begin_alike_have_names_of_their_own():
 
     assert names.constant(first, np.float32) != names.constant(second, np.float32)
     assert names.constant(first, np.float32) == names.constant(first.copy(), np.float32)
-
-
-def test_what_holds_rows_is_loaded_when_it_is_needed(monkeypatch):
-    """Once: it has the weights once more. A decoder that cannot hold rows says so."""
-    loaded = []
-
-    def counted(content, **more):
-        loaded.append(content)
-        return load_session(content, **more)
-
-    monkeypatch.setattr("service.runtime.burst_session.load_session", counted)
-    decoder = burst_decoder(GRAPHS["lstm"], capacity=1, constrains=True)
-    assert 1 == len(loaded)
-    for _ in range(2):
-        decoder.prepare_to_hold()
-    assert 2 == len(loaded)
-    with pytest.raises(ValueError, match="no rows"):
-        burst_decoder(GRAPHS["lstm"], capacity=1).prepare_to_hold()

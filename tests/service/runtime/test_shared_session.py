@@ -29,8 +29,8 @@ def _decoder(capacity: int, *, clamps: bool = False) -> BurstDecoder:
 def _written(decoder: BurstDecoder, seed: int, *, freezes: bool) -> list[bytes]:
     """Tokens and rows after some bursts that draw."""
     slots = np.arange(decoder.capacity)
-    for slot in slots:
-        decoder.load(slot, Row.start(decoder.row_shape), Sampling(seed=seed + int(slot)))
+    for slot in range(decoder.capacity):
+        decoder.load(slot, Row.start(decoder.row_shape), Sampling(seed=seed + slot))
     forced_KB = np.full((_STEPS, len(slots)), SAMPLED)
     num_steps_B = np.full(len(slots), _STEPS)
     num_steps_B[0] -= freezes
@@ -38,7 +38,7 @@ def _written(decoder: BurstDecoder, seed: int, *, freezes: bool) -> list[bytes]:
     for _ in range(30):
         result = decoder.burst(Burst(slots, forced_KB, num_steps_B, num_steps_B > 0))
         found.append(result.token_KB.tobytes())
-    rows = [decoder.save(slot) for slot in slots]
+    rows = [decoder.save(slot) for slot in range(decoder.capacity)]
     return found + [row.state_W.tobytes() + row.logits_V.tobytes() for row in rows]
 
 
