@@ -1,4 +1,9 @@
-"""Triton Inference Server as a peer: an environment with `nvidia-pytriton`, and a server in it."""
+"""Triton Inference Server as a peer: an environment with `nvidia-pytriton`, and a server in it.
+
+Triton's Python backend brings an interpreter of its own and takes the standard library of the one
+that runs it. With Python 3.11.7 it does not start (`'_thread.RLock' object has no attribute
+'_recursion_count'`): no figure was taken with it yet. Another Python 3.11 may do.
+"""
 
 from __future__ import annotations
 
