@@ -26,6 +26,8 @@ from service.runtime.row_table import RowTable, neighbours
 from service.runtime.sampler_graph import option_values, rule_values
 from service.runtime.sampling import NO_LOGPROBS, Sampling, SamplingTable
 
+_LOGITS_AT_ONCE = 1 << 16
+
 
 class BurstDecoder:
     """Rows of one model, advanced burst by burst; see `Decoder`.
@@ -269,18 +271,18 @@ def _logprobs(
     row_L = np.flatnonzero(table.num_logprobs_B != NO_LOGPROBS)
     if not row_L.size:
         return None
-    size = (*token_KB.shape, top_id_KLN.shape[2])
+    shape = (*token_KB.shape, top_id_KLN.shape[2])
     chosen_KB = np.zeros(token_KB.shape, np.float32)
-    top_id_KBN, top_KBN = np.zeros(size, np.int64), np.zeros(size, np.float32)
-    # Step by step: what a step has told stays in the processor's cache meanwhile.
-    for k, logits_LV in enumerate(logits_KLV):
-        told_L = told_KB[k, row_L]
-        if not told_L.any():
-            continue
-        rows = row_L[told_L]
-        top_id_KBN[k, rows] = top_id_KLN[k, told_L]
-        chosen_KB[k, rows], top_KBN[k, rows] = logprobs_of(
-            logits_LV[told_L], token_KB[k, rows], top_id_KLN[k, told_L]
+    top_id_KBN, top_KBN = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
+    told_k, told_l = told_KB[:, row_L].nonzero()
+    # Some at a time: what they need stays in the processor's cache meanwhile.
+    size = max(1, _LOGITS_AT_ONCE // logits_KLV.shape[2])
+    for start in range(0, len(told_k), size):
+        k, row = told_k[start : start + size], told_l[start : start + size]
+        b = row_L[row]
+        top_id_KBN[k, b] = top_id_KLN[k, row]
+        chosen_KB[k, b], top_KBN[k, b] = logprobs_of(
+            logits_KLV[k, row], token_KB[k, b], top_id_KBN[k, b]
         )
     return Logprobs(chosen_KB, top_id_KBN, top_KBN)
 

@@ -16,7 +16,8 @@ class ConstraintSettings(BaseSettings):
     constrained_output: bool = Field(
         False,
         description="Let requests say what a text has to match: `regex`, `json_schema`. Compiling "
-        "that takes up to a core and 1 GB for a moment, and each model half as much memory again.",
+        "that takes up to a core and 1 GB for a moment, and each model that is "
+        "asked so a third of its memory again.",
     )
     pattern_timeout_s: Seconds = Field(
         5.0, description="Time to compile one pattern; more gets 422."

@@ -166,6 +166,7 @@ def test_a_session_is_an_object(client: Client):
         session.generate()
 
 
+@pytest.mark.timeout(180)
 def test_a_long_text_is_read_while_it_comes(client: Client):
     """In turns of the server's size."""
     session = client.create_session("a")

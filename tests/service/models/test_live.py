@@ -12,7 +12,7 @@ from service.artifacts.aliases import set_alias
 from service.artifacts.reference import Reference
 from service.artifacts.store import ModelStore
 from service.limits import engine_limits
-from service.models import loader
+from service.models import loading
 from service.models.errors import ModelBroken, ModelUnknown, ReloadFailed
 from service.models.live import LiveModels
 from service.models.loader import ModelLoader
@@ -148,7 +148,7 @@ async def test_a_version_that_is_too_large_is_refused(root, monkeypatch):
     """Before it is loaded."""
     async with _live(root) as live:
         await to_thread(tiny_model.publish, root, version=2)
-        monkeypatch.setattr(loader, "available_bytes", lambda: 1000)
+        monkeypatch.setattr(loading, "available_bytes", lambda: 1000)
         changes = await live.reload()
 
         assert "memory" in changes.refused["tiny@2"]
