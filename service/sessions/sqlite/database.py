@@ -8,6 +8,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -195,7 +196,7 @@ class Database:
         )
         try:
             migrate(connection)  # before anything that would change the file of another program
-            connection.execute("PRAGMA journal_mode = WAL")
+            _keep_a_log(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA journal_size_limit = {_MOST_LOG_BYTES}")
@@ -204,6 +205,19 @@ class Database:
             connection.close()
             raise
         return connection
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging. SQLite does not wait for others who switch to it at the same moment."""
+    end_s = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end_s:
+                raise
+        time.sleep(0.01)
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:

@@ -169,8 +169,7 @@ def test_a_session_is_an_object(client: Client):
 @pytest.mark.timeout(180)
 def test_a_long_text_is_read_while_it_comes(client: Client):
     """In turns of the server's size."""
-    session = client.create_session("a")
-    read = session.append("Once upon a time.\n" * 20_000)
+    read = (session := client.create_session("a")).append("Once upon a time.\n" * 20_000)
 
     assert (360_000, 2) == (read.num_characters, read.num_turns)
     assert session.version == read.session.version == 2
