@@ -106,7 +106,7 @@ def test_a_sample_in_a_pipe_is_exact(tiny_run: TinyRun) -> None:
     """Tabs and form feeds of the prompt too; on a full disk the status says that it is lost."""
     words = command("sample", "--run-dir", tiny_run.folder.path, "--num-tokens", "1", "--prompt")
     done = subprocess.run(
-        [*words, "a\tb\r\x0c[old]"], capture_output=True, env=environment(), timeout=50, check=True
+        [*words, "a\tb\r\x0c[old]"], capture_output=True, env=environment(), timeout=110, check=True
     )
     assert done.stdout.startswith(b"a\tb\r\x0c[old]")
     with Path("/dev/full").open("w", encoding="utf-8") as full:
@@ -115,7 +115,7 @@ def test_a_sample_in_a_pipe_is_exact(tiny_run: TinyRun) -> None:
             stdout=full,
             stderr=subprocess.PIPE,
             env=environment(),
-            timeout=50,
+            timeout=110,
             check=False,
         )
     assert lost.returncode == 1
@@ -143,7 +143,7 @@ def test_a_run_is_published_whatever_reads_it(
         env=environment(**settings),
         capture_output=True,
         text=True,
-        timeout=58,
+        timeout=110,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -175,7 +175,7 @@ def test_the_printed_line_can_be_pasted(config_file: Path, number: signal.Signal
     while not (log.exists() and log.stat().st_size) and time.monotonic() < until:
         time.sleep(0.01)
     run.send_signal(number)
-    output, _ = run.communicate(timeout=40)
+    output, _ = run.communicate(timeout=110)
     assert run.returncode == 130, output
     assert documented("stopped after step 84; go on with")[:18] in output
     line = output.rstrip().rsplit("\n", 1)[1].strip()
@@ -185,6 +185,6 @@ def test_the_printed_line_can_be_pasted(config_file: Path, number: signal.Signal
     )
     pasted = f'lstm-train() {{ {shlex.join(command())} "$@"; }}; {line}'
     subprocess.run(
-        ["bash", "-c", pasted], cwd=config_file.parent, env=environment(), timeout=50, check=True
+        ["bash", "-c", pasted], cwd=config_file.parent, env=environment(), timeout=110, check=True
     )
     assert (config_file.parent / "my store/tiny/7/manifest.json").exists()

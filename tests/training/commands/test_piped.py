@@ -44,7 +44,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     Path("x.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
 
 
-def shell(command: str, *, timeout_s: float = 50) -> subprocess.CompletedProcess[str]:
+def shell(command: str, *, timeout_s: float = 110) -> subprocess.CompletedProcess[str]:
     """A line of bash, in which `lstm-train` is this program."""
     program = f'lstm-train() {{ "{sys.executable}" -m training.cli "$@"; }}; {command}'
     return subprocess.run(
@@ -172,7 +172,7 @@ def test_a_pipe_that_is_measured_or_tried_leaves_nothing(
 )
 def test_what_cannot_be_read_is_named(command: str, message: str) -> None:
     """At once, without an end that never comes."""
-    refused = shell(f"lstm-train train tiny.toml {command}", timeout_s=30)
+    refused = shell(f"lstm-train train tiny.toml {command}", timeout_s=110)
     if "empty" not in message:
         documented(message)
     assert message in refused.stderr
@@ -193,7 +193,7 @@ def test_a_terminal_is_no_text() -> None:
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
-        timeout=50,
+        timeout=110,
     )
     assert documented("is the terminal") in done.stdout
     assert done.returncode == 1
