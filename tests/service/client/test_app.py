@@ -166,7 +166,6 @@ def test_a_session_is_an_object(client: Client):
         session.generate()
 
 
-@pytest.mark.timeout(180)
 def test_a_long_text_is_read_while_it_comes(client: Client):
     """In turns of the server's size."""
     read = (session := client.create_session("a")).append("Once upon a time.\n" * 20_000)
