@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.patterns import compiling
 from service.patterns.compiling import BARRED, COMPLETE, Refused, compiled
-from service.patterns.keywords import SchemaRefused
+from service.patterns.keywords import REMARKS, SchemaRefused
 from service.patterns.schemas import plain_schema
 
 jsonschema = pytest.importorskip("jsonschema", reason="needs the extra [dev]")
@@ -254,3 +255,8 @@ def test_what_is_nested_too_deep_is_refused():
     """Not the fault of a deeper room."""
     with pytest.raises(SchemaRefused, match="too deep"):
         plain_schema('{"items":' * 700 + "{}" + "}" * 700)
+
+
+def test_the_program_lets_the_same_remarks_stand():
+    """It has a list of its own, since it imports nothing of the service."""
+    assert REMARKS == compiling._REMARKS
