@@ -95,7 +95,6 @@ def _decoders(model: CheckedModel, sizes: EngineSizes) -> list[BurstDecoder]:
     num_threads = _num_threads(sizes)
     capacities = [(sizes.max_rows + n) // num_lanes for n in range(num_lanes)]
     reader = model.reader(num_threads=num_threads)
-    # The last lane is the largest: what it has warmed up is enough for those that run its session.
     own = [
         model.decoder(
             capacity=capacity,

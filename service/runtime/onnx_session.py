@@ -22,4 +22,7 @@ def load_session(content: bytes, *, num_threads: int) -> onnxruntime.InferenceSe
     # A spinning pool burns the cores of an idle server, and steals them from the event loop.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    # Kept for a change of providers, of which there is only this one: a second copy of the weights.
+    session._model_bytes = None
+    return session

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, helper
 
-from service.runtime.graphs import all_names, core_and_head, read_by
+from service.runtime.graphs import all_names, core_and_head, read_by, weights_of
 from service.runtime.layers import Layer, layers_of
 from service.runtime.nodes import BOOL, FLOAT, INT64, Names, Nodes
 from service.runtime.products import with_products_apart
@@ -142,26 +142,21 @@ class _Builder:
         )
 
     def _append(self, g: Nodes, nodes: Sequence[NodeProto], inner: dict[str, str]) -> None:
-        """Nodes of the step graph with the weights that they read, which lie beside them.
+        """Nodes of the step graph, and the weights that they read.
+
+        Weights lie in the outermost graph, also those of a loop: onnxruntime keeps those inside of
+        a loop once more, and rearranges those around it as well (decision 029).
 
         Args:
             g: Where to.
             nodes: In order.
-            inner: Names that values have here; those of what the nodes make and of their weights
-                are added, if this is the inside of a loop, that is if it has any.
+            inner: Names that values have here; those of what the nodes make are added, if this is
+                the inside of a loop, that is if it has any.
         """
         is_inside = bool(inner)
-        read = {name for node in nodes for name in read_by(node)} & self._weights
-        for weight in self.step.graph.initializer:
-            if weight.name not in read:
-                continue
-            copy = onnx.TensorProto()
-            copy.CopyFrom(weight)
-            if is_inside:
-                copy.name = inner[weight.name] = self.names.fresh()
-            elif any(copy.name == other.name for other in g.weights):
-                continue
-            g.weights.append(copy)
+        known = {weight.name for weight in self.g.weights}
+        wanted = weights_of(self.step.graph, nodes)
+        self.g.weights.extend(weight for weight in wanted if weight.name not in known)
         for node in nodes:
             new = NodeProto()
             new.CopyFrom(node)

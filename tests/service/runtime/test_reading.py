@@ -10,6 +10,7 @@ from onnx import helper
 from service.runtime.layers import layers_of
 from service.runtime.products import with_products_apart
 from service.runtime.reading import MOST_TOKENS, PromptReader
+from service.runtime.reading_graph import build_reading_graph
 from service.runtime.step import StepGraph
 from tests import step_graphs, tiny_model
 
@@ -98,3 +99,17 @@ def test_what_is_not_certain_to_be_the_same_is_not_read_by_layers(kind, inputs, 
     node.CopyFrom(helper.make_node(kind, inputs, ["next_state.last"], **attributes))
 
     assert layers_of(model.graph, ["h0", "h1", "last"]) is None
+
+
+@pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
+def test_no_weight_lies_inside_of_a_loop(graph: bytes):
+    """Where onnxruntime would keep it once more."""
+    step = onnx.load_model_from_string(graph)
+    names = [v.name.removeprefix("state.") for v in step.graph.input if v.name != "token"]
+    built = build_reading_graph(step, names)
+    assert built is not None
+    read = onnx.load_model_from_string(built.content).graph
+    loops = [node.attribute[0].g for node in read.node if node.op_type == "Loop"]
+
+    assert loops
+    assert all(not loop.initializer for loop in loops)
