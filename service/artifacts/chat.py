@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
-from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 ROLES = (
     "{% for message in messages %}{% if message.content %}"
@@ -43,6 +44,9 @@ class ChatTemplate(BaseModel):
     @field_validator("template")
     @classmethod
     def _is_one(cls, template: str) -> str:
+        # Here and not above, as below: most models have no template.
+        from jinja2 import TemplateError
+
         try:
             _compiled(template)
         except TemplateError as error:
@@ -55,6 +59,8 @@ class ChatTemplate(BaseModel):
         Raises:
             ChatUnrenderable: The template fails at them.
         """
+        from jinja2 import TemplateError
+
         try:
             return _compiled(self.template).render(messages=messages, add_generation_prompt=True)
         except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
@@ -63,10 +69,15 @@ class ChatTemplate(BaseModel):
 
 @lru_cache(64)
 def _compiled(template: str) -> Template:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
     environment.globals["raise_exception"] = _refuse
     return environment.from_string(template)
 
 
 def _refuse(message: str) -> NoReturn:
+    from jinja2 import TemplateError
+
     raise TemplateError(message)

@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, unquote
 
-import httpx
 from pydantic import Field, field_validator
 from pydantic_settings import CliPositionalArg, CliToggleFlag
 
-from service.client import ApiError, Client, ClientError, ConnectionFailed, Stream
 from service.commands.reaching import CTRL_C, Refused, interruptible, key_in, url_of_settings
 from service.observability.streams import complain, say, say_exactly
 from service.runtime.options import SamplingOptions
 
 if TYPE_CHECKING:
-    from service.client import Generation
+    from service.client import Client, Generation, Stream
     from service.commands.without_server import LocalStream
 
 _SEED_BITS = 53
@@ -84,6 +82,9 @@ def as_word(stop: str) -> str:
 
 def generate(asked: Generate) -> int:
     """Write the text to standard output, and what else there is to say to standard error."""
+    # Here and not above, as below: who serves needs no client.
+    from service.client import ApiError, ClientError
+
     try:
         with interruptible():
             return _generate(asked)
@@ -169,6 +170,10 @@ class _Writer:
 
 def _source(asked: Generate) -> Client | Path:
     """The server, or the store if none is named and none runs."""
+    import httpx
+
+    from service.client import Client
+
     url = asked.url if asked.url is not None else url_of_settings()
     try:
         host = httpx.URL(url).host
@@ -209,6 +214,8 @@ def _opened(
 
 
 def _runs(client: Client) -> bool:
+    from service.client import ApiError, ConnectionFailed
+
     try:
         client.health()
     except ConnectionFailed:

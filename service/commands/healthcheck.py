@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ssl
 
-import httpx
-
 from service.observability.streams import CannotSay, complain, say
 from service.settings import AddressSettings, TlsSettings
 
@@ -19,6 +17,9 @@ class Healthcheck(TlsSettings, AddressSettings):
 
 def healthcheck(host: str, port: int, *, is_encrypted: bool = False) -> int:
     """Ask the server on this machine whether it is ready."""
+    # Here and not above: `serve` reads this file for its addresses.
+    import httpx
+
     scheme = "https" if is_encrypted else "http"
     url = f"{scheme}://{reachable(host)}:{port}/health/ready"
     # Nothing of the environment counts: there is no proxy, and no certificate. The server's own is

@@ -135,7 +135,7 @@ def test_the_console_script_begins_where_signals_are_caught():
     program = (
         "import signal, sys\n"
         "from service.entry import main\n"
-        "assert 'httpx' not in sys.modules\n"
+        "assert 'pydantic' not in sys.modules\n"
         "sys.argv = ['lstm-serve', '--version']\n"
         "try:\n"
         "    main()\n"
@@ -148,3 +148,35 @@ def test_the_console_script_begins_where_signals_are_caught():
 
     assert ran.stdout.startswith("lstm-serve ")
     assert 'lstm-serve = "service.entry:main"' in (REPOSITORY / "pyproject.toml").read_text("utf-8")
+
+
+def traces(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Of everything in a folder what a write would change; of folders, too, what was there once."""
+    found = {str(path.relative_to(folder)): path.lstat() for path in (folder, *folder.rglob("*"))}
+    return {
+        name: (each.st_mode, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns)
+        for name, each in found.items()
+    }
+
+
+def test_a_server_writes_nothing_into_the_store(store: Path, tmp_path: Path):
+    """So the store may be read-only, and somebody else's: whatever is served, until the end."""
+    own = Path(shutil.copytree(store, tmp_path / "store"))
+    folders = [own, *(path for path in own.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        before = traces(own)
+        with running_server(own, tmp_path, constrained_output=True, reload_every_s=0.1) as server:
+            assert 200 == httpx.post(f"{server.url}/generate", json={"max_tokens": 3}).status_code
+            held = {"max_tokens": 3, "regex": "[ab]+"}
+            assert 200 == httpx.post(f"{server.url}/generate", json=held).status_code
+            looked = httpx.post(f"{server.url}/inspect", json={"text": "ab"})
+            assert 200 == looked.status_code, looked.text
+            server.terminate()
+            assert 0 == server.process.wait(30)
+
+        assert before == traces(own)
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)

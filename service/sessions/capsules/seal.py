@@ -32,11 +32,6 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from service.sessions.capsules.errors import CapsuleExpired, CapsuleInvalid
 
 _MAGIC = b"LSTMCAP"
@@ -45,7 +40,6 @@ _START = struct.Struct("<7sBB")
 _TIMES = struct.Struct("<QQ32s")
 _CONTENT = struct.Struct("<32sQH")
 _TAG_BYTES = 16
-_KEY_BYTES, _NONCE_BYTES = 32, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +80,15 @@ class Header:
 
 def seal(content: Content, key_id: str, key: bytes, *, now_s: float, ttl_s: float) -> bytes:
     """A capsule of `content`, sealed with `key`, that lasts for `ttl_s`."""
+    from service.sessions.capsules.cipher import encrypted
+
     salt = os.urandom(32)
     name, now = key_id.encode("ascii"), int(now_s)
     times = _TIMES.pack(now, min(int(now_s + ttl_s), 2**63), salt)
     header = _START.pack(_MAGIC, _LAYOUT, len(name)) + name + times
     model = content.model.encode()
     plain = _CONTENT.pack(content.fingerprint, content.seed, len(model)) + model + content.row
-    cipher, nonce = _cipher(key, salt)
-    return header + cipher.encrypt(nonce, plain, header)
+    return header + encrypted(plain, key, salt, header)
 
 
 def read_header(capsule: bytes) -> Header:
@@ -125,16 +120,16 @@ def unseal(capsule: bytes, keys: Mapping[str, bytes], *, now_s: float) -> Conten
         CapsuleInvalid: It is none, it is not authentic, or its key is not here.
         CapsuleExpired: It is authentic, and its time is over.
     """
+    from service.sessions.capsules.cipher import decrypted
+
     header = read_header(capsule)
     key = keys.get(header.key_id)
     if key is None:
         raise CapsuleInvalid("the capsule was sealed with a key that is not known here")
     associated = capsule[: header.num_bytes]
-    cipher, nonce = _cipher(key, associated[-32:])
-    try:
-        plain = cipher.decrypt(nonce, capsule[header.num_bytes :], associated)
-    except InvalidTag as error:
-        raise CapsuleInvalid("the capsule is not authentic") from error
+    plain = decrypted(capsule[header.num_bytes :], key, associated[-32:], associated)
+    if plain is None:
+        raise CapsuleInvalid("the capsule is not authentic")
     if now_s >= header.expires_s:
         raise CapsuleExpired("the capsule has expired: make a new one of the text")
     fingerprint, seed, num_bytes = _CONTENT.unpack_from(plain)
@@ -160,9 +155,3 @@ def from_text(text: str) -> bytes:
     if not capsule or to_text(capsule) != text:
         raise CapsuleInvalid("the capsule is not base64url without padding, or is cut off")
     return capsule
-
-
-def _cipher(key: bytes, salt: bytes) -> tuple[AESGCM, bytes]:
-    info = b"lstm-serve capsule 1"
-    made = HKDF(SHA256(), _KEY_BYTES + _NONCE_BYTES, salt, info).derive(key)
-    return AESGCM(made[:_KEY_BYTES]), made[_KEY_BYTES:]
