@@ -20,6 +20,7 @@ from service.api.errors import add_error_handlers, responses
 from service.api.middleware import HeadAsGet, RequestLog
 from service.api.native import metrics as metrics_route
 from service.api.origins import Cors, HostCheck, Prefix, SafeHeaders
+from service.api.rendering import describe_errors
 from service.api.routers import ROUTERS
 from service.api.state import ServiceState
 from service.api.web_page import add_web_page
@@ -169,6 +170,7 @@ def _describe(app: FastAPI, *, needs_keys: bool, **maxima: float) -> None:
 
     def openapi() -> dict[str, Any]:
         document = make()
+        describe_errors(document)
         schemas = document["components"]["schemas"]
         for name, most in maxima.items():
             schemas["GenerateRequest"]["properties"][name]["anyOf"][0]["maximum"] = most
@@ -240,6 +242,8 @@ def _capsules(settings: Settings) -> tuple[dict[str, bytes], float]:
         raise CannotServe(f"--capsule-keys-file {settings.capsule_keys_file}: {reason}") from None
     except KeysUnreadable as error:
         raise CannotServe(f"--capsule-keys or --capsule-keys-file: {error}") from None
+    if keys:  # now, and not while the first capsule's client waits
+        importlib.import_module("service.sessions.capsules.cipher")
     return keys, settings.capsule_ttl_s
 
 

@@ -20,7 +20,7 @@ from starlette.types import Scope
 from service.access.errors import KeyRefused, LimitReached, NotAllowed
 from service.api.error_headers import headers_of
 from service.api.json_bytes import Json
-from service.api.rendering import ErrorBody, ErrorResponse, respond
+from service.api.rendering import ErrorBody, ErrorResponse, described, respond
 from service.engine.errors import (
     Draining,
     EngineFailed,
@@ -150,7 +150,7 @@ def field_error(field: str, message: str) -> PydanticCustomError:
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route's documentation says of its errors; of all of them without `statuses`."""
     return {
-        status: {"model": ErrorResponse, "description": _DESCRIPTIONS[status]}
+        status: described(ErrorResponse, _DESCRIPTIONS[status])
         for status in statuses or _DESCRIPTIONS
     }
 

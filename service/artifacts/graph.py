@@ -38,7 +38,7 @@ def check_step_graph(path: Path, content: bytes, manifest: Manifest) -> onnx.Mod
         model = onnx.load_model_from_string(content)
         # The checker's own look at external data would touch the disk: refuse it first.
         _refuse_foreign_parts(path, model)
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(content)  # not the model, which it would serialise
     except GraphError:
         raise
     # protobuf and the checker raise types of their own, by version.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.api.rendering import ErrorResponse, KServeErrorResponse, kserve
+from service.api.rendering import ErrorResponse, KServeErrorResponse, described, kserve
 from service.api.sse import encoded
 from service.models.registry import ModelRegistry, ServedModel
 
@@ -28,7 +28,7 @@ _DESCRIPTIONS = {
 def kserve_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route's documentation says of its errors."""
     return {
-        status: {"model": KServeErrorResponse, "description": _DESCRIPTIONS[status]}
+        status: described(KServeErrorResponse, _DESCRIPTIONS[status])
         for status in sorted({_ANOTHER_HOST, *(statuses or _DESCRIPTIONS)})
     }
 

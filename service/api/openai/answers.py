@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Request
 
-from service.api.rendering import ErrorResponse, OpenAIErrorResponse, openai
+from service.api.rendering import ErrorResponse, OpenAIErrorResponse, described, openai
 from service.api.sse import encoded
 from service.entropy import token_hex
 from service.inference.delta import Delta
@@ -34,7 +34,7 @@ _DESCRIPTIONS = {
 def openai_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route's documentation says of its errors."""
     return {
-        status: {"model": OpenAIErrorResponse, "description": _DESCRIPTIONS[status]}
+        status: described(OpenAIErrorResponse, _DESCRIPTIONS[status])
         for status in sorted({_ANOTHER_HOST, *(statuses or _DESCRIPTIONS)})
     }
 
