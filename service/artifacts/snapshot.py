@@ -20,25 +20,26 @@ def snapshot(root: Path) -> Snapshot:
 def _files(root: Path) -> Iterator[tuple[str, int, int, int]]:
     yield from _file(root / ALIASES_FILE)
     for model in _entries(root):
-        for version in _entries(Path(model)):
-            if version.rpartition("/")[2].isdigit():  # drafts are not versions yet
-                yield (version, 0, 0, 0)
-                for file in _entries(Path(version)):
-                    yield from _file(Path(file))
+        for version in _entries(model):
+            if version.name.isdigit():  # drafts are not versions yet
+                yield (version.path, 0, 0, 0)
+                for file in _entries(version):
+                    yield from _file(file)
 
 
-def _entries(folder: Path) -> list[str]:
+def _entries(folder: os.PathLike[str]) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return [entry.path for entry in entries]
+            return list(entries)
     except OSError:
         return []  # no folder, or gone meanwhile
 
 
-def _file(path: Path) -> Iterator[tuple[str, int, int, int]]:
+def _file(path: Path | os.DirEntry[str]) -> Iterator[tuple[str, int, int, int]]:
+    name = os.fspath(path)
     try:
         found = path.stat()
     except OSError as error:
-        yield (str(path), 0, -1, error.errno or 0)
+        yield (name, 0, -1, error.errno or 0)
     else:
-        yield (str(path), found.st_ino, found.st_size, found.st_mtime_ns)
+        yield (name, found.st_ino, found.st_size, found.st_mtime_ns)

@@ -71,7 +71,7 @@ class Inbox:
         self._num_tokens = 0
         self._commands: deque[Command] = deque()
         self._lock = threading.Lock()
-        self._sleeping: list[threading.Condition] = []
+        self._sleeping: list[tuple[threading.Condition, Callable[[], None]]] = []
         self.version = 0
         self._closed_by: Callable[[], EngineError] | None = None
         self._has_ended = False
@@ -138,15 +138,21 @@ class Inbox:
         with self._lock:
             return self._commands.popleft() if self._commands else None
 
-    def wait(self, version: int, timeout_s: float) -> None:
-        """Sleep until there is something new since `version`, or the time is over."""
+    def wait(self, version: int, timeout_s: float, on_wake: Callable[[], None]) -> None:
+        """Sleep until there is something new since `version`, or the time is over.
+
+        Args:
+            version: What it was when the caller has last looked.
+            timeout_s: Until it looks again by itself.
+            on_wake: Called by whoever wakes it, at that moment, whether it gets up or not.
+        """
         with self._lock:
             if self.version == version:
-                alarm = threading.Condition(self._lock)
-                self._sleeping.append(alarm)
-                alarm.wait(timeout_s)
-                if alarm in self._sleeping:  # nobody has woken it
-                    self._sleeping.remove(alarm)
+                sleeper = (threading.Condition(self._lock), on_wake)
+                self._sleeping.append(sleeper)
+                sleeper[0].wait(timeout_s)
+                if sleeper in self._sleeping:  # nobody has woken it
+                    self._sleeping.remove(sleeper)
 
     def wake(self) -> None:
         """Let all who wait look again."""
@@ -175,9 +181,14 @@ class Inbox:
         """
         self.version += 1
         if self._sleeping:
-            self._sleeping.pop().notify()
+            self._wake_last()
 
     def _wake_all(self) -> None:
         self.version += 1
         while self._sleeping:
-            self._sleeping.pop().notify()
+            self._wake_last()
+
+    def _wake_last(self) -> None:
+        alarm, on_wake = self._sleeping.pop()
+        on_wake()
+        alarm.notify()

@@ -8,9 +8,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from service.engine.errors import EngineError, dead, shutting_down
 from service.engine.group import Group
+from service.engine.heartbeats import REST_S, Heartbeats
 from service.engine.inbox import Cancel, GoBack, Inbox, Resume, Submit
 from service.engine.limits import EngineLimits, EngineStatus
 from service.engine.observer import Observer, Unobserved
@@ -26,8 +28,6 @@ from service.rows.row import RowShape
 from service.runtime.decoder import Decoder
 
 _log = logging.getLogger(__name__)
-_IDLE_BEAT_S = 0.5
-_LATE_S = 1.0
 
 
 class Engine:
@@ -67,7 +67,7 @@ class Engine:
         self._turn = threading.Lock()
         self._outbox: list[tuple[TokenStream, Event]] = []
         self._request_ids = itertools.count()
-        self._heartbeats_s = [clock()] * len(decoders)
+        self._heartbeats = Heartbeats(len(decoders), clock)
         self._stopping: Callable[[], EngineError] | None = None
         self._was_stopped = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -83,7 +83,7 @@ class Engine:
     def start(self) -> None:
         """Start the threads; events go to the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._heartbeats_s = [self._clock()] * len(self._threads)
+        self._heartbeats.begin()
         for thread in self._threads:
             thread.start()
 
@@ -165,7 +165,7 @@ class Engine:
         scheduler, prompts = self._rows.scheduler, self._rows.prompts
         return EngineStatus(
             alive=self.alive,
-            heartbeat_age_s=self._clock() - min(self._heartbeats_s),
+            heartbeat_age_s=self._heartbeats.age_s,
             num_running=scheduler.num_running,
             num_waiting=self._inbox.num_requests + scheduler.num_returning,
             num_parked=scheduler.num_parked,
@@ -182,7 +182,8 @@ class Engine:
             while self._stopping is None:
                 version = self._inbox.version
                 if not self.run_once(lane):
-                    self._inbox.wait(version, _IDLE_BEAT_S)
+                    self._heartbeats.rest(lane)
+                    self._inbox.wait(version, REST_S, partial(self._heartbeats.beat, lane))
         # Whatever it is, the streams must hear of it, and health must tell: the thread is dead.
         except Exception:  # noqa: BLE001
             _log.exception("a thread of the engine died")
@@ -194,7 +195,7 @@ class Engine:
     def run_once(self, lane: int = 0) -> bool:
         """Admit, plan, burst, settle, publish; returns whether there was a burst to run."""
         with self._turn:
-            self._heartbeats_s[lane] = self._clock()
+            self._heartbeats.beat(lane)
             self._admit(lane)
             plan = self._rows.plan(lane)
             if plan is None:
@@ -226,13 +227,7 @@ class Engine:
                     self._forget(stream.request_id)
                 case Resume(stream):
                     self._rows.resume(stream.request_id)
-        now_s = self._clock()
-        others = [
-            other
-            for other, heartbeat_s in enumerate(self._heartbeats_s)
-            if other != lane and now_s - heartbeat_s < _LATE_S
-        ]
-        self._rows.admit(lane, others)
+        self._rows.admit(lane, self._heartbeats.others(lane))
         if has_news and self._rows.scheduler.has_work_for_others(lane):
             self._inbox.wake()
 

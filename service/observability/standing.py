@@ -62,7 +62,7 @@ _OF_ENGINES: dict[str, tuple[str, Callable[[EngineStatus], float]]] = {
         lambda status: status.alive,
     ),
     "lstm_serve_engine_heartbeat_age_seconds": (
-        "Time since the engine was last seen.",
+        "For how long the engine should have been heard of; 0 while it rests.",
         lambda status: status.heartbeat_age_s,
     ),
 }

@@ -52,6 +52,8 @@ class Server(uvicorn.Server):
     ) -> None:
         # Also the time that the last events of ended streams have to reach their readers.
         config.timeout_graceful_shutdown = _FLUSH_S
+        self._ending = asyncio.Event()
+        self._event_loop: asyncio.AbstractEventLoop | None = None
         super().__init__(config)
         self.has_failed = False
         self._is_told = False
@@ -61,15 +63,30 @@ class Server(uvicorn.Server):
         self._on_started = on_started
         self._draining: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._event_loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]
         """Start, and remember the loop for the signal handler."""
         self._event_loop = asyncio.get_running_loop()
         await super().startup(sockets)  # type: ignore[arg-type]
         if self.started:
+            await self.on_tick(0)
             self._watching = asyncio.ensure_future(self._watch())
             self._on_started()
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether it is to end now; set by any thread, and by a signal."""
+        return self._should_exit
+
+    @should_exit.setter
+    def should_exit(self, told: bool) -> None:
+        self._should_exit = told
+        if told and self._event_loop is not None:
+            self._event_loop.call_soon_threadsafe(self._ending.set)
+
+    async def main_loop(self) -> None:
+        """Serve until it is to end. uvicorn's looks ten times a second whether it is."""
+        await self._ending.wait()
 
     def handle_exit(self, _sig: int, _frame: FrameType | None) -> None:
         """Begin to drain; at the second signal, stop."""
@@ -81,9 +98,10 @@ class Server(uvicorn.Server):
         self._event_loop.call_soon_threadsafe(self._begin_draining)
 
     async def _watch(self) -> None:
-        """Look after connections and engines, from time to time."""
+        """Look after connections and engines, and set the clock of the answers' dates."""
         while True:
             await asyncio.sleep(_WATCH_S)
+            await self.on_tick(0)
             try:
                 self._connections.sweep(asyncio.get_running_loop().time())
             except Exception:  # noqa: BLE001 - one connection must not end the watch over the others

@@ -230,8 +230,9 @@ async def test_a_parked_request_over_its_time_fails():
     assert isinstance(end.error, TimedOut)
 
 
-async def test_an_idle_engine_keeps_its_heart_beating():
+async def test_an_idle_engine_keeps_its_heart_beating(monkeypatch: pytest.MonkeyPatch):
     """Without any request."""
+    monkeypatch.setattr("service.engine.worker.REST_S", 0.05)
     clock = Clock()
     async with running_engine(clock=clock) as engine:
         clock.now_s += 50
