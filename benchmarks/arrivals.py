@@ -18,19 +18,17 @@ import contextlib
 import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contestants import Served
 from benchmarks.load import measure_arrivals
 from benchmarks.machine import describe_machine, headline
-from benchmarks.peers import contestants
+from benchmarks.peers import asking, contestants
 from service.artifacts.store import ModelStore
 from service.load.measurements import Measurements, percentiles_ms
 from service.load.recorder import Timing
 
-_PROMPT_CHARACTERS = 32
 Round = tuple[Measurements, Measurements]
 """The closed loop, the open one."""
 
@@ -42,11 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     artifact = store.verify(options.model, store.versions(options.model)[-1])
     machine = describe_machine()
     print(f"{artifact.ref}, {options.rounds} rounds\n{headline(machine)}", flush=True)
-    field = [
-        replace(each, ask=replace(each.ask, prompt_size=_PROMPT_CHARACTERS, fresh=True))
-        for each in contestants(artifact, options.max_tokens)
-    ]
-    found = measure(field, options)
+    found = measure(contestants(artifact, asking(options.max_tokens)), options)
     rows = [_row(name, rounds) for name, rounds in found.items()]
     print(table(rows, options.streams))
     if options.json:
