@@ -16,7 +16,6 @@ from service.engine.limits import EngineLimits, EngineStatus
 from service.engine.observer import Observer, Unobserved
 from service.engine.request import Chunk, Event, Failed, Finished, Request
 from service.engine.rows.job import Job
-from service.engine.rows.lane import RowLost
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.rows.rows import Rows
 from service.engine.rows.watch import Watch
@@ -200,12 +199,11 @@ class Engine:
             if plan is None:
                 self._publish()
                 return False
-        result = self._rows.lanes[lane].run(plan)
+        done = self._rows.lanes[lane].run(plan)
         with self._turn:
             self._watch.settles()
-            self._rows.settle(plan, result, lane)
-            if not isinstance(result, RowLost):
-                self._watch.settled(plan, result, self._rows.lanes[lane])
+            self._rows.settle(plan, done, lane)
+            self._watch.settled(plan, done, self._rows.lanes[lane])
             self._publish()
         return True
 
