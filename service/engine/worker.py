@@ -16,13 +16,13 @@ from service.engine.heartbeats import REST_S, Heartbeats
 from service.engine.inbox import Cancel, GoBack, Inbox, Resume, Submit
 from service.engine.limits import EngineLimits, EngineStatus
 from service.engine.observer import Observer, Unobserved
-from service.engine.request import Chunk, Event, Failed, Finished, Request
+from service.engine.outbox import Outbox, make_way
+from service.engine.request import Chunk, Failed, Finished, Request
 from service.engine.rows.job import Job
-from service.engine.rows.lane import RowLost
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.rows.rows import Rows
 from service.engine.rows.watch import Watch
-from service.engine.stream import TokenStream, deliver
+from service.engine.stream import TokenStream
 from service.engine.threads import join_all
 from service.rows.row import RowShape
 from service.runtime.decoder import Decoder
@@ -65,7 +65,7 @@ class Engine:
         self._rows = Rows(decoders, limits, cache or PrefixCache(max_bytes=0), clock, listener=self)
         self._watch = Watch(observer or Unobserved(), clock)
         self._turn = threading.Lock()
-        self._outbox: list[tuple[TokenStream, Event]] = []
+        self._outbox = Outbox()
         self._request_ids = itertools.count()
         self._heartbeats = Heartbeats(len(decoders), clock)
         self._stopping: Callable[[], EngineError] | None = None
@@ -201,13 +201,15 @@ class Engine:
             if plan is None:
                 self._publish()
                 return False
-        result = self._rows.lanes[lane].run(plan)
+        done = self._rows.lanes[lane].run(plan)
         with self._turn:
             self._watch.settles()
-            self._rows.settle(plan, result, lane)
-            if not isinstance(result, RowLost):
-                self._watch.settled(plan, result, self._rows.lanes[lane])
-            self._publish()
+            self._rows.settle(plan, done, lane)
+            self._watch.settled(plan, done, self._rows.lanes[lane])
+            has_first = self._publish()
+            makes_way = has_first and len(plan.shares) >= self._rows.scheduler.num_rows(lane)
+        if makes_way:  # there is nobody else in the lane who would wait for that
+            make_way(self._loop)
         return True
 
     def _admit(self, lane: int) -> None:
@@ -231,14 +233,9 @@ class Engine:
         if has_news and self._rows.scheduler.has_work_for_others(lane):
             self._inbox.wake()
 
-    def _publish(self) -> None:
-        """Deliver all events of this round with one wake-up of the event loop."""
-        if self._outbox and self._loop is not None:
-            try:
-                self._loop.call_soon_threadsafe(deliver, self._outbox)
-            except RuntimeError:  # the loop is closed: nobody is left to hear it
-                _log.debug("%d events came after the end of the event loop", len(self._outbox))
-            self._outbox = []
+    def _publish(self) -> bool:
+        """Deliver all events of this round; returns whether a text's first is among them."""
+        return self._outbox.publish(self._loop)
 
     # What the rows tell
 
@@ -252,13 +249,13 @@ class Engine:
         """A request has written tokens."""
         job = self._rows.jobs[request_id]
         self._watch.wrote(job, len(chunk.token_N))
-        self._outbox.append((job.stream, chunk))
+        self._outbox.put(job.stream, chunk)
 
     def ended(self, request_id: int, event: Finished | Failed) -> None:
         """A request is over. Every terminal event is sent from here, but for the last of all."""
         job = self._rows.jobs[request_id]
         self._watch.ended(job, "failed" if isinstance(event, Failed) else "finished")
-        self._outbox.append((job.stream, event))
+        self._outbox.put(job.stream, event)
         self._forget(request_id)
 
     def lanes_have_work(self) -> None:
@@ -284,12 +281,12 @@ class Engine:
                 case Submit(request, stream):
                     self._inbox.taken(request)
                     self._watch.ended(Job.of(request, stream), "failed")
-                    self._outbox.append((stream, Failed(reason())))
+                    self._outbox.put(stream, Failed(reason()))
                 case GoBack(_, stream):
-                    self._outbox.append((stream, Failed(reason())))
+                    self._outbox.put(stream, Failed(reason()))
         for job in self._rows.jobs.values():
             self._stop_waiting(job)
             self._watch.ended(job, "failed")
-            self._outbox.append((job.stream, Failed(reason())))
+            self._outbox.put(job.stream, Failed(reason()))
         self._rows.clear()
         self._publish()

@@ -19,7 +19,7 @@ from service.runtime.clamps import ClampTable
 from service.runtime.constraint_graph import constraint_values
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Logprobs
 from service.runtime.logprobs import logprobs_of
-from service.runtime.penalty_graph import penalty_values
+from service.runtime.penalty_graph import NO_PENALTIES, penalty_values
 from service.runtime.randomness import uniforms
 from service.runtime.reading import MOST_TOKENS, PromptReader
 from service.runtime.row_table import RowTable, neighbours
@@ -139,7 +139,7 @@ class BurstDecoder:
             logits_KLV = np.zeros((0, 0, self._vocabulary_size), np.float32)  # nothing is told
             top_id_KLN = np.zeros((0, 0, self._num_top(table)), np.int64)
         else:
-            values = self._values(burst, slots, table)
+            values = self._values(burst, slots, table, drawn_KB)
             session = self._session
             if burst.constraints is not None and any(burst.constraints):
                 session = self._holding_session()
@@ -154,8 +154,7 @@ class BurstDecoder:
             constraints = _read(burst.constraints, token_KB, drawn_KB, num_steps_B, ended_B)
         taken_KB = np.arange(len(token_KB))[:, None] < num_steps_B
         token_KB[~taken_KB] = SAMPLED
-        slot_KB = np.broadcast_to(burst.slot_B, token_KB.shape)
-        self._rows.count(slot_KB[taken_KB], token_KB[taken_KB], drawn_KB[taken_KB])
+        self._rows.count(burst.slot_B, token_KB, drawn_KB, taken_KB)
         self._rows.num_tokens[burst.slot_B] += num_steps_B
         return BurstResult(
             token_KB=token_KB,
@@ -171,18 +170,24 @@ class BurstDecoder:
         num_steps = len(drawn_KB)
         if num_steps == 1 or drawn_KB.size > MOST_TOKENS or burst.constraints is not None:
             return False
+        if drawn_KB[0].any():  # which tells it of most
+            return False
         if burst.scored_B is not None and burst.scored_B.any():
             return False
         if self._clamps is not None and self._clamps.holds(burst.slot_B):
             return False
         return not (drawn_KB & (np.arange(num_steps)[:, None] < burst.num_steps_B)).any()
 
-    def _values(self, burst: Burst, slots: Int64 | slice, table: SamplingTable) -> dict[str, Any]:
+    def _values(
+        self, burst: Burst, slots: Int64 | slice, table: SamplingTable, drawn_KB: Bool
+    ) -> dict[str, Any]:
         """The inputs of the graph, by the names of `burst_graph`."""
         num_steps = len(burst.forced_KB)
         state, logits_BV = self._rows.gather(slots)
-        draws_K = (burst.forced_KB == SAMPLED).any(axis=1)
-        told_K = draws_K if burst.scored_B is None else draws_K | burst.scored_B.any()
+        draws_K: Bool = np.any(drawn_KB, axis=1)
+        told_K = draws_K.copy()
+        if burst.scored_B is not None:
+            told_K |= burst.scored_B.any()
         may_stop_B = burst.num_steps_B < num_steps
         may_end = self._end_id is not None or burst.constraints is not None
         if may_end:
@@ -190,14 +195,14 @@ class BurstDecoder:
         freezes = bool((may_stop_B & burst.keep_B).any())
         # Logits are needed where the next token is drawn from them or scored, and where a row is
         # put away.
-        heads_K = np.append(told_K[1:], True)
+        heads_K = np.ones(num_steps, np.bool_)
+        heads_K[:-1] = told_K[1:]
         if freezes:
             heads_K[burst.num_steps_B - 1] = True
             heads_K |= draws_K & may_end
         told_L = np.flatnonzero(table.num_logprobs_B != NO_LOGPROBS)
         positions_KB = self._rows.num_tokens[slots] + np.arange(num_steps)[:, None]
         rules = self._rows.rules.of(burst.slot_B, positions_KB, self._vocabulary_size)
-        penalties = penalty_values(table, *self._rows.counts(slots, table.penalised_B))
         values = {
             "num_steps": np.array(num_steps),
             "forced_KB": burst.forced_KB,
@@ -213,15 +218,19 @@ class BurstDecoder:
             **dict(zip(self._state_names, state, strict=True)),
             **option_values(table, self._vocabulary_size),
             **rule_values(rules, num_steps),
-            **penalties,
         }
+        if table.plain_B.all():
+            values |= NO_PENALTIES
+        else:
+            counts = self._rows.counts(slots, table.penalised_B)
+            values |= penalty_values(table, *counts)
         if self._clamps is not None:
             values |= self._clamps.inputs(burst.slot_B)
         return values
 
     def _num_top(self, table: SamplingTable) -> int:
         """How many of the best ids are told of each token, at most."""
-        return int(table.num_logprobs_B.max().clip(0, self._vocabulary_size))
+        return min(max(0, int(table.num_logprobs_B.max())), self._vocabulary_size)
 
     def _ends(self, burst: Burst, token_KB: Int64, drawn_KB: Bool) -> tuple[Int64, Bool]:
         """How many steps each row took, and whether it drew its end id."""

@@ -34,6 +34,7 @@ class ClampTable:
     def __init__(self, state_names: Sequence[str]) -> None:
         self._state_names = tuple(state_names)
         self._of: dict[int, tuple[Clamp, ...]] = {}
+        self._none = self._values([])
 
     def put(self, slot: int, clamps: tuple[Clamp, ...]) -> None:
         """Those of one request."""
@@ -52,7 +53,13 @@ class ClampTable:
 
     def inputs(self, slot_B: Int64) -> Mapping[str, Int64 | Float32]:
         """The values of a graph's `clamped_at.<state>` and `clamped_to.<state>` for some rows."""
+        if not self.holds(slot_B):
+            return self._none
         held = [(b, each) for b, slot in enumerate(slot_B) for each in self._of.get(int(slot), ())]
+        return self._values(held)
+
+    def _values(self, held: Sequence[tuple[int, Clamp]]) -> Mapping[str, Int64 | Float32]:
+        """Those of rows, with what is held in them."""
         values: dict[str, Int64 | Float32] = {}
         for name in self._state_names:
             mine = [(b, each) for b, each in held if each.name == name]

@@ -36,9 +36,20 @@ INPUTS: Mapping[str, tuple[int, int]] = {
 """Inputs of the graph; the options are those of the penalised rows, [M, 1]."""
 
 
+NO_PENALTIES: Mapping[str, npt.NDArray[Any]] = {
+    "any_penalised": np.array(False),
+    "penalised_M": np.zeros(0, np.int64),
+    **{name: np.zeros((0, 1), np.float32) for name in options_that("penalises")},
+    "seen_MN": np.zeros((0, 0), np.int64),
+    "present_MN": np.zeros((0, 0), np.bool_),
+    "generated_MN": np.zeros((0, 0), np.float32),
+}
+"""The values of INPUTS where no row is penalised."""
+
+
 def penalty_values(
     table: SamplingTable, present_BV: Bool, generated_BV: Int32
-) -> dict[str, npt.NDArray[Any]]:
+) -> Mapping[str, npt.NDArray[Any]]:
     """The values of INPUTS.
 
     Args:
@@ -47,17 +58,14 @@ def penalty_values(
         generated_BV: See `Row`.
     """
     row_M = np.flatnonzero(table.penalised_B)
-    options = {name: table[name][row_M, None] for name in options_that("penalises")}
-    values = {"any_penalised": np.array(row_M.size > 0), "penalised_M": row_M, **options}
     if not row_M.size:
-        return values | {
-            "seen_MN": np.zeros((0, 0), np.int64),
-            "present_MN": np.zeros((0, 0), np.bool_),
-            "generated_MN": np.zeros((0, 0), np.float32),
-        }
+        return NO_PENALTIES
     id_MN = _held(present_BV[row_M])
     row_M1 = row_M[:, None]
-    return values | {
+    return {
+        "any_penalised": np.array(True),
+        "penalised_M": row_M,
+        **{name: table[name][row_M, None] for name in options_that("penalises")},
         "seen_MN": id_MN + row_M1 * present_BV.shape[1],
         "present_MN": present_BV[row_M1, id_MN],
         "generated_MN": generated_BV[row_M1, id_MN].astype(np.float32),

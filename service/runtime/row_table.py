@@ -65,11 +65,12 @@ class RowTable:
             tensor[slots] = rows
         self.logits[slots] = logits
 
-    def count(self, slot_N: Int64, token_N: Int64, drawn_N: Bool) -> None:
-        """Note that texts now hold these tokens, and which of them were drawn."""
-        place_N = slot_N * self.vocabulary_size + token_N
-        self.present.reshape(-1)[place_N] = True
-        np.add.at(self.generated.reshape(-1), place_N[drawn_N], 1)
+    def count(self, slot_B: Int64, token_KB: Int64, drawn_KB: Bool, taken_KB: Bool) -> None:
+        """Note that texts now hold tokens, where `taken_KB`, and which of those were drawn."""
+        place_KB = slot_B * self.vocabulary_size + token_KB
+        self.present.reshape(-1)[place_KB[taken_KB]] = True
+        if drawn_KB.any():
+            np.add.at(self.generated.reshape(-1), place_KB[drawn_KB & taken_KB], 1)
 
     def counts(self, slots: Int64 | slice, needed_B: Bool) -> tuple[Bool, Int32]:
         """`present` and `generated` of some rows, to be read only, and only where `needed_B`."""
@@ -79,15 +80,18 @@ class RowTable:
 
     def finite(self, slots: Int64 | slice) -> Bool:
         """Which of some rows hold nothing but numbers, bool[B]."""
-        finite_B = np.ones(len(self.num_tokens[slots]), np.bool_)
-        for tensor in (self.logits, *self.state):
-            finite_B &= np.isfinite(tensor[slots]).all(axis=1)
+        tensors = [tensor[slots] for tensor in (self.logits, *self.state)]
+        finite_B = np.ones(len(tensors[0]), np.bool_)
+        if not all(np.isfinite(tensor).all() for tensor in tensors):  # seldom, and then which
+            for tensor in tensors:
+                finite_B &= np.isfinite(tensor).all(axis=1)
         return finite_B
 
 
 def neighbours(slots: Int64) -> Int64 | slice:
     """`slots` as a slice if they follow each other: then nothing need be copied to read them."""
     first, number = int(slots[0]), len(slots)
-    if int(slots[-1]) == first + number - 1 and (np.diff(slots) == 1).all():
+    is_range = int(slots[-1]) == first + number - 1
+    if is_range and (number == 1 or (slots[1:] - slots[:-1] == 1).all()):
         return slice(first, first + number)
     return slots

@@ -65,8 +65,18 @@ def rule_values(rules: RulesOfRows | None, num_steps: int) -> dict[str, npt.NDAr
     }
 
 
+_PLAIN: Mapping[str, npt.NDArray[Any]] = {
+    "only_plain": np.array(True),
+    **{name: np.zeros(0, np.int64) for name in _ROWS.values()},
+    **{name: np.zeros((1, 0), COLUMNS[name].dtype) for name in options_that("truncates")},
+}
+"""OPTIONS where all rows are plain, without their temperatures; who they are is not looked at."""
+
+
 def option_values(table: SamplingTable, vocabulary_size: int) -> dict[str, npt.NDArray[Any]]:
     """The values of OPTIONS for the rows of `table`."""
+    if table.plain_B.all():
+        return {**_PLAIN, "temperature": table["temperature"][None]}
     greedy_B, truncated_B = table.greedy_B, table.truncates_B(vocabulary_size)
     plain_B = ~greedy_B & ~truncated_B
     row_T = np.flatnonzero(truncated_B)

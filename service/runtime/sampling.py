@@ -102,11 +102,14 @@ class SamplingTable:
     Attributes:
         seed_B: uint64[B].
         num_logprobs_B: int64[B]; NO_LOGPROBS where none are asked for.
+        plain_B: bool[B]: whether it draws among all ids, as they are at its temperature: what most
+            rows do, and so what a burst can be told in one look.
         option_B: A column for each option, by its name; see `COLUMNS`.
     """
 
     seed_B: npt.NDArray[np.uint64]
     num_logprobs_B: Int64
+    plain_B: Bool
     option_B: Mapping[str, npt.NDArray[Any]]
 
     @classmethod
@@ -115,6 +118,7 @@ class SamplingTable:
         return cls(
             seed_B=np.zeros(num_rows, np.uint64),
             num_logprobs_B=np.full(num_rows, NO_LOGPROBS, np.int64),
+            plain_B=np.ones(num_rows, np.bool_),
             option_B={
                 name: np.full(num_rows, column.value(None, vocabulary_size), column.dtype)
                 for name, column in COLUMNS.items()
@@ -128,12 +132,19 @@ class SamplingTable:
         self.num_logprobs_B[row] = NO_LOGPROBS if num_logprobs is None else num_logprobs
         for name, column in COLUMNS.items():
             self.option_B[name][row] = column.value(getattr(sampling, name), vocabulary_size)
+        # As they are in the table: the smallest numbers are 0 there.
+        self.plain_B[row] = self["temperature"][row] != 0 and all(
+            self[name][row] == column.value(None, vocabulary_size)
+            for name, column in COLUMNS.items()
+            if column.kind != "scales"
+        )
 
     def take(self, rows: Int64 | Bool | slice) -> SamplingTable:
         """A table with `rows` only."""
         return SamplingTable(
             self.seed_B[rows],
             self.num_logprobs_B[rows],
+            self.plain_B[rows],
             {name: column_B[rows] for name, column_B in self.option_B.items()},
         )
 

@@ -25,14 +25,27 @@ _FIRST_STEPS = 2
 class Plan:
     """A burst: who takes part, for how many steps each, and whether it is one of readers.
 
-    `rows_before` are the rows before it, of those who may have to go back to them.
+    Attributes:
+        num_read_B: How many of each row's steps read its prompt: the first of them.
+        rows_before: The rows before it, of those who may have to go back to them.
+        then: The first words of those whose prompts end in it, as another burst right behind it.
     """
 
     shares: list[Share]
     jobs: list[Job]
     num_steps_B: Int64
+    num_read_B: Int64
     reading: bool
     rows_before: list[Row | None] = field(default_factory=list)
+    then: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a burst did, and in how many seconds."""
+
+    result: BurstResult
+    duration_s: float
 
 
 class Bursts:
@@ -51,8 +64,6 @@ class Bursts:
 
     Attributes:
         tokens_per_s: Read and written, lately.
-        duration_s: Of the last burst.
-        num_read: Tokens that it has read.
     """
 
     def __init__(
@@ -63,8 +74,6 @@ class Bursts:
         busy_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self.tokens_per_s = 0.0
-        self.duration_s = 0.0
-        self.num_read = 0
         self._decoder = decoder
         self._clock, self._busy_clock = clock, busy_clock
         target_s, max_steps = limits.target_burst_s, limits.max_burst_steps
@@ -91,8 +100,38 @@ class Bursts:
                 num_to_read = max(job.progress.num_to_read for job in taking_part)
                 max_steps = min(max_steps, num_to_read + _first(max_steps))
             num_steps_B = np.array([min(share.most_steps, max_steps) for share in shares])
-            return Plan(shares, taking_part, num_steps_B, reading)
+            num_to_read_B = np.array([job.progress.num_to_read for job in taking_part])
+            num_read_B = np.minimum(num_steps_B, num_to_read_B)
+            then = self._first_words(shares, taking_part, num_read_B) if reading else None
+            return Plan(shares, taking_part, num_steps_B, num_read_B, reading, then=then)
         return None
+
+    def _first_words(self, shares: list[Share], jobs: list[Job], num_read_B: Int64) -> Plan | None:
+        """What those write at once who are at the end of their prompts after a burst of readers.
+
+        Not those who are told of what they read, who may be too far behind to go on, nor those of
+        a group, who write with the others of it.
+        """
+        done = [
+            (share, job)
+            for share, job, num_read in zip(shares, jobs, num_read_B, strict=True)
+            if num_read == job.progress.num_to_read
+            and job.progress.num_to_write > 0
+            and job.group is None
+            and not job.request.reports_read
+        ]
+        if not done:
+            return None
+        most_steps = _first(self._write_length.num_steps(len(done)))
+        num_steps_B = np.array([min(job.progress.num_to_write, most_steps) for _, job in done])
+        return Plan(
+            [share for share, _ in done],
+            [job for _, job in done],
+            num_steps_B,
+            num_read_B=np.zeros_like(num_steps_B),
+            reading=False,
+            rows_before=[None] * len(done),
+        )
 
     def _new(self, shares: list[Share], jobs: Mapping[int, Job]) -> list[Share]:
         """Those of whom nothing was seen yet; none of them, if such have just had their turn."""
@@ -102,16 +141,13 @@ class Bursts:
         self._has_begun_new = bool(new)
         return new
 
-    def run(self, plan: Plan) -> BurstResult:
-        """Run the burst of a plan."""
+    def run(self, plan: Plan) -> Ran:
+        """Run the burst of a plan, without what is to come then."""
         jobs = plan.jobs
         forced_KB = np.full((int(plan.num_steps_B.max()), len(jobs)), SAMPLED, np.int64)
-        self.num_read = 0
-        for b, job in enumerate(jobs):
-            if job.progress.num_to_read > 0:
-                id_T = job.next_to_read(plan.num_steps_B[b])
-                forced_KB[: len(id_T), b] = id_T
-                self.num_read += len(id_T)
+        for b, num_read in enumerate(plan.num_read_B):
+            if num_read > 0:
+                forced_KB[:num_read, b] = jobs[b].next_to_read(num_read)
         slot_B = np.array([share.slot for share in plan.shares])
         keep_B = np.array([plan.reading or job.request.return_row for job in jobs])
         scored_B = np.array([job.request.reports_read for job in jobs])
@@ -128,12 +164,12 @@ class Bursts:
                 constraints if any(constraints) else None,
             )
         )
-        duration_s = self.duration_s = max(self._clock() - started_s, 1e-9)
+        duration_s = max(self._clock() - started_s, 1e-9)
         busy_s = (self._busy_clock() - was_busy_s) or duration_s  # where that clock ticks slowly
         self._length(reading=plan.reading).observe(len(jobs), len(forced_KB), busy_s)
         tokens_per_s = float(result.num_steps_B.sum()) / duration_s
         self.tokens_per_s += 0.1 * (tokens_per_s - self.tokens_per_s)
-        return result
+        return Ran(result, duration_s)
 
     def _length(self, *, reading: bool) -> BurstLength:
         return self._read_length if reading else self._write_length

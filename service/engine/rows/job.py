@@ -28,6 +28,7 @@ class Job:
         last_s: When it last got tokens.
         goes_back: Whether it reads an earlier place again, in another one's stead.
         group: Until its prompt is read, those it was handed in with.
+        hands_on: Whether others may go on from the row at the end of its prompt.
         constraint: What it is held to, and how far its text has come in that.
     """
 
@@ -42,6 +43,7 @@ class Job:
     last_s: float | None = None
     goes_back: bool = False
     group: Group | None = None
+    hands_on: bool = False
     constraint: Constraint | None = None
 
     @classmethod

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from service.engine.errors import NotFinite
 from service.engine.limits import EngineLimits
-from service.engine.rows.bursts import Bursts, Plan
+from service.engine.rows.bursts import Bursts, Plan, Ran
 from service.rows.row import Row
 from service.runtime.decoder import BurstResult, Decoder
 from service.runtime.sampling import Sampling
@@ -16,6 +18,27 @@ _log = logging.getLogger(__name__)
 
 class RowLost(Exception):
     """The decoder could not load, save or run a row: a fault of its request, not of the lane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What came of a plan, and of the first words that were to come then."""
+
+    ran: Ran | RowLost
+    then: Round | None = None
+
+    def result_of(self, b: int) -> BurstResult:
+        """What the burst did, for its row `b`.
+
+        Raises:
+            RowLost: It has failed.
+            NotFinite: The row is unusable.
+        """
+        if isinstance(self.ran, RowLost):
+            raise self.ran
+        if not self.ran.result.finite_B[b]:
+            raise NotFinite("the model gave no finite numbers here")
+        return self.ran.result
 
 
 class Lane:
@@ -34,9 +57,19 @@ class Lane:
         self.to_load: list[int] = []
         self.to_hand_over: list[tuple[int, int]] = []
         self._decoder = decoder
+        self._read: dict[int, Row | None] = {}
 
-    def run(self, plan: Plan) -> BurstResult | RowLost:
-        """Run a burst; a failure is one of all rows in it."""
+    def run(self, plan: Plan) -> Round:
+        """Run a burst, and what is to come then; a failure is one of all rows in it."""
+        self._read = {}
+        ran = self._run(plan)
+        if plan.then is None or isinstance(ran, RowLost):
+            return Round(ran)
+        for share, job in zip(plan.then.shares, plan.then.jobs, strict=True):
+            self._read[share.slot] = self.saved_or_none(share.slot) if job.hands_on else None
+        return Round(ran, Round(self._run(plan.then)))
+
+    def _run(self, plan: Plan) -> Ran | RowLost:
         try:
             return self.bursts.run(plan)
         except Exception as error:  # noqa: BLE001
@@ -67,8 +100,28 @@ class Lane:
             _log.exception("a row could not be saved")
             raise RowLost(f"the row could not be saved: {error}") from error
 
-    def saved_or_none(self, slot: int) -> Row | None:
+    def read(self, slot: int) -> Row:
+        """A copy of the row in a slot, before the first words that the last round went on to.
+
+        Raises:
+            RowLost: It could not be saved.
+        """
+        if slot not in self._read:
+            return self.saved(slot)
+        row = self._read[slot]
+        if row is None:
+            raise RowLost("the row at the end of the prompt could not be saved")
+        return row
+
+    def read_or_none(self, slot: int) -> Row | None:
         """The same, or None if it could not be saved."""
+        try:
+            return self.read(slot)
+        except RowLost:
+            return None
+
+    def saved_or_none(self, slot: int) -> Row | None:
+        """As `saved`, or None if it could not be saved."""
         try:
             return self.saved(slot)
         except RowLost:

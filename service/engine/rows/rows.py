@@ -14,7 +14,7 @@ from service.engine.limits import EngineLimits
 from service.engine.request import Chunk, Failed, Finished
 from service.engine.rows.bursts import Plan
 from service.engine.rows.job import Job
-from service.engine.rows.lane import Lane, RowLost
+from service.engine.rows.lane import Lane, Round, RowLost
 from service.engine.rows.listener import Listener
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.rows.prompts import Prompts
@@ -64,11 +64,12 @@ class Rows:
     def add(self, request_id: int, job: Job) -> None:
         """A new request."""
         self.jobs[request_id] = job
+        job.hands_on = self.prompts.wants_row_at_end(job)
         self.scheduler.add(
             request_id,
             client=job.request.client,
             progress=job.progress,
-            may_ride=not self.prompts.wants_row_at_end(job),
+            may_ride=not job.hands_on,
         )
 
     def remove(self, request_id: int) -> None:
@@ -131,25 +132,21 @@ class Rows:
         plan = self.lanes[lane].bursts.plan(self.scheduler, self.jobs, lane)
         if plan is None:
             return None
-        rows_before = [
-            self._row_before(lane, share, job)
-            for share, job in zip(plan.shares, plan.jobs, strict=True)
-        ]
+        takers = zip(plan.shares, plan.jobs, strict=True)
+        rows_before = [self._row_before(lane, share, job) for share, job in takers]
         return replace(plan, rows_before=rows_before)
 
-    def settle(self, plan: Plan, result: BurstResult | RowLost, lane: int = 0) -> None:
+    def settle(self, plan: Plan, done: Round, lane: int = 0) -> None:
         """Send what was written, end what is complete, park whoever does not read."""
         for b, (share, job) in enumerate(zip(plan.shares, plan.jobs, strict=True)):
             if self.jobs.get(share.request_id) is not job:  # it has left, or something else to do
                 continue
             try:
-                if isinstance(result, RowLost):
-                    raise result
-                if not result.finite_B[b]:
-                    raise NotFinite("the model gave no finite numbers here")
-                self._settle_row(lane, share, plan, result, b)
+                self._settle_row(lane, share, plan, done.result_of(b), b)
             except (RowLost, NotFinite) as error:
                 self._fail(share.request_id, error)
+        if plan.then is not None and done.then is not None:
+            self.settle(plan.then, done.then, lane)
 
     def _settle_row(self, lane: int, share: Share, plan: Plan, result: BurstResult, b: int) -> None:
         job = plan.jobs[b]
@@ -198,7 +195,7 @@ class Rows:
         """Hand the row on, at places where other prompts may go on from it."""
         if not self.prompts.is_worth_keeping(job):
             return
-        row = self.lanes[lane].saved(share.slot)
+        row = self.lanes[lane].read(share.slot)
         self.prompts.keep(job, row)
         if job.progress.num_to_read == 0:
             for follower in self.prompts.flights.land(share.request_id):
@@ -236,7 +233,7 @@ class Rows:
             slot, heir = work.to_hand_over.pop()
             # Without a slot meanwhile, it may read by itself by now.
             if heir in self.jobs and self._waits(heir):
-                self._lead(heir, self.lanes[lane].saved_or_none(slot))
+                self._lead(heir, work.read_or_none(slot))
         while work.to_load:
             request_id = work.to_load.pop()
             place = self.scheduler.slot_of(request_id)

@@ -9,8 +9,7 @@ from dataclasses import replace
 from service.engine.observer import BurstStats, EndedStats, Observer, Outcome
 from service.engine.rows.bursts import Plan
 from service.engine.rows.job import Job
-from service.engine.rows.lane import Lane
-from service.runtime.decoder import BurstResult
+from service.engine.rows.lane import Lane, Round, RowLost
 
 
 class Watch:
@@ -50,21 +49,27 @@ class Watch:
             self._gaps[self._now_s - job.last_s, num_tokens] += 1
         job.last_s = self._now_s
 
-    def settled(self, plan: Plan, result: BurstResult, lane: Lane) -> None:
-        """A burst of a lane is settled."""
-        bursts = lane.bursts
+    def settled(self, plan: Plan, done: Round, lane: Lane) -> None:
+        """A burst of a lane is settled, and what came then; one that has failed tells nothing."""
+        ran = done.ran
+        if isinstance(ran, RowLost):
+            return
+        num_read = int(plan.num_read_B.sum())
         self._observer.burst(
             BurstStats(
                 reading=plan.reading,
                 num_rows=len(plan.shares),
                 capacity=lane.capacity,
-                num_steps=len(result.token_KB),
-                num_read=bursts.num_read,
-                num_written=int(result.num_steps_B.sum()) - bursts.num_read,
-                duration_s=bursts.duration_s,
+                num_steps=len(ran.result.token_KB),
+                num_read=num_read,
+                num_written=int(ran.result.num_steps_B.sum()) - num_read,
+                duration_s=ran.duration_s,
                 gaps=self._gaps,
             )
         )
+        if plan.then is not None and done.then is not None:
+            self._gaps = Counter()  # who writes its first words has none
+            self.settled(plan.then, done.then, lane)
 
     def ended(self, job: Job | None, outcome: Outcome) -> None:
         """A request is over; what only goes back in another one's stead is part of that one."""

@@ -105,7 +105,8 @@ class StepwiseDecoder:
                 ended_B[who] |= _read(constraints, who, token_B[drawing])
             if logprobs is not None and told_B.any():
                 _record(logprobs, k, alive[told_B], logits[told_B], token_B[told_B])
-            rows.count(slots, token_B, burst.forced_KB[k, alive] == SAMPLED)
+            drawn_B = burst.forced_KB[k, alive] == SAMPLED
+            rows.count(slots, token_B, drawn_B, np.ones_like(drawn_B))
             token_KB[k, alive] = token_B
             logits, state = self._step(token_B, state)
         rows.scatter(slots, state, logits)

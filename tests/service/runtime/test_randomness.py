@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.runtime.randomness import philox4x32, uniforms
 
@@ -65,3 +67,19 @@ def test_a_draw_depends_on_seed_and_position_only():
         for b in range(3):
             assert together[k, b] == uniforms(seeds[b : b + 1], positions[k, b : b + 1])[0]
     assert 6 == len(set(together.ravel().tolist()))
+
+
+@given(
+    seeds=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=4),
+    first=st.integers(0, 2**40),
+    num_steps=st.integers(1, 4),
+)
+def test_a_few_are_those_of_many(seeds, first, num_steps):
+    """They are computed in another way."""
+    seed_B = np.array(seeds, np.uint64)
+    position_KB = first + np.arange(40)[:, None] + 3 * np.arange(len(seeds))
+
+    few = uniforms(seed_B, position_KB[:num_steps])
+
+    assert np.float32 == few.dtype
+    assert uniforms(seed_B, position_KB)[:num_steps].tolist() == few.tolist()

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from service.engine.group import Group
 from service.engine.request import Request
 from service.engine.rows.bursts import Bursts
 from service.engine.rows.job import Job
@@ -44,12 +45,21 @@ class House:
         for size in prompt_sizes:
             self.add(size)
 
-    def add(self, size: int) -> None:
+    def add(
+        self,
+        size: int,
+        *,
+        num_to_write: int = 10_000,
+        group: Group | None = None,
+        reports_read: bool = False,
+    ) -> None:
         """A request with a prompt of that size."""
         request_id = len(self.jobs)
-        request = Request(np.ones(size, np.int64), 10_000, Sampling(seed=0), timeout_s=60)
+        ids = np.ones(size, np.int64)
+        sampling = Sampling(seed=0)
+        request = Request(ids, num_to_write, sampling, 60.0, reports_read=reports_read)
         stream = TokenStream(request_id, lambda _: 0, lambda _: 0, lambda stream, _: stream)
-        job = self.jobs[request_id] = Job.of(request, stream)
+        job = self.jobs[request_id] = Job.of(request, stream, group)
         self.scheduler.add(request_id, client="", progress=job.progress, may_ride=self.may_ride)
         self.scheduler.admit()
         row = Row.start(self.decoder.row_shape)
@@ -59,7 +69,7 @@ class House:
         """One burst: whether it reads, its rows and its steps."""
         plan = self.bursts.plan(self.scheduler, self.jobs)
         assert plan is not None
-        result = self.bursts.run(plan)
+        result = self.bursts.run(plan).result
         for share, job, num_steps in zip(plan.shares, plan.jobs, result.num_steps_B, strict=True):
             num_read = min(int(num_steps), job.progress.num_to_read)
             self.scheduler.settle(share, num_steps=int(num_steps), ended=False)
@@ -92,6 +102,38 @@ def test_a_prompt_shorter_than_a_burst_is_read_with_the_first_words():
     assert 2 == house.jobs[1].stream.num_sent
     # Two rows are thought to take twice as long, until they are seen not to.
     assert (False, 2, 10) == house.run()
+
+
+def test_the_first_words_come_right_behind_the_end_of_a_prompt():
+    """Of those whose prompt ends there, and no more than they are to write."""
+    house = House(1)
+    for _ in range(9):
+        house.run()
+    for size, num_to_write in ((4, 9), (3, 1), (90, 9)):
+        house.add(size, num_to_write=num_to_write)
+
+    plan = house.bursts.plan(house.scheduler, house.jobs)
+
+    assert plan is not None
+    assert plan.then is not None
+    assert (True, False) == (plan.reading, plan.then.reading)
+    assert [4, 3, 10] == plan.num_read_B.tolist()
+    assert [1, 2] == [share.slot for share in plan.then.shares]
+    assert ([2, 1], [0, 0]) == (plan.then.num_steps_B.tolist(), plan.then.num_read_B.tolist())
+
+
+@pytest.mark.parametrize(
+    "options", [{"num_to_write": 0}, {"reports_read": True}, {"group": Group()}], ids=str
+)
+def test_who_writes_nothing_or_with_others_has_no_first_words_there(options):
+    """Nor who may be too far behind: it is told what it reads."""
+    house = House()
+    house.add(1, **options)
+
+    plan = house.bursts.plan(house.scheduler, house.jobs)
+
+    assert plan is not None
+    assert (True, None) == (plan.reading, plan.then)
 
 
 def test_the_first_words_come_soon():
