@@ -86,11 +86,17 @@ class Database:
             Exception: What `work` raised, which has changed nothing.
             StoreUnavailable: The database cannot be read or written now; nothing was changed.
         """
+        return await self.begun(work, must_last=must_last)
+
+    def begun(
+        self, work: Callable[[sqlite3.Connection], _T], *, must_last: bool
+    ) -> asyncio.Future[_T]:
+        """What `work` will come to, as of `run`; it waits for the thread from now on."""
         if self._is_closed:  # nobody would answer
             raise StoreUnavailable("sessions cannot be read or written any more: the server ends")
         answer: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
         self._jobs.put(_Job(work, answer, must_last=must_last))
-        return await answer
+        return answer
 
     def post(self, work: Callable[[sqlite3.Connection], Any]) -> None:
         """Do `work`, which may be done twice, now or as soon as that can be; nobody waits.
