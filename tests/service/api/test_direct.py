@@ -31,7 +31,7 @@ BODIES = (
     b'{"prompt": "ab", "max_tokens": 4, "seed": 3, "temperature": 0.5}',
     b'{"prompt": "ab", "max_tokens": 4, "seed": 3, "temperature": 0.5, "n": 2}',
 )
-HEADERS = (
+HEADERS: tuple[dict[str, str], ...] = (
     JSON,
     {},
     {"content-type": "text/plain"},
