@@ -55,7 +55,8 @@ class EventStream(Response):
         keep_alive_s: A comment is sent when nothing else was for this long.
         failure: How a failure after the first event is told, with what `about` says.
         end: What is sent last of all.
-        goes_on: Asked after each event: whether the next one comes at once; they are sent together.
+        goes_on: Asked after each event: whether the next one, or the end, comes at once; they are
+            sent together.
     """
 
     media_type = "text/event-stream"
