@@ -15,6 +15,7 @@ from service.access.keys import KeysInvalid
 from service.access.source import KeySource
 from service.api.access import Authenticate, describe
 from service.api.bodies import Bodies, ReadBody
+from service.api.direct import Direct
 from service.api.docs_page import SERVERS, add_docs_page
 from service.api.errors import add_error_handlers, responses
 from service.api.middleware import HeadAsGet, RequestLog
@@ -88,7 +89,8 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
         root_path_in_servers=False,  # that one is relative
         docs_url=None,  # FastAPI's pages load their scripts from the internet
         redoc_url=None,
-        telemetry={"auto_configure": False},  # nothing of it leaves but by our own settings
+        # Nothing of it leaves but by our own settings; nor does anything look for whom to tell.
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
     )
     inference = Inference(
         live,
@@ -146,6 +148,8 @@ def _add_middleware(
     page: frozenset[str],
 ) -> None:
     """What stands before the routes; the last one is the outermost."""
+    routes = [route for router in ROUTERS for route in router.routes]
+    app.add_middleware(Direct, routes=routes)
     app.add_middleware(HeadAsGet)
     app.add_middleware(ReadBody, bodies=state.bodies)
     if state.keys is not None:

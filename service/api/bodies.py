@@ -14,6 +14,7 @@ from service.api.errors import ClientGone, error_response
 from service.api.identity import client_of
 from service.api.media import is_plain_text, refuse_compressed
 from service.engine.errors import Draining, Overloaded
+from service.inference.begun import Begun
 from service.inference.turnstile import Turnstile
 
 _RETRY_AFTER_S = 2.0
@@ -72,28 +73,40 @@ class Bodies:
         declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > self._max_bytes:
             raise self._too_large()
-        parts: list[bytes] = []
         client = client_of(scope)
-        async with self._in_time() as timeout:
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientGone("the client left before its request was complete")
-                parts.append(message.get("body", b""))
-                held.grow(len(parts[-1]))
-                if held.num_bytes > self._max_bytes:
-                    raise self._too_large()
-                if self.num_bytes > self._max_total_bytes:
-                    raise Overloaded(
-                        f"{self.num_bytes} bytes of requests are here already", _RETRY_AFTER_S
-                    )
-                if not message.get("more_body", False):
-                    break
-                if len(parts[-1]) > _LONG_PART_BYTES:
-                    await self._take_turn(timeout, client)
+        coming: Begun[Message] = Begun(_of(receive))
+        if coming.waits or (await coming).get("more_body", False):
+            parts = await self._parts(coming, receive, held, client)
+        else:  # most come with their heads
+            parts = [self._part(await coming, held)]
         if held.num_bytes:
             await self._turnstile.enter(_REQUEST_S + held.num_bytes * _BYTE_S, client)
         return b"".join(parts)
+
+    async def _parts(
+        self, coming: Begun[Message], receive: Receive, held: Held, client: str
+    ) -> list[bytes]:
+        """The parts of a body, from the one that is coming to the last."""
+        async with self._in_time() as timeout:
+            message = await coming
+            parts = [self._part(message, held)]
+            while message.get("more_body", False):
+                if len(parts[-1]) > _LONG_PART_BYTES:
+                    await self._take_turn(timeout, client)
+                message = await receive()
+                parts.append(self._part(message, held))
+            return parts
+
+    def _part(self, message: Message, held: Held) -> bytes:
+        if message["type"] == "http.disconnect":
+            raise ClientGone("the client left before its request was complete")
+        part: bytes = message.get("body", b"")
+        held.grow(len(part))
+        if held.num_bytes > self._max_bytes:
+            raise self._too_large()
+        if self.num_bytes > self._max_total_bytes:
+            raise Overloaded(f"{self.num_bytes} bytes of requests are here already", _RETRY_AFTER_S)
+        return part
 
     async def _take_turn(self, time_left: asyncio.Timeout, client: str) -> None:
         """Wait for the turn of a long part; that is no time of the client's.
@@ -175,6 +188,10 @@ class ReadBody:
                 await error_response(error, scope)(scope, receive, send)
                 return
             await self._app(scope, _giving(body, receive), send)
+
+
+async def _of(receive: Receive) -> Message:
+    return await receive()
 
 
 def _has_no_body(scope: Scope) -> bool:

@@ -194,6 +194,15 @@ def error_response(error: Exception, scope: Scope) -> Json:
     return respond(scope, status, error_body(error).error, headers)
 
 
+async def answer_to(request: Request, error: Exception) -> Json | None:
+    """The answer for an exception that has one; None: it is nobody's fault but the server's."""
+    if isinstance(error, RequestValidationError):
+        return await _respond_invalid(request, error)
+    if isinstance(error, HTTPException):
+        return await _respond_http(request, error)
+    return None if _kind(error) is None else error_response(error, request.scope)
+
+
 async def _respond_known(request: Request, error: Exception) -> Json:
     return error_response(error, request.scope)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -75,13 +76,21 @@ def is_plain_text(scope: Scope) -> bool:
 
 class _ParsingRequest(Request):
     async def json(self) -> Any:
-        body = await self.body()
-        if len(body) > _LONG_BYTES:
-            try:
-                return from_json(body, cache_strings="none")
-            except ValueError:
-                pass  # the other one says where the fault is, and takes lone surrogates
-        return await super().json()
+        return parsed(await self.body())
+
+
+def parsed(body: bytes) -> Any:
+    """A body as JSON.
+
+    Raises:
+        ValueError, RecursionError: It is none; a JSONDecodeError says where.
+    """
+    if len(body) > _LONG_BYTES:
+        try:
+            return from_json(body, cache_strings="none")
+        except ValueError:
+            pass  # the other one says where the fault is, and takes lone surrogates
+    return json.loads(body)
 
 
 def refuse_compressed(headers: Headers) -> None:

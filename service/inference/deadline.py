@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from service.engine.errors import TimedOut
+from service.inference.begun import Begun
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,18 @@ class Deadline:
     def time_left_s(self) -> float:
         """Time that is left; 0 when it is over."""
         return max(0.0, self.at_s - asyncio.get_running_loop().time())
+
+    async def bound(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Do `work`, and end it when the time is over.
+
+        Raises:
+            TimedOut: It was.
+        """
+        begun = Begun(work)
+        if not begun.waits:
+            return await begun
+        async with self.bounding():
+            return await begun
 
     @asynccontextmanager
     async def bounding(self) -> AsyncIterator[None]:

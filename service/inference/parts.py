@@ -38,6 +38,10 @@ class Division:
 
     def groups(self, chunk: Chunk) -> Iterator[list[tuple[Int64, TokenLogprobs | None]]]:
         """The parts of a chunk, group by group; none of a chunk without tokens."""
+        if self.most is None:
+            if len(chunk.token_N):
+                yield [(chunk.token_N, chunk.logprobs)]
+            return
         group = []
         for part in chunk.parts(self.most):
             group.append(part)

@@ -19,5 +19,7 @@ def seed_of(seed: int, index: int) -> int:
 
 def for_text(request: Request, index: int) -> Request:
     """The request of text `index` of several that are asked for with this one."""
+    if index == 0:
+        return request
     seed = seed_of(request.sampling.seed, index)
     return replace(request, sampling=request.sampling.model_copy(update={"seed": seed}))

@@ -121,22 +121,24 @@ class Inference:
         )
         turn = None
         try:
-            async with deadline.bounding():
-                origin = await self._origins.of(asked, deadline)
-                if isinstance(origin, RecordedText):
-                    _close(tickets)
-                    return [origin]
-                asked, model, turn = origin.asked, origin.model, origin.turn
-                require_whole_meaning(asked)
-                require_clampable(asked, model, self.limits.max_clamps)
-                stop = cleaned_stops(asked.stop or (), model)
-                if turn:
-                    turn.asks_for(asked.prompt, stop, form_of(asked))
-                prompt_T, unknown = await self._prompt(origin)
-                automaton = await automaton_of(asked, model, self._compiler)
-                choices = await encoded_choices(
+            # What need not wait takes no timer: each by itself, and not all of it as a block.
+            origin = await deadline.bound(self._origins.of(asked, deadline))
+            if isinstance(origin, RecordedText):
+                _close(tickets)
+                return [origin]
+            asked, model, turn = origin.asked, origin.model, origin.turn
+            require_whole_meaning(asked)
+            require_clampable(asked, model, self.limits.max_clamps)
+            stop = cleaned_stops(asked.stop or (), model)
+            if turn:
+                turn.asks_for(asked.prompt, stop, form_of(asked))
+            prompt_T, unknown = await deadline.bound(self._prompt(origin))
+            automaton = await deadline.bound(automaton_of(asked, model, self._compiler))
+            choices = await deadline.bound(
+                encoded_choices(
                     model, self.prompts, self.turnstile, asked.choices, asked.identity.client
                 )
+            )
             num_before = len(prompt_T) + (origin.past.num_tokens if origin.past else 0)
             max_tokens = self.limits.num_tokens(asked.max_tokens)
             rules = asked.tokens.rules(model, num_before, max_tokens)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from service.inference.observer import TextObserver, TextStats
 
@@ -20,8 +20,12 @@ def request_context(request_id: str) -> Iterator[Sequence[TextStats]]:
     texts: list[TextStats] = []
     token = _TEXTS.set(texts)
     try:
-        with bound_contextvars(request=request_id):
+        # Not `bound_contextvars`: it looks through all variables first, for each request.
+        bound = bind_contextvars(request=request_id)
+        try:
             yield texts
+        finally:
+            reset_contextvars(**bound)
     finally:
         _TEXTS.reset(token)
 

@@ -50,11 +50,13 @@ class SamplingOptions(BaseModel):
 
     def merged(self, *defaults: SamplingOptions) -> SamplingOptions:
         """These options; where one is None, the first of `defaults` that has it."""
-        chosen = {
-            name: next((v for o in (self, *defaults) if (v := getattr(o, name)) is not None), None)
-            for name in SamplingOptions.model_fields
-        }
+        chosen = {}
+        for options in (*reversed(defaults), self):
+            for name in _NAMES:
+                if (value := getattr(options, name)) is not None:
+                    chosen[name] = value
         return SamplingOptions(**chosen)
 
 
+_NAMES = tuple(SamplingOptions.model_fields)
 NO_OPTIONS = SamplingOptions()

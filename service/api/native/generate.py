@@ -8,10 +8,10 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from service.api.direct import DirectRoute
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.json_bytes import Json, JsonInPieces
-from service.api.media import JsonRoute
 from service.api.native.asking import completed, extras, usage_fields
 from service.api.native.etags import version_wanted
 from service.api.native.generate_schemas import GenerateRequest
@@ -34,7 +34,7 @@ from service.inference.several import Text
 from service.inference.turnstile import Turnstile
 from service.runtime.clamps import Clamp
 
-router = APIRouter(route_class=JsonRoute, tags=["generate"])
+router = APIRouter(route_class=DirectRoute, tags=["generate"])
 
 # The parts that it refers to are there already, as parts of GenerateResponse.
 _EVENT_SCHEMA = GenerateEvent.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -191,8 +191,9 @@ def _event(running: Text, delta: Delta) -> dict[str, Any]:
             "session": running.session_id,
             "seed": running.seed,
             **_about(running),
+            **extras(delta),
         }
-    return fields | extras(delta)
+    return fields
 
 
 def _about(running: Text) -> dict[str, Any]:

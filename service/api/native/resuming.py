@@ -114,7 +114,7 @@ class Progress:
         mark: What the client has had of the text before this stream.
 
     Attributes:
-        goes_on: Whether the next event is there already.
+        goes_on: Whether the next event is there already, or the end of the stream.
 
     Raises:
         InvalidOption: The client's mark is of another request, or of another model.
@@ -146,7 +146,7 @@ class Progress:
         rest = delta if self._mark is None else self._rest(delta, self._mark)
         self._num_characters += len(delta.text)
         self._num_tokens += delta.num_tokens
-        self.goes_on = delta.is_followed
+        self.goes_on = delta.is_followed or delta.finish_reason is not None
         if delta.figures is not None:
             self._num_figures += len(delta.figures)
         return rest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -54,11 +55,17 @@ class Body(BaseModel):
     def _know_all_fields(cls, fields: object) -> object:
         # Before pydantic, which would make an error for each of 90,000 unknown ones.
         if isinstance(fields, dict):
-            known = {field.alias or name for name, field in cls.model_fields.items()}
+            known = _fields_of(cls)
             for name in fields:
                 if name not in known:
                     raise field_error(name, "there is no such field")
         return fields
+
+
+@cache
+def _fields_of(body: type[Body]) -> frozenset[str]:
+    """Their names, as they are sent."""
+    return frozenset(field.alias or name for name, field in body.model_fields.items())
 
 
 _INTEGERS = frozenset(

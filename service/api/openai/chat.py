@@ -9,10 +9,10 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from service.api.direct import DirectRoute
 from service.api.disconnect import unless_client_leaves
 from service.api.identity import identity_of
 from service.api.json_bytes import json_bytes
-from service.api.media import JsonRoute
 from service.api.native.logprobs import in_pieces
 from service.api.openai.answers import (
     DONE,
@@ -39,7 +39,7 @@ from service.models.registry import ServedModel
 _PIECE_S = 0.001
 _MOST_INLINE_CHARACTERS = 4096
 
-router = APIRouter(route_class=JsonRoute, tags=["openai"])
+router = APIRouter(route_class=DirectRoute, tags=["openai"])
 
 
 @router.post(

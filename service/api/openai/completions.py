@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
 
+from service.api.direct import DirectRoute
 from service.api.disconnect import unless_client_leaves
 from service.api.identity import identity_of
 from service.api.json_bytes import json_bytes
-from service.api.media import JsonRoute
 from service.api.openai.answers import (
     DONE,
     failure,
@@ -38,7 +38,7 @@ from service.inference.scoring import Scored, Scores
 
 _PIECE_S = 0.001
 
-router = APIRouter(route_class=JsonRoute, tags=["openai"])
+router = APIRouter(route_class=DirectRoute, tags=["openai"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class _Job:
     work: Callable[[sqlite3.Connection], Any]
     answer: asyncio.Future[Any]
     is_owed: bool = False
+    must_last: bool = True
 
 
 class Database:
@@ -44,7 +45,9 @@ class Database:
 
     With a file, a commit that has returned survives the end of the process and, as far as the disk
     keeps what it confirms, a loss of power (WAL with `synchronous = FULL`: the log is flushed at
-    each commit, https://sqlite.org/pragma.html#pragma_synchronous).
+    each commit, https://sqlite.org/pragma.html#pragma_synchronous). What means nothing to who comes
+    after a loss of power waits for no disk: with `NORMAL` it may be taken back by one, together
+    with all that came after it, but never one without the other.
 
     Args:
         path: Of the file; None: in memory, and gone with this object.
@@ -63,6 +66,7 @@ class Database:
         self._files = _NO_FILES  # that are open: the database and its log
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
+        self._flushes = True
         self._owed: list[_Job] = []  # posted, and to be tried again with what comes next
         try:
             self._connection = self._connect()
@@ -71,24 +75,37 @@ class Database:
         self._thread = threading.Thread(target=self._run, name="sessions", daemon=True)
         self._thread.start()
 
-    async def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def run(self, work: Callable[[sqlite3.Connection], _T], *, must_last: bool = True) -> _T:
         """Do `work` in a transaction, in the thread.
+
+        Args:
+            work: What is to be done.
+            must_last: Whether a loss of power must not take back what has returned.
 
         Raises:
             Exception: What `work` raised, which has changed nothing.
             StoreUnavailable: The database cannot be read or written now; nothing was changed.
         """
+        return await self.begun(work, must_last=must_last)
+
+    def begun(
+        self, work: Callable[[sqlite3.Connection], _T], *, must_last: bool
+    ) -> asyncio.Future[_T]:
+        """What `work` will come to, as of `run`; it waits for the thread from now on."""
         if self._is_closed:  # nobody would answer
             raise StoreUnavailable("sessions cannot be read or written any more: the server ends")
         answer: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(work, answer))
-        return await answer
+        self._jobs.put(_Job(work, answer, must_last=must_last))
+        return answer
 
     def post(self, work: Callable[[sqlite3.Connection], Any]) -> None:
-        """Do `work`, which may be done twice, now or as soon as that can be; nobody waits."""
+        """Do `work`, which may be done twice, now or as soon as that can be; nobody waits.
+
+        A loss of power may take it back.
+        """
         answer = asyncio.get_running_loop().create_future()
         answer.add_done_callback(lambda done: done.cancelled() or done.exception())
-        self._jobs.put(_Job(work, answer, is_owed=True))
+        self._jobs.put(_Job(work, answer, is_owed=True, must_last=False))
 
     async def close(self) -> None:
         """Do what was asked for, and end the thread."""
@@ -137,6 +154,7 @@ class Database:
         if self._connection is None:
             self._connection = self._connect()
         connection = self._connection
+        self._flush_at_commit(connection, any(job.must_last for job in jobs))
         connection.execute("BEGIN IMMEDIATE")
         self._attend(connection)
         outcomes = [self._do(connection, job) for job in jobs]
@@ -144,6 +162,11 @@ class Database:
         if self._files == _NO_FILES:
             self._files = _identity(self._path), _identity(self._log_path)
         return outcomes
+
+    def _flush_at_commit(self, connection: sqlite3.Connection, flushes: bool) -> None:
+        if flushes != self._flushes:
+            connection.execute(f"PRAGMA synchronous = {'FULL' if flushes else 'NORMAL'}")
+            self._flushes = flushes
 
     @staticmethod
     def _do(connection: sqlite3.Connection, job: _Job) -> tuple[Any, BaseException | None]:
@@ -198,6 +221,7 @@ class Database:
             migrate(connection)  # before anything that would change the file of another program
             _keep_a_log(connection)
             connection.execute("PRAGMA synchronous = FULL")
+            self._flushes = True
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA journal_size_limit = {_MOST_LOG_BYTES}")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")

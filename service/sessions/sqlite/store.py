@@ -215,7 +215,8 @@ class SqliteSessionStore:
             ).fetchone()
             return Lease(session, row[0] if row else None, fence, idempotency)
 
-        beginning = asyncio.ensure_future(self._database.run(work))
+        # The lease ends with this run, and so at a loss of power: nobody has to wait for the disk.
+        beginning = self._database.begun(work, must_last=False)
         try:
             return await asyncio.shield(beginning)
         except asyncio.CancelledError:

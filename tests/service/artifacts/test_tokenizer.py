@@ -48,6 +48,27 @@ def test_unknown_characters_have_the_unknown_id():
     assert ("<unk>", "a") == (tokenizer.token_text(_UNKNOWN), tokenizer.token_text(ids[0]))
 
 
+@given(text=st.text())
+def test_characters_are_looked_up_as_the_library_would(text):
+    """Known or not, and also where a special token's name stands."""
+    tokenizer = _characters()
+    assert tokenizer._id_of_character is not None
+
+    [encoding] = tokenizer._tokenizer.encode_batch([text], add_special_tokens=False)
+    assert encoding.ids == tokenizer.encode(text)
+
+
+def test_who_does_more_to_a_text_than_to_look_up_its_characters_is_left_to_the_library():
+    """Words, and capitals that become small."""
+    inner = HuggingFaceTokenizer(models.WordLevel({"a": 0, "aa": 1, "<unk>": 2}, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    assert [1] == _from(inner, 3).encode("aa")
+    inner.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    assert [0, 0] == _from(inner, 3).encode("aa")
+    inner.normalizer = normalizers.Lowercase()
+    assert [0, 0] == _from(inner, 3).encode("aA")
+
+
 def test_the_name_of_a_special_token_is_only_characters():
     """Who types `<unk>` gets no special token: `<` and `>` are unknown, `unk` is text."""
     ids = _characters().encode("a<unk>b")

@@ -28,6 +28,30 @@ async def test_what_waits_is_one_transaction(path):
     await store.close()
 
 
+async def test_what_has_to_last_is_flushed_and_a_lease_waits_for_no_disk(path):
+    """A turn's end outlives a loss of power; its beginning ends with the run in any case."""
+    store = await open_file(path)
+    flushing: list[int] = []
+    flushed = {1: False, 2: True}
+
+    def look(connection: sqlite3.Connection) -> bool:
+        [(level,)] = connection.execute("PRAGMA synchronous")
+        flushing.append(level)
+        return flushed[level]
+
+    attend = store._database._attend
+    store._database._attend = lambda connection: (look(connection), attend(connection))
+    session = await create(store)
+    lease = await store.begin(SessionKey("me", session.id), lease_s=9)
+    await store.commit(lease, ROW, TURN)
+    assert [2, 1, 2] == flushing
+
+    run = store._database.run
+    assert [True, True] == await asyncio.gather(run(look, must_last=False), run(look))
+    assert not await run(look, must_last=False)
+    await store.close()
+
+
 async def test_who_leaves_while_a_turn_begins_leaves_no_lease(path):
     """The client has gone before the store has answered."""
     store = await open_file(path)

@@ -7,6 +7,8 @@ import json
 import pytest
 from fastapi.testclient import TestClient
 
+from service.api.native.resuming import Progress
+from service.inference.delta import Delta
 from tests.service.api.native.test_sessions import create
 
 
@@ -27,6 +29,22 @@ def stream(client: TestClient, body: dict, **headers: str) -> list[tuple[str, di
     answer = client.post("/generate", json=body | {"stream": True}, headers=headers)
     assert 200 == answer.status_code, answer.text
     return events(answer.text)
+
+
+@pytest.mark.parametrize(
+    ("delta", "goes_on"),
+    [
+        (Delta("a", 1), False),
+        (Delta("a", 1, is_followed=True), True),
+        (Delta("", 0, finish_reason="length"), True),
+    ],
+)
+def test_what_is_there_already_goes_on(delta: Delta, goes_on: bool):
+    """The next part of a chunk; after the last event the end of the stream."""
+    progress = Progress(seed=7, digest="0" * 16, mark=None)
+    progress.unseen(delta)
+
+    assert goes_on == progress.goes_on
 
 
 def figures(found: list[tuple[str, dict]]) -> list[dict]:
