@@ -171,7 +171,6 @@ def test_a_long_text_is_read_while_it_comes(client: Client, monkeypatch: pytest.
     monkeypatch.setattr("service.client.sessions._LONG_CHARACTERS", 2_000)
     monkeypatch.setattr("service.api.native.append._TURN_CHARACTERS", 2_500)
     read = (session := client.create_session("a")).append("Once upon a time.\n" * 200)
-
     assert (3_600, 2) == (read.num_characters, read.num_turns)
     assert session.version == read.session.version == 2
 
