@@ -1,4 +1,4 @@
-"""A closed loop of N clients on a server of this machine: `service.load`, as benchmarks ask it."""
+"""Clients of a server of this machine, in a closed or an open loop, as benchmarks ask for them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 from service.load.closed import closed_loop
 from service.load.measurements import Measurements
+from service.load.open import arrivals, open_loop
 from service.load.recorder import Recorder, Timing
 from service.load.target import Target
 from service.load.workload import Workload
+
+_PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,22 @@ async def measure(
     await closed_loop(
         target, lambda n: _requests(target, ask, seed=n * 10**6), num_streams, recorder
     )
+    if recorder.found.errors:
+        raise RuntimeError(f"requests failed: {dict(recorder.found.errors)}")
+    return recorder.found
+
+
+async def measure_arrivals(port: int, rate: float, ask: Ask, timing: Timing) -> Measurements:
+    """Let clients come by themselves, `rate` of them a second on average (a Poisson process).
+
+    Raises:
+        RuntimeError: The server refused or broke a request, or had no answer within 30 s.
+    """
+    target = Target("127.0.0.1", port, ask.path)
+    recorder = Recorder(timing, by_arrival=True)
+    moments_s = arrivals(rate, random.Random(0))
+    requests = _requests(target, ask, seed=0)
+    await open_loop(target, requests, moments_s, recorder, patience_s=_PATIENCE_S)
     if recorder.found.errors:
         raise RuntimeError(f"requests failed: {dict(recorder.found.errors)}")
     return recorder.found

@@ -6,8 +6,9 @@
 The peer (`naive_server.py --way async`) serves the same int8 graph with FastAPI, uvicorn, uvloop
 and onnxruntime: coroutines, a thread for each core, one run of the graph for each token of a text.
 `--triton` makes an environment of its own with `nvidia-pytriton`, where the same graph runs in a
-decoupled model (`triton_server.py`). lstm-serve is asked for an event a burst, as it serves by
-default, and for one a token, as the others send. All servers are up all the time and one is asked
+decoupled model (`triton_server.py`). Each request has a prompt of 32 characters that was never sent
+before, and asks for 256. lstm-serve is asked for an event a burst, as it serves by default, and for
+one a token, as the others send. All servers are up all the time and one is asked
 at a time; each round asks all of them, every second one in the other order, so that a machine whose
 speed drifts changes all. Trust the ratios. Memory is what a server takes after the last round.
 """
@@ -35,6 +36,7 @@ from training.pictures import LINE_COLOURS, picture
 
 PEER = "FastAPI + onnxruntime, async"
 OURS_EVERY = "lstm-serve, stream_every: 1"
+_PROMPT_CHARACTERS = 32
 Rounds = dict[tuple[str, int], list[Measurements]]
 
 
@@ -46,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     machine = describe_machine()
     print(f"{artifact.ref}, {options.rounds} rounds\n{headline(machine)}", flush=True)
     timing = Timing(options.warmup_s, options.seconds)
-    field = contestants(artifact, options.max_tokens)
+    ask = asking(options.max_tokens)
+    field = contestants(artifact, ask)
     if options.triton:
-        field.append(triton(artifact, options.max_tokens, options.triton))
+        field.append(triton(artifact, ask, options.triton))
     found, resident = measure(field, options.streams, timing, options.rounds)
     rows = [_row(name, num_streams, rounds) for (name, num_streams), rounds in found.items()]
     ratios = _ratios(found)
@@ -63,14 +66,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
-def contestants(artifact: Artifact, max_tokens: int) -> list[Served]:
+def asking(max_tokens: int) -> Ask:
+    """What each request asks for: so much text after a prompt that nobody has sent before."""
+    return Ask(max_tokens, prompt_size=_PROMPT_CHARACTERS, fresh=True)
+
+
+def contestants(artifact: Artifact, ask: Ask) -> list[Served]:
     """All but Triton, ours first."""
     store = str(artifact.folder.parent.parent)
     ours = ["service.cli", "serve", "--model-store", store, "--models", artifact.ref]
     ours += ["--session-store", "memory://", "--log-level", "warning"]
     peer = ["benchmarks.naive_server", "--way", "async", "--artifact", str(artifact.folder)]
     ours += ["--max-rows", "512"]
-    server, ask = Server(OURS, ours), Ask(max_tokens)
+    server = Server(OURS, ours)
     return [
         Served(OURS, server, ask),
         Served(OURS_EVERY, server, replace(ask, stream_every=1)),
@@ -207,7 +215,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, metavar="N", help="default 5")
     parser.add_argument("--seconds", type=float, default=6.0, metavar="S", help="of one; default 6")
     parser.add_argument("--warmup-s", type=float, default=1.5, metavar="S", help="default 1.5")
-    parser.add_argument("--max-tokens", type=int, default=64, metavar="N", help="default 64")
+    parser.add_argument("--max-tokens", type=int, default=256, metavar="N", help="default 256")
     parser.add_argument(
         "--triton",
         type=Path,

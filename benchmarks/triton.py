@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.contestants import Served, Server
@@ -53,12 +54,12 @@ def _fails(command: list[str | Path]) -> str | None:
     return "\n".join(lines[-8:]) or f"it ended with exit code {done.returncode}"
 
 
-def triton(artifact: Artifact, max_tokens: int, folder: Path) -> Served:
+def triton(artifact: Artifact, ask: Ask, folder: Path) -> Served:
     """Triton with the graph of a published model of characters.
 
     Args:
         artifact: The model.
-        max_tokens: Of each text.
+        ask: What each request asks for.
         folder: Of its environment.
 
     Raises:
@@ -80,4 +81,4 @@ def triton(artifact: Artifact, max_tokens: int, folder: Path) -> Served:
         launcher=(str(python),),
         ready_path=f"/v2/models/{_MODEL}/ready",
     )
-    return Served(TRITON, server, Ask(max_tokens, path=f"/v2/models/{_MODEL}/generate_stream"))
+    return Served(TRITON, server, replace(ask, path=f"/v2/models/{_MODEL}/generate_stream"))

@@ -75,6 +75,22 @@ async def large_bodies(scene: Scene) -> None:
         scene.fault("clients that send too much are cut off before they see why")
 
 
+@case("tiny-chunks")
+async def tiny_chunks(scene: Scene) -> None:
+    """Sends bodies of 200 KB in chunks of one byte, on four sockets; each has its answer."""
+    body = json.dumps({"prompt": "a" * 200_000}).encode()
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+
+    async def send() -> None:
+        async with scene.line() as line:
+            await line.send(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+            answer = await line.answer()
+            if answer.status not in {0, 413, 422, 429}:
+                scene.fault(f"a body in pieces of one byte gets {answer.status}")
+
+    await scene.crowd(scene.again(send) for _ in range(4))
+
+
 @case("left-bodies")
 async def left_bodies(scene: Scene) -> None:
     """Leaves in the middle of a body, ten at a time."""

@@ -64,6 +64,7 @@ class Connection(HttpToolsProtocol):
         self._num_unread = 0
         self._num_bytes_in_head = 0
         self._num_bytes_of_rest = 0
+        self._body = bytearray()  # that came in one read: chunks may be of a single byte
         self._is_refused = False
         self._has_too_many = False  # requests that wait
         self._running: RequestResponseCycle | None = None
@@ -144,12 +145,12 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of a body."""
         self._head_is_complete()
-        if not self._is_refused:
-            super().on_body(body)
+        self._body += body
 
     def on_message_complete(self) -> None:
         """A request is complete."""
         self._head_is_complete()
+        self._hand_over_body()
         if not self._is_refused and not self.parser.should_upgrade():
             super().on_message_complete()
             if self.cycle.response_complete:  # it was answered before it had come to its end
@@ -215,6 +216,13 @@ class Connection(HttpToolsProtocol):
         left: bytes | None = data
         while left is not None:
             left = self._parse_to_offer(left)
+        self._hand_over_body()
+
+    def _hand_over_body(self) -> None:
+        """All that came in one read, since uvicorn copies what is there with each part."""
+        if self._body and not self._is_refused:
+            super().on_body(bytes(self._body))
+        self._body.clear()
 
     def _parse_to_offer(self, data: bytes) -> bytes | None:
         """Parse up to an offer to upgrade; returns what is to be parsed in its stead, if any."""

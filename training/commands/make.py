@@ -61,11 +61,12 @@ def run(
         what = what_to_train(text_or_config, source, training, process)
         planned = what.config or what.run_folder.identity().config
         # What cannot be published is told now, not after the training.
-        choose_version(store, planned.name, version)
-        num_parameters = _require_able_to_write(planned.model)
-        if process.workers.is_first:
-            try_store(store, planned.name, num_parameters)
-            require_room_to_train(what.run_folder.path, num_parameters)
+        with process.waiting.during("trying the store"):
+            choose_version(store, planned.name, version)
+            num_parameters = _require_able_to_write(planned.model)
+            if process.workers.is_first:
+                try_store(store, planned.name, num_parameters)
+                require_room_to_train(what.run_folder.path, num_parameters)
         told = what_was_told(what, source, training, process, destination)
         status = train_as_told("run", what, told, process)
         if status == DONE and process.workers.is_first:

@@ -43,6 +43,16 @@ def test_who_has_it_is_not_sent_it_again(client: TestClient, path: str):
     assert 200 == client.get(path, headers={"if-none-match": '"x"'}).status_code
 
 
+@pytest.mark.parametrize("ranges", ["bytes=0-", "bytes=" + "0-," * 5_000 + "0-", "bytes=9-1", "x"])
+def test_a_part_of_it_cannot_be_had(client: TestClient, ranges: str):
+    """Many overlapping parts cost other servers quadratic time (CVE-2025-62727)."""
+    whole = client.get("/web/main.js")
+    answer = client.get("/web/main.js", headers={"range": ranges})
+
+    assert (200, whole.content) == (answer.status_code, answer.content)
+    assert "content-range" not in answer.headers
+
+
 @pytest.mark.parametrize("name", ["no-such.js", "..%2fapp.py", "%2e%2e/app.py", ".", ""])
 def test_nothing_else_is_there(client: TestClient, name: str):
     """Least of all other files of the program."""

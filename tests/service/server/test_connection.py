@@ -1,6 +1,7 @@
 """One connection against time, on a transport and a clock of the test's own."""
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tests.service.server.peers import WRITE_TIMEOUT_S, after, settle
 
@@ -129,3 +130,23 @@ async def test_a_head_that_is_late_on_a_connection_that_closes_is_nobodys(peer):
     after(peer, 11)
 
     assert b"" == peer.transport.written
+
+
+async def test_a_body_in_pieces_of_one_byte_is_handed_over_by_the_read(peer, monkeypatch):
+    """Each hand-over copies all that is there, and one read holds 40,000 such pieces."""
+    handed_over = []
+    on_body = HttpToolsProtocol.on_body
+    monkeypatch.setattr(
+        HttpToolsProtocol,
+        "on_body",
+        lambda self, body: (handed_over.append(body), on_body(self, body)),
+    )
+    peer.connection.data_received(b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for _ in range(3):
+        peer.connection.data_received(b"1\r\na\r\n" * 9_999 + b"1\r")
+        peer.connection.data_received(b"\nb\r\n")
+    behind = b"POST /y HTTP/1.1\r\nContent-Length: 2\r\n\r\nxy"
+    peer.connection.data_received(b"1\r\nc\r\n0\r\n\r\n" + behind)
+
+    assert [b"a" * 9_999, b"b"] * 3 + [b"c", b"xy"] == handed_over
+    assert peer.connection.cycle.body == b"xy"

@@ -72,6 +72,7 @@ def test_what_was_read_and_held_out(
 def test_measuring_says_what_it_does(capsys: pytest.CaptureFixture[str], works: list[str]) -> None:
     """Of a run whose ids are gone, and of a published model."""
     assert main(["run", "tiny.toml", "--store", "st"]) == 0
+    assert works[:4] == [*map(documented, [*READ, "trying the store"]), documented(COMPARED)]
     for file in Path("runs/tiny/tokens").iterdir():
         file.unlink()
     works.clear()
