@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from httpx_sse import EventSource
 
-from tests.e2e.running_server import REPOSITORY, running_server
+from tests.e2e.running_server import PLAIN, REPOSITORY, running_server
 from tests.waiting import wait_for
 
 MENDED = {
@@ -67,7 +67,7 @@ class SessionWriter:
     def create(self) -> None:
         """Make the session; nothing may go wrong yet."""
         body = {"prompt": f"ROMEO {self.number}:\n", "seed": self.number}
-        made = httpx.post(f"{self._url()}/sessions", json=body, timeout=60)
+        made = httpx.post(f"{self._url()}/sessions", json=body, timeout=60, verify=PLAIN)
         session = made.raise_for_status().json()
         self.session, self.num_tokens = session["id"], session["num_tokens"]
 
@@ -97,7 +97,7 @@ class SessionWriter:
         headers = {"Idempotency-Key": key}
         while True:
             try:
-                with httpx.Client(base_url=self._url(), timeout=60) as client:
+                with httpx.Client(base_url=self._url(), timeout=60, verify=PLAIN) as client:
                     if is_stream:
                         return shown.read(client, body, headers)
                     answer = client.post("/generate", json=body, headers=headers)
@@ -214,7 +214,7 @@ def _wait_for_a_turn(done: threading.Semaphore, is_over: threading.Event) -> Non
 def check(writers: Sequence[SessionWriter], expected: Sequence[SessionWriter]) -> None:
     """Every turn is there once, with its text, and the next one can be had at once."""
     for writer, reference in zip(writers, expected, strict=True):
-        with httpx.Client(base_url=writer.urls[0], timeout=60) as client:
+        with httpx.Client(base_url=writer.urls[0], timeout=60, verify=PLAIN) as client:
             session = client.get(f"/sessions/{writer.session}").json()
             turns = client.get(f"/sessions/{writer.session}/log").json()["turns"]
             writer.mended.clear()

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from httpx_sse import connect_sse
 
-from tests.e2e.running_server import RunningServer
+from tests.e2e.running_server import PLAIN, RunningServer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 _WRITE = {"max_tokens": 60, "seed": 5}
@@ -17,7 +17,7 @@ _WRITE = {"max_tokens": 60, "seed": 5}
 def _data(server: RunningServer, path: str, body: dict) -> list[str]:
     """The data of every event."""
     with (
-        httpx.Client(base_url=server.url, timeout=60) as client,
+        httpx.Client(base_url=server.url, timeout=60, verify=PLAIN) as client,
         connect_sse(client, "POST", path, json=body) as source,
     ):
         return [event.data for event in source.iter_sse()]

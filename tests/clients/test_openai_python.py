@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.clients.conftest import num_rows
-from tests.e2e.running_server import RunningServer
+from tests.e2e.running_server import PLAIN, RunningServer
 from tests.waiting import wait_for
 
 pytest.importorskip("openai", reason="needs the extra [clients]")
@@ -44,7 +44,7 @@ async def aclient(server: RunningServer) -> AsyncIterator[openai.AsyncOpenAI]:
 def text(server: RunningServer) -> str:
     """What our own route writes."""
     body = {"prompt": PROMPT, "max_tokens": 40, "seed": 5}
-    return httpx.post(f"{server.url}/generate", json=body, timeout=60).json()["text"]
+    return httpx.post(f"{server.url}/generate", json=body, timeout=60, verify=PLAIN).json()["text"]
 
 
 def test_whole_texts(client: openai.OpenAI, text: str):
@@ -206,6 +206,7 @@ class _Refusing:
                         content=content,
                         headers={"content-type": "application/json"},
                         timeout=60,
+                        verify=PLAIN,
                     )
                     status, headers, answer = found.status_code, {}, found.content
                 self.send_response(status)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.deploy.proxies import Proxy, caddy, free_port, nginx
 from tests.deploy.upstream import PATIENCE_S, Upstream, upstream
-from tests.e2e.running_server import RunningServer, running_server
+from tests.e2e.running_server import PLAIN, RunningServer, running_server
 from tests.tiny_model import publish
 
 
@@ -53,4 +53,5 @@ def one(proxy: Proxy, tmp_path: Path) -> Iterator[tuple[httpx.Client, Upstream]]
     with ExitStack() as stack:
         behind = stack.enter_context(upstream())
         url = stack.enter_context(proxy(tmp_path, behind.port))
-        yield stack.enter_context(httpx.Client(base_url=url, timeout=PATIENCE_S)), behind
+        client = httpx.Client(base_url=url, timeout=PATIENCE_S, verify=PLAIN)
+        yield stack.enter_context(client), behind

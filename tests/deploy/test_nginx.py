@@ -13,7 +13,7 @@ import pytest
 from service.settings import Settings
 from tests.deploy.proxies import DEPLOY, free_port, nginx, nginx_folder, on_hosts, program
 from tests.deploy.upstream import PATIENCE_S, upstream
-from tests.e2e.running_server import RunningServer
+from tests.e2e.running_server import PLAIN, RunningServer
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -48,7 +48,10 @@ def test_the_bounds_are_those_of_the_server():
 
 def test_a_request_has_one_id_from_end_to_end(server: RunningServer, tmp_path: Path):
     """The client's, or one that nginx made; the server logs the same one."""
-    with nginx(tmp_path, server.port) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with (
+        nginx(tmp_path, server.port) as url,
+        httpx.Client(base_url=url, timeout=30, verify=PLAIN) as client,
+    ):
         mine = client.get("/models", headers={"X-Request-Id": "through-nginx"})
         made = client.get("/models")
 
@@ -70,7 +73,7 @@ def test_the_log_tells_no_session(tmp_path: Path):
         nginx(tmp_path, behind.port) as url,
     ):
         for path in paths:
-            httpx.get(f"{url}{path}", timeout=PATIENCE_S)
+            httpx.get(f"{url}{path}", timeout=PATIENCE_S, verify=PLAIN)
     log = (tmp_path / "proxy.log").read_text(encoding="utf-8")
 
     assert "secret" not in log

@@ -12,7 +12,7 @@ import pytest
 
 from tests.deploy.proxies import Proxy, free_port
 from tests.deploy.upstream import PATIENCE_S, Exchange, Upstream, upstream
-from tests.e2e.running_server import RunningServer, read_stream
+from tests.e2e.running_server import PLAIN, RunningServer, read_stream
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -21,7 +21,10 @@ REQUEST = {"prompt": "Hello", "max_tokens": 200, "seed": 7}
 
 def test_a_text_and_its_events_are_those_of_the_server(gateway: str, server: RunningServer):
     """Nothing is lost, added or changed on the way."""
-    with server.client() as direct, httpx.Client(base_url=gateway, timeout=60) as client:
+    with (
+        server.client() as direct,
+        httpx.Client(base_url=gateway, timeout=60, verify=PLAIN) as client,
+    ):
         expected = direct.post("/generate", json=REQUEST).json()
         whole = client.post("/generate", json=REQUEST).json()
         events = read_stream(client, REQUEST)
@@ -32,7 +35,10 @@ def test_a_text_and_its_events_are_those_of_the_server(gateway: str, server: Run
 
 def test_metrics_are_not_for_strangers(gateway: str, server: RunningServer):
     """However they write it; who asks the server itself gets them."""
-    with server.client() as direct, httpx.Client(base_url=gateway, timeout=60) as client:
+    with (
+        server.client() as direct,
+        httpx.Client(base_url=gateway, timeout=60, verify=PLAIN) as client,
+    ):
         answers = [client.get(gateway + path) for path in ("/metrics", "/%6Detrics", "//metrics")]
         expected = direct.get("/no/such/route").json()
         assert "lstm_serve_build_info" in direct.get("/metrics").text
@@ -110,7 +116,7 @@ def test_connections_to_a_server_stay_open(one: tuple[httpx.Client, Upstream]):
 
 def test_a_server_that_is_away_is_not_noticed(gateway: str):
     """Half of the requests meet it first; those that could not be sent are sent to another one."""
-    with httpx.Client(base_url=gateway, timeout=60) as client:
+    with httpx.Client(base_url=gateway, timeout=60, verify=PLAIN) as client:
         gets = [client.get("/models").status_code for _ in range(20)]
         posts = [client.post("/generate", json=REQUEST).status_code for _ in range(20)]
 
@@ -129,10 +135,12 @@ def test_a_turn_that_may_have_begun_is_the_clients_to_repeat(
 
     with upstream(hang_up) as first, upstream(hang_up) as second:
         with proxy(tmp_path, first.port, second.port) as url:
-            post = httpx.post(f"{url}/generate", json=REQUEST, headers=headers, timeout=60)
+            post = httpx.post(
+                f"{url}/generate", json=REQUEST, headers=headers, timeout=60, verify=PLAIN
+            )
         methods = [method for method, _, _ in first.seen + second.seen]
         with proxy(tmp_path, first.port, second.port) as url:
-            get = httpx.get(f"{url}/models", timeout=60)
+            get = httpx.get(f"{url}/models", timeout=60, verify=PLAIN)
 
         assert ["POST"] == methods
         for each in (first, second):
@@ -150,7 +158,7 @@ def test_where_no_replica_is_clients_are_told_when_to_ask_again(
 ):
     """In the shape of all errors."""
     with proxy(tmp_path, free_port(), free_port()) as url:
-        answer = httpx.post(f"{url}{path}", json=REQUEST, timeout=60)
+        answer = httpx.post(f"{url}{path}", json=REQUEST, timeout=60, verify=PLAIN)
 
     assert answer.status_code in {502, 503}
     assert "1" == answer.headers["Retry-After"]
@@ -182,10 +190,12 @@ def test_a_client_that_leaves_is_noticed_by_the_server(one: tuple[httpx.Client, 
 def test_a_body_that_is_too_large_is_refused_in_the_same_shape(gateway: str):
     """By nginx before a replica has to read it; Caddy leaves it to the replica."""
     content, headers = b" " * ((1 << 20) + 1), {"Content-Type": "application/json"}
-    answer = httpx.post(f"{gateway}/generate", content=content, headers=headers, timeout=60)
+    answer = httpx.post(
+        f"{gateway}/generate", content=content, headers=headers, timeout=60, verify=PLAIN
+    )
 
     assert (413, "body_too_large") == (answer.status_code, answer.json()["error"]["code"])
-    assert httpx.get(f"{gateway}/models", timeout=60).is_success
+    assert httpx.get(f"{gateway}/models", timeout=60, verify=PLAIN).is_success
 
 
 def test_a_text_of_any_length_is_read_while_it_comes(one: tuple[httpx.Client, Upstream]):

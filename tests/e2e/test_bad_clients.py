@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.running_server import RunningServer, running_server
+from tests.e2e.running_server import PLAIN, RunningServer, running_server
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -86,13 +86,18 @@ def test_a_slow_reader_is_parked_and_gets_its_whole_text(server: RunningServer):
     body = VERBOSE | {"max_tokens": 16_000}
     with server.client() as client, client.stream("POST", "/generate", json=body) as slow:
         server.wait_until(parked=1)
-        neighbour = httpx.post(f"{server.url}/generate", json={"max_tokens": 50}, timeout=30)
+        neighbour = httpx.post(
+            f"{server.url}/generate", json={"max_tokens": 50}, timeout=30, verify=PLAIN
+        )
         assert 200 == neighbour.status_code
         # Not at once: the system's buffers may have grown, and taken a little more of it.
         server.wait_until(parked=1)
         lines = [line for line in slow.iter_lines() if line.startswith("data: ")]
     expected = httpx.post(
-        f"{server.url}/generate", json={"prompt": "a", "seed": 9, "max_tokens": 16_000}, timeout=60
+        f"{server.url}/generate",
+        json={"prompt": "a", "seed": 9, "max_tokens": 16_000},
+        timeout=60,
+        verify=PLAIN,
     )
 
     events = [json.loads(line.removeprefix("data: ")) for line in lines]

@@ -13,7 +13,7 @@ import sys
 import httpx
 import pytest
 
-from tests.e2e.running_server import REPOSITORY, RunningServer
+from tests.e2e.running_server import PLAIN, REPOSITORY, RunningServer
 from tests.e2e.test_lifecycle import lstm_serve
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -27,7 +27,7 @@ def command(server: RunningServer, *words: str) -> list[str]:
 def test_standard_output_is_exactly_the_text(server: RunningServer):
     """Of the server that is at the port of the settings."""
     asked = {"prompt": "Once §", "max_tokens": 99, "seed": 7}
-    answer = httpx.post(f"{server.url}/generate", json=asked, timeout=30).json()
+    answer = httpx.post(f"{server.url}/generate", json=asked, timeout=30, verify=PLAIN).json()
     words = ["generate", "Once §", "--max-tokens", "99", "--seed", "7"]
     for more in ([], ["--no-stream"]):
         done = lstm_serve(*words, *more, LSTM_SERVE_PORT=str(server.port))
@@ -38,7 +38,9 @@ def test_standard_output_is_exactly_the_text(server: RunningServer):
 
 def test_a_session_goes_on(server: RunningServer):
     """Turn by turn, from its own seed."""
-    made = httpx.post(f"{server.url}/sessions", json={"prompt": "Once ", "seed": 7}, timeout=30)
+    made = httpx.post(
+        f"{server.url}/sessions", json={"prompt": "Once ", "seed": 7}, timeout=30, verify=PLAIN
+    )
     session = made.json()["id"]
     texts = []
     for _ in range(2):
@@ -48,7 +50,7 @@ def test_a_session_goes_on(server: RunningServer):
         texts.append(answer["text"])
         assert session == answer["session"]
     whole = {"prompt": "Once ", "seed": 7, "max_tokens": 40}
-    asked = httpx.post(f"{server.url}/generate", json=whole, timeout=30).json()
+    asked = httpx.post(f"{server.url}/generate", json=whole, timeout=30, verify=PLAIN).json()
 
     assert asked["text"] == "".join(texts)
 

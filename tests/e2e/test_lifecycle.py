@@ -15,6 +15,7 @@ import pytest
 from service.settings import Settings
 from tests.e2e.running_server import (
     OTHERS_SETTINGS,
+    PLAIN,
     REPOSITORY,
     RunningServer,
     read_stream,
@@ -237,7 +238,7 @@ def test_healthcheck_asks_for_readiness(server: RunningServer):
     """Exit code 0 where a server is ready, 1 where none is."""
     assert 0 == lstm_serve("healthcheck", "--port", str(server.port)).returncode
     assert 1 == lstm_serve("healthcheck", "--port", "1").returncode
-    assert 200 == httpx.get(f"{server.url}/health/ready").status_code
+    assert 200 == httpx.get(f"{server.url}/health/ready", verify=PLAIN).status_code
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.running_server import running_server
+from tests.e2e.running_server import PLAIN, running_server
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -25,7 +25,7 @@ def test_only_trusted_proxies_are_believed(
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
     with running_server(store, tmp_path, trusted_proxies=trusted, log_format="json") as server:
         headers = {"X-Forwarded-For": "192.0.2.7", "X-Request-Id": "forged"}
-        httpx.get(f"{server.url}/models", headers=headers).raise_for_status()
+        httpx.get(f"{server.url}/models", headers=headers, verify=PLAIN).raise_for_status()
         line = wait_for(
             lambda: next(
                 (

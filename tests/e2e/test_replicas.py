@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.running_server import REPOSITORY, RunningServer, free_port, running_server
+from tests.e2e.running_server import PLAIN, REPOSITORY, RunningServer, free_port, running_server
 from tests.e2e.talking import Talk
 from tests.service.sessions.redis_server import RedisServer, running_redis
 
@@ -83,7 +83,7 @@ def _disturb(replicas: Replicas, redis: RedisServer) -> None:
 async def _talk(replicas: Replicas, redis: RedisServer) -> tuple[list[Talk], Counter[object]]:
     limits = httpx.Limits(max_connections=_NUM_SESSIONS)
     refused: Counter[tuple[int, str]] = Counter()
-    async with httpx.AsyncClient(timeout=60, limits=limits) as http:
+    async with httpx.AsyncClient(timeout=60, limits=limits, verify=PLAIN) as http:
         talks = [Talk(replicas.urls, seed, http, refused) for seed in range(_NUM_SESSIONS)]
         disturbing = asyncio.create_task(asyncio.to_thread(_disturb, replicas, redis))
 
@@ -103,7 +103,7 @@ async def _alone(folder: Path, num_turns: list[int]) -> list[list[str]]:
     server = await asyncio.to_thread(opening.__enter__)
     try:
         limits = httpx.Limits(max_connections=_NUM_SESSIONS)
-        async with httpx.AsyncClient(timeout=60, limits=limits) as http:
+        async with httpx.AsyncClient(timeout=60, limits=limits, verify=PLAIN) as http:
             talks = [Talk([server.url], seed, http, Counter()) for seed in range(_NUM_SESSIONS)]
 
             async def run(talk: Talk, number: int) -> None:
@@ -126,7 +126,7 @@ def test_sessions_go_on_whatever_happens_to_the_servers(tmp_path: Path) -> None:
             replicas.start(number)
         talks, refused = asyncio.run(_talk(replicas, redis))
 
-        with httpx.Client(base_url=replicas.urls[1], timeout=30) as client:
+        with httpx.Client(base_url=replicas.urls[1], timeout=30, verify=PLAIN) as client:
             for talk in talks:
                 log = client.get(f"/sessions/{talk.session}/log").json()
                 _, *turns = log["turns"]

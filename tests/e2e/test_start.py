@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.running_server import REPOSITORY, RunningServer, running_server
+from tests.e2e.running_server import PLAIN, REPOSITORY, RunningServer, running_server
 from tests.e2e.test_lifecycle import lstm_serve
 from tests.waiting import wait_for
 
@@ -38,7 +38,7 @@ def test_the_greeting_names_the_port_that_is_bound(store: Path, tmp_path: Path):
         assert ["curl", "-N", f"{url}/generate"] == command[:3]
         name, _, value = command[4].partition(": ")
         body = command[6]
-        answer = httpx.post(command[2], content=body, headers={name: value})
+        answer = httpx.post(command[2], content=body, headers={name: value}, verify=PLAIN)
 
         assert 200 == answer.status_code
         assert json.loads(body)["prompt"] == ""  # the tiny model was trained on nothing
@@ -124,7 +124,7 @@ def test_process_1_can_be_ended_while_models_load(tmp_path: Path):
 def test_variables_of_other_servers_are_ignored(store: Path, tmp_path: Path, value: str):
     """Uvicorn reads this one."""
     with running_server(store, tmp_path, environment={"WEB_CONCURRENCY": value}) as server:
-        assert 200 == httpx.get(f"{server.url}/health/ready").status_code
+        assert 200 == httpx.get(f"{server.url}/health/ready", verify=PLAIN).status_code
         server.terminate()
         assert 0 == server.process.wait(30)
     assert "WEB_CONCURRENCY" not in server.log.read_text(encoding="utf-8")

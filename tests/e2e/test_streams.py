@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.running_server import REPOSITORY, RunningServer
+from tests.e2e.running_server import PLAIN, REPOSITORY, RunningServer
 from tests.e2e.test_lifecycle import lstm_serve
 from tests.waiting import wait_for
 
@@ -57,16 +57,18 @@ def test_a_server_that_nobody_listens_to_serves_on(store: Path, where: str):
 
     def ready() -> bool:
         try:
-            return httpx.get(f"{url}/health/ready").status_code == 200
+            return httpx.get(f"{url}/health/ready", verify=PLAIN).status_code == 200
         except httpx.HTTPError:
             return False
 
     try:
         wait_for(ready, "a server that is ready", timeout_s=60)
         for _ in range(20):
-            answer = httpx.post(f"{url}/generate", json={"prompt": "a", "max_tokens": 5})
+            answer = httpx.post(
+                f"{url}/generate", json={"prompt": "a", "max_tokens": 5}, verify=PLAIN
+            )
             assert 200 == answer.status_code
-        assert 404 == httpx.get(f"{url}/nowhere").status_code
+        assert 404 == httpx.get(f"{url}/nowhere", verify=PLAIN).status_code
         os.killpg(process.pid, signal.SIGTERM)
         wait_for(lambda: process.poll() is not None, "an end")
     finally:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.e2e.running_server import REPOSITORY, RunningServer, free_port, running_server
+from tests.e2e.running_server import PLAIN, REPOSITORY, RunningServer, free_port, running_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -109,7 +109,7 @@ def at_rest(page: Page) -> None:
 
 def _forget_sessions(host: Host) -> None:
     """Each test begins with none: to the server all of them are one person."""
-    with httpx.Client(base_url=host.url) as client:
+    with httpx.Client(base_url=host.url, verify=PLAIN) as client:
         while found := client.get("sessions?limit=100").json()["sessions"]:
             for session in found:
                 client.delete(f"sessions/{session['id']}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.e2e.running_server import PLAIN
 from tests.e2e.web.conftest import Host, at_rest
 from tests.e2e.web.writing import begin, kept, session_of, text_of, write
 from tests.waiting import wait_for
@@ -46,7 +47,7 @@ def test_another_character_is_chosen(host: Host, page: Page):
     assert branch.startswith(text[:30] + wanted)
     assert branch[30] != text[30]
     assert 131 == len(branch) == len(kept(host, page))
-    before = httpx.get(f"{host.url}sessions/{first}/log").json()["turns"]
+    before = httpx.get(f"{host.url}sessions/{first}/log", verify=PLAIN).json()["turns"]
     assert text == "".join(turn["prompt"] + turn["text"] for turn in before)
     wait_for(lambda: branches(page) == 1, "a branch in the tree")
 
@@ -116,7 +117,7 @@ def test_branches_are_named_compared_and_deleted(host: Host, page: Page):
     second = session_of(page)
     page.get_by_role("button", name="Delete").click()
     wait_for(lambda: branches(page) == 0, "the text without it")
-    assert 410 == httpx.get(f"{host.url}sessions/{second}").status_code
+    assert 410 == httpx.get(f"{host.url}sessions/{second}", verify=PLAIN).status_code
 
 
 def test_texts_are_taken_along(host: Host, page: Page):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.e2e.running_server import PLAIN
 from tests.e2e.web.conftest import Host, at_rest
 from tests.e2e.web.writing import session_of, text_of, write
 from tests.waiting import wait_for
@@ -113,7 +114,7 @@ def test_on_a_phone(host: Host, browser: Browser):
 def test_a_long_text_stays_light(host: Host, page: Page):
     """Of 20,000 characters the browser lays out those in sight; any of them can be asked about."""
     sample = "But, soft! what light through yonder window breaks?\n" * 385
-    with httpx.Client(base_url=host.url, timeout=60) as client:
+    with httpx.Client(base_url=host.url, timeout=60, verify=PLAIN) as client:
         session = client.post("sessions", json={"prompt": sample[:18_900]}).json()["id"]
         client.post(f"sessions/{session}/append", json={"text": sample[18_900:]})
     page.evaluate("id => localStorage.setItem('lstm-serve.open', id)", session)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.e2e.running_server import running_server
+from tests.e2e.running_server import PLAIN, running_server
 from tests.e2e.web.conftest import Host, at_rest
 from tests.e2e.web.test_everybody import violations
 from tests.tiny_model import publish
@@ -44,7 +44,7 @@ def told(host: Host, name: str, unit: int) -> list[float]:
     """What the server says of a unit."""
     wanted = [{"name": name, "units": [unit]}]
     body = {"text": TEXT, "model": "shakespeare@3", "activations": wanted}
-    answer = httpx.post(f"{host.url}inspect", json=body, timeout=60).json()
+    answer = httpx.post(f"{host.url}inspect", json=body, timeout=60, verify=PLAIN).json()
     return [row[0] for row in answer["activations"][0]["values"]]
 
 

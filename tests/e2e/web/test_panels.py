@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.access.keys import entry_of
-from tests.e2e.running_server import running_server
+from tests.e2e.running_server import PLAIN, running_server
 from tests.e2e.web.conftest import Host, at_rest
 from tests.e2e.web.writing import session_of, text_of, write
 from tests.tiny_model import publish
@@ -52,7 +52,7 @@ def test_64_texts_at_once(page: Page):
 def test_what_comes_from_a_model_is_text(host: Host, page: Page):
     """Never markup."""
     risky = "<img src=x onerror=alert(1)><b>bold</b>"
-    created = httpx.post(f"{host.url}sessions", json={"prompt": risky}).json()
+    created = httpx.post(f"{host.url}sessions", json={"prompt": risky}, verify=PLAIN).json()
     page.evaluate("id => localStorage.setItem('lstm-serve.open', id)", created["id"])
     page.reload()
     at_rest(page)
@@ -87,7 +87,7 @@ def test_a_session_that_is_over_goes_on_as_a_new_one(host: Host, page: Page):
     """What is shown of it is read by the new one."""
     text = write(page, "ROMEO:\n")
     first = session_of(page)
-    httpx.delete(f"{host.url}sessions/{first}")
+    httpx.delete(f"{host.url}sessions/{first}", verify=PLAIN)
     page.click("#go")
     page.wait_for_selector("#notice")
     assert "keeps this text no longer" in page.inner_text("#notice")

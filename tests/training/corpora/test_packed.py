@@ -32,11 +32,14 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 
 
 def zipped(*names: str) -> bytes:
-    """An archive with members of these names."""
+    """An archive with members of these names, and always the same bytes.
+
+    They are in the names of tests, and processes that share the tests have to find the same ones.
+    """
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w") as archive:
         for name in names:
-            archive.writestr(name, TEXT)
+            archive.writestr(zipfile.ZipInfo(name), TEXT, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 

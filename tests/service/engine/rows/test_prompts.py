@@ -2,7 +2,6 @@ import pytest
 
 from service.engine.rows.prefix_cache import PrefixCache
 from service.runtime.reference.fake import FakeStep
-from service.runtime.reference.stepwise import StepwiseDecoder
 from tests.service.engine.engines import (
     FOREVER,
     GatedDecoder,
@@ -85,17 +84,22 @@ async def test_of_equal_prompts_one_is_read(leaver):
 
 async def test_a_newcomer_gets_a_slot_though_another_client_has_them_all():
     """The text that makes room for it goes on where it was."""
-    decoder = StepwiseDecoder(FakeStep(), capacity=2)
-    async with running_engine(decoder) as engine:
-        greedy = [engine.submit(request_of([n], 3000, seed=n, client="a")) for n in range(4)]
+    decoder = GatedDecoder(capacity=2)
+    async with running_engine(decoder, target_burst_s=0) as engine:
+        greedy = [engine.submit(request_of([n], 300, seed=n, client="a")) for n in range(4)]
         await until(lambda: engine.status.num_running == 2)
-        quick, _ = await read(engine.submit(request_of([5], 20, client="b")))
-        assert all(stream.num_sent < 3000 for stream in greedy)
+        newcomer = engine.submit(request_of([5], 20, client="b"))
+        await decoder.entered()
+        while newcomer.num_sent < 20:
+            assert all(stream.num_sent < 300 for stream in greedy)
+            await decoder.step()
+        decoder.open()
+        quick, _ = await read(newcomer)
         results = [await read(stream) for stream in greedy]
 
     assert alone(request_of([5], 20))[0] == quick
     for n, (tokens, _) in enumerate(results):
-        assert alone(request_of([n], 3000, seed=n))[0] == tokens
+        assert alone(request_of([n], 300, seed=n))[0] == tokens
 
 
 async def test_a_long_prompt_and_a_long_text_take_turns():
