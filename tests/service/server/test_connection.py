@@ -136,11 +136,12 @@ async def test_a_body_in_pieces_of_one_byte_is_handed_over_by_the_read(peer, mon
     """Each hand-over copies all that is there, and one read holds 40,000 such pieces."""
     handed_over = []
     on_body = HttpToolsProtocol.on_body
-    monkeypatch.setattr(
-        HttpToolsProtocol,
-        "on_body",
-        lambda self, body: (handed_over.append(body), on_body(self, body)),
-    )
+
+    def noted(self: HttpToolsProtocol, body: bytes) -> None:
+        handed_over.append(body)
+        on_body(self, body)
+
+    monkeypatch.setattr(HttpToolsProtocol, "on_body", noted)
     peer.connection.data_received(b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
     for _ in range(3):
         peer.connection.data_received(b"1\r\na\r\n" * 9_999 + b"1\r")
