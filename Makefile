@@ -10,7 +10,9 @@ ARGS ?=
 
 BIN := .venv/bin
 # The tests of a file share servers and models, so a file is run by one process.
-ALL_TESTS = --cov --numprocesses logical --maxprocesses 4 --dist loadfile
+ALL_TESTS = -m 'not container' --numprocesses logical --maxprocesses 4 --dist loadfile
+# Each room's own tests have to cover it. Measuring that of the others too would double their time.
+ROOMS = tests/service tests/training
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 
 .DEFAULT_GOAL := help
@@ -29,8 +31,13 @@ training: .venv/complete ## install what training needs (torch), and say how to 
 	@echo "docs/tutorial.md goes through all of it; lstm-train --help lists the commands."
 
 test: .venv/complete ## install the rest and run all tests but those that need Docker
-	$(BIN)/pytest -m 'not container' $(if $(ARGS),$(ARGS),$(ALL_TESTS))
-	$(if $(ARGS),,$(BIN)/coverage report --include='service/engine/*,service/artifacts/*' --fail-under=98)
+ifdef ARGS
+	$(BIN)/pytest -m 'not container' $(ARGS)
+else
+	$(BIN)/pytest $(ALL_TESTS) --cov $(ROOMS)
+	$(BIN)/coverage report --include='service/engine/*,service/artifacts/*' --fail-under=98
+	$(BIN)/pytest $(ALL_TESTS) $(ROOMS:%=--ignore=%) tests
+endif
 
 lint: .venv/complete ## ruff, mypy --strict and import-linter
 	$(BIN)/ruff check
