@@ -11,7 +11,7 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-_LINE_INTERVAL_S = 4.0
+_LINE_INTERVAL_S = 3.0
 """Into a file or a pipe; less than the 5 s after which people begin to wonder."""
 _FIRST_LINE_S = 1.0
 """Sooner, for the work before may have ended just before its next line."""
@@ -57,7 +57,7 @@ class Work:
 
 
 class Waiting:
-    """Shows work: a line that changes in a terminal; in a file or pipe one after 1 s, then every 4.
+    """Shows work: a line that changes in a terminal; in a file or pipe one after 1 s, then every 3.
 
     Args:
         console: Where; None: nowhere.
