@@ -54,12 +54,13 @@ def _copy(source: Path, to: Path, **changes: object) -> None:
     (to / "manifest.json").write_text(json.dumps(manifest | changes), "utf-8")
 
 
-def _ms(times_s: list[float], share: float) -> float:
-    ordered = sorted(times_s) or [0.0]
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000
+def _ms(times_s: list[float], share: float) -> float | None:
+    ordered = sorted(times_s)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] * 1000 if ordered else None
 
 
-def _figures(found: Measurements) -> dict[str, float]:
+def _figures(found: Measurements) -> dict[str, float | None]:
+    """Times are None where there was nothing to be timed."""
     return {
         "tokens_per_s": found.tokens_per_s,
         "first_event_p50_ms": _ms(found.first_event_s, 0.5),
@@ -68,11 +69,14 @@ def _figures(found: Measurements) -> dict[str, float]:
     }
 
 
-def _shown(name: str, figures: dict[str, float]) -> str:
+def _shown(name: str, figures: dict[str, float | None]) -> str:
+    first, gap, longest = (
+        "none seen" if figures[which] is None else f"{figures[which]:.0f} ms"
+        for which in ("first_event_p50_ms", "gap_p50_ms", "gap_p99_ms")
+    )
     return (
-        f"{name:42} {figures['tokens_per_s']:8,.0f} tokens/s, first event "
-        f"{figures['first_event_p50_ms']:6.0f} ms, gaps {figures['gap_p50_ms']:5.0f} ms (p50) "
-        f"{figures['gap_p99_ms']:5.0f} ms (p99)"
+        f"{name:42} {figures['tokens_per_s']:8,.0f} tokens/s, first event {first:>9}, "
+        f"gaps {gap:>9} (p50) {longest:>9} (p99)"
     )
 
 
