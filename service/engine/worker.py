@@ -197,18 +197,23 @@ class Engine:
         with self._turn:
             self._heartbeats.beat(lane)
             self._admit(lane)
+            self._watch.at_work()
             plan = self._rows.plan(lane)
-            if plan is None:
-                self._publish()
-                return False
-        done = self._rows.lanes[lane].run(plan)
-        with self._turn:
-            self._watch.settles()
-            self._rows.settle(plan, done, lane)
-            self._watch.settled(plan, done, self._rows.lanes[lane])
             has_first = self._publish()
-            makes_way = has_first and len(plan.shares) >= self._rows.scheduler.num_rows(lane)
-        if makes_way:  # there is nobody else in the lane who would wait for that
+            if plan is None:
+                return False
+            is_all = len(plan.shares) >= self._rows.scheduler.num_rows(lane)
+        # There is nobody else in the lane who would wait for that.
+        if has_first and is_all:
+            make_way(self._loop)
+        ran = self._rows.lanes[lane].run(plan)
+        with self._turn:
+            self._watch.at_work()
+            self._rows.settle(plan, ran, lane)
+            self._watch.settled(plan, ran, self._rows.lanes[lane])
+            has_first = self._publish()
+            is_all = len(plan.shares) >= self._rows.scheduler.num_rows(lane)
+        if has_first and is_all:
             make_way(self._loop)
         return True
 

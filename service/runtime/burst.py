@@ -10,23 +10,22 @@ from typing import Any
 import numpy as np
 import onnx
 
-from service.rows.arrays import Bool, Float32, Int64
+from service.rows.arrays import Bool, Int64
 from service.rows.row import Row, RowShape
 from service.runtime.automaton import ConstraintsOfRows
 from service.runtime.burst_graph import build_burst_graph
 from service.runtime.burst_session import BurstSession, LazySession
 from service.runtime.clamps import ClampTable
 from service.runtime.constraint_graph import constraint_values
-from service.runtime.decoder import SAMPLED, Burst, BurstResult, Logprobs
-from service.runtime.logprobs import logprobs_of
+from service.runtime.decoder import SAMPLED, Burst, BurstResult
+from service.runtime.draw_graph import build_draw_graph
+from service.runtime.logprobs import drawn_logprobs
 from service.runtime.penalty_graph import NO_PENALTIES, penalty_values
 from service.runtime.randomness import uniforms
 from service.runtime.reading import MOST_TOKENS, PromptReader
 from service.runtime.row_table import RowTable, neighbours
 from service.runtime.sampler_graph import option_values, rule_values
 from service.runtime.sampling import NO_LOGPROBS, Sampling, SamplingTable
-
-_LOGITS_AT_ONCE = 1 << 16
 
 
 class BurstDecoder:
@@ -82,6 +81,8 @@ class BurstDecoder:
         self._widths = [_width(values[name]) for name in self._state_names]
         self.capacity = capacity
         self._vocabulary_size = _width(values["logits"])
+        drawing = build_draw_graph(step, self._vocabulary_size, ids)
+        self._drawing = BurstSession(drawing, num_threads=1)
         self.row_shape = RowShape(sum(self._widths), self._vocabulary_size)
         self._rows = RowTable(capacity, self._widths, self._vocabulary_size)
 
@@ -161,9 +162,17 @@ class BurstDecoder:
             num_steps_B=num_steps_B,
             ended_B=ended_B,
             finite_B=self._rows.finite(slots),
-            logprobs=_logprobs(table, logits_KLV, top_id_KLN, token_KB, told_KB & taken_KB),
+            logprobs=drawn_logprobs(table, logits_KLV, top_id_KLN, token_KB, told_KB & taken_KB),
             constraints=constraints,
         )
+
+    def next_tokens(self, slot_B: Int64) -> Int64:
+        """What some rows will draw next; SAMPLED where that ends the text."""
+        slots = neighbours(slot_B)
+        table = self._rows.sampling.take(slots)
+        values = {"logits": self._rows.logits[slots], **self._draws(slot_B, slots, table, 1)}
+        [token_B] = self._drawing.run(values)
+        return np.where(token_B == self._end_id, SAMPLED, token_B)
 
     def _only_reads(self, burst: Burst, drawn_KB: Bool) -> bool:
         """Whether there is nothing but tokens to be read, several in a row and not too many."""
@@ -201,12 +210,9 @@ class BurstDecoder:
             heads_K[burst.num_steps_B - 1] = True
             heads_K |= draws_K & may_end
         told_L = np.flatnonzero(table.num_logprobs_B != NO_LOGPROBS)
-        positions_KB = self._rows.num_tokens[slots] + np.arange(num_steps)[:, None]
-        rules = self._rows.rules.of(burst.slot_B, positions_KB, self._vocabulary_size)
         values = {
             "num_steps": np.array(num_steps),
             "forced_KB": burst.forced_KB,
-            "uniform_KB": uniforms(table.seed_B, positions_KB),
             "draws_K": draws_K,
             "heads_K": heads_K,
             "steps_B1": burst.num_steps_B[:, None],
@@ -216,6 +222,20 @@ class BurstDecoder:
             "num_top_1": np.array([self._num_top(table)]),
             "logits": logits_BV,
             **dict(zip(self._state_names, state, strict=True)),
+            **self._draws(burst.slot_B, slots, table, num_steps),
+        }
+        if self._clamps is not None:
+            values |= self._clamps.inputs(burst.slot_B)
+        return values
+
+    def _draws(
+        self, slot_B: Int64, slots: Int64 | slice, table: SamplingTable, num_steps: int
+    ) -> dict[str, Any]:
+        """Those inputs of the graph that its draws depend on, but for the logits."""
+        positions_KB = self._rows.num_tokens[slots] + np.arange(num_steps)[:, None]
+        rules = self._rows.rules.of(slot_B, positions_KB, self._vocabulary_size)
+        values: dict[str, Any] = {
+            "uniform_KB": uniforms(table.seed_B, positions_KB),
             **option_values(table, self._vocabulary_size),
             **rule_values(rules, num_steps),
         }
@@ -224,8 +244,6 @@ class BurstDecoder:
         else:
             counts = self._rows.counts(slots, table.penalised_B)
             values |= penalty_values(table, *counts)
-        if self._clamps is not None:
-            values |= self._clamps.inputs(burst.slot_B)
         return values
 
     def _num_top(self, table: SamplingTable) -> int:
@@ -267,33 +285,6 @@ def _read(
         if constraint.is_complete:
             num_steps_B[b], ended_B[b] = steps[num_taken - 1] + 1, True
     return after
-
-
-def _logprobs(
-    table: SamplingTable,
-    logits_KLV: Float32,
-    top_id_KLN: Int64,
-    token_KB: Int64,
-    told_KB: Bool,
-) -> Logprobs | None:
-    """Log-probabilities of what was drawn, or scored, in the rows that ask for them."""
-    row_L = np.flatnonzero(table.num_logprobs_B != NO_LOGPROBS)
-    if not row_L.size:
-        return None
-    shape = (*token_KB.shape, top_id_KLN.shape[2])
-    chosen_KB = np.zeros(token_KB.shape, np.float32)
-    top_id_KBN, top_KBN = np.zeros(shape, np.int64), np.zeros(shape, np.float32)
-    told_k, told_l = told_KB[:, row_L].nonzero()
-    # Some at a time: what they need stays in the processor's cache meanwhile.
-    size = max(1, _LOGITS_AT_ONCE // logits_KLV.shape[2])
-    for start in range(0, len(told_k), size):
-        k, row = told_k[start : start + size], told_l[start : start + size]
-        b = row_L[row]
-        top_id_KBN[k, b] = top_id_KLN[k, row]
-        chosen_KB[k, b], top_KBN[k, b] = logprobs_of(
-            logits_KLV[k, row], token_KB[k, b], top_id_KBN[k, b]
-        )
-    return Logprobs(chosen_KB, top_id_KBN, top_KBN)
 
 
 def _width(value: onnx.ValueInfoProto) -> int:

@@ -94,3 +94,10 @@ class Decoder(Protocol):
 
     def burst(self, burst: Burst) -> BurstResult:
         """Advance the rows of `burst`; all other slots stay as they are."""
+
+    def next_tokens(self, slot_B: Int64) -> Int64:
+        """The tokens that rows will draw in their next bursts; SAMPLED where one ends its text.
+
+        A row has its logits before the model reads what is drawn from them, so a text can begin a
+        step earlier. Of rows that have read something and are held to no constraint.
+        """

@@ -16,10 +16,6 @@ from service.rows.arrays import Int64
 from service.rows.row import Row
 from service.runtime.decoder import SAMPLED, Burst, BurstResult, Decoder
 
-# The first words of a text are so small a part of a burst, but so many steps at least.
-_FIRST_PART = 32
-_FIRST_STEPS = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -28,7 +24,6 @@ class Plan:
     Attributes:
         num_read_B: How many of each row's steps read its prompt: the first of them.
         rows_before: The rows before it, of those who may have to go back to them.
-        then: The first words of those whose prompts end in it, as another burst right behind it.
     """
 
     shares: list[Share]
@@ -37,7 +32,6 @@ class Plan:
     num_read_B: Int64
     reading: bool
     rows_before: list[Row | None] = field(default_factory=list)
-    then: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +45,8 @@ class Ran:
 class Bursts:
     """Those that read and those that write take turns; each kind learns its own length.
 
-    Of those that write, the ones of whom nothing was seen yet begin, alone and for a moment: their
-    first words need not wait until a long burst of all others is over.
+    Of those that write, the ones of whom nothing was seen yet begin, alone and for a moment: until
+    their first token is known. So it need not wait until a long burst of all others is over.
 
     Args:
         decoder: The model.
@@ -98,40 +92,13 @@ class Bursts:
             max_steps = self._length(reading=reading).num_steps(len(shares))
             if new:
                 num_to_read = max(job.progress.num_to_read for job in taking_part)
-                max_steps = min(max_steps, num_to_read + _first(max_steps))
+                num_words = 0 if all(job.shows_first for job in taking_part) else 1
+                max_steps = min(max_steps, max(1, num_to_read + num_words))
             num_steps_B = np.array([min(share.most_steps, max_steps) for share in shares])
             num_to_read_B = np.array([job.progress.num_to_read for job in taking_part])
             num_read_B = np.minimum(num_steps_B, num_to_read_B)
-            then = self._first_words(shares, taking_part, num_read_B) if reading else None
-            return Plan(shares, taking_part, num_steps_B, num_read_B, reading, then=then)
+            return Plan(shares, taking_part, num_steps_B, num_read_B, reading)
         return None
-
-    def _first_words(self, shares: list[Share], jobs: list[Job], num_read_B: Int64) -> Plan | None:
-        """What those write at once who are at the end of their prompts after a burst of readers.
-
-        Not those who are told of what they read, who may be too far behind to go on, nor those of
-        a group, who write with the others of it.
-        """
-        done = [
-            (share, job)
-            for share, job, num_read in zip(shares, jobs, num_read_B, strict=True)
-            if num_read == job.progress.num_to_read
-            and job.progress.num_to_write > 0
-            and job.group is None
-            and not job.request.reports_read
-        ]
-        if not done:
-            return None
-        most_steps = _first(self._write_length.num_steps(len(done)))
-        num_steps_B = np.array([min(job.progress.num_to_write, most_steps) for _, job in done])
-        return Plan(
-            [share for share, _ in done],
-            [job for _, job in done],
-            num_steps_B,
-            num_read_B=np.zeros_like(num_steps_B),
-            reading=False,
-            rows_before=[None] * len(done),
-        )
 
     def _new(self, shares: list[Share], jobs: Mapping[int, Job]) -> list[Share]:
         """Those of whom nothing was seen yet; none of them, if such have just had their turn."""
@@ -142,7 +109,7 @@ class Bursts:
         return new
 
     def run(self, plan: Plan) -> Ran:
-        """Run the burst of a plan, without what is to come then."""
+        """Run the burst of a plan."""
         jobs = plan.jobs
         forced_KB = np.full((int(plan.num_steps_B.max()), len(jobs)), SAMPLED, np.int64)
         for b, num_read in enumerate(plan.num_read_B):
@@ -173,8 +140,3 @@ class Bursts:
 
     def _length(self, *, reading: bool) -> BurstLength:
         return self._read_length if reading else self._write_length
-
-
-def _first(num_steps: int) -> int:
-    """Steps for the first words, of a whole burst's."""
-    return max(_FIRST_STEPS, num_steps // _FIRST_PART)

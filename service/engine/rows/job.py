@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.engine.group import Group
-from service.engine.request import Request
+from service.engine.request import Chunk, Request
 from service.engine.rows.progress import Progress
 from service.engine.stream import TokenStream
 from service.rows.arrays import Int64
 from service.rows.row import Row
 from service.runtime.automaton import Constraint
+from service.runtime.decoder import BurstResult
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class Job:
         last_s: When it last got tokens.
         goes_back: Whether it reads an earlier place again, in another one's stead.
         group: Until its prompt is read, those it was handed in with.
-        hands_on: Whether others may go on from the row at the end of its prompt.
+        has_first: Whether its first token was sent, which it is still to draw.
         constraint: What it is held to, and how far its text has come in that.
     """
 
@@ -43,7 +44,7 @@ class Job:
     last_s: float | None = None
     goes_back: bool = False
     group: Group | None = None
-    hands_on: bool = False
+    has_first: bool = False
     constraint: Constraint | None = None
 
     @classmethod
@@ -74,6 +75,51 @@ class Job:
         if not ended:
             return "length"
         return "eos" if self.constraint is None else "stop"
+
+    @property
+    def shows_first(self) -> bool:
+        """Whether its first token can be sent before it draws it.
+
+        Not if log-probabilities are sent with it, or if it is held to an automaton.
+        """
+        request = self.request
+        return request.automaton is None and request.sampling.num_logprobs is None
+
+    @property
+    def can_begin(self) -> bool:
+        """Whether its first token can be sent now."""
+        return (
+            self.shows_first
+            and self.is_loaded
+            and self.stream.num_sent == 0
+            and self.progress.num_to_read == 0
+            and self.progress.num_to_write > 0
+        )
+
+    def begin(self) -> None:
+        """Its first token is sent."""
+        self.has_first = True
+        self.stream.num_sent += 1
+
+    def chunk_of(
+        self, result: BurstResult, b: int, num_read: int, row_before: Row | None
+    ) -> Chunk | None:
+        """What it gets of a burst in which it is row `b`; None if that is nothing.
+
+        Args:
+            result: What the burst did.
+            b: Its place in it.
+            num_read: Tokens of its prompt that were read there.
+            row_before: To go back to.
+        """
+        num_steps = int(result.num_steps_B[b])
+        start = 0 if self.request.reports_read else num_read
+        if self.has_first and num_steps > num_read:  # drawn now, and sent before
+            self.has_first, start = False, start + 1
+        if num_steps == start and row_before is None:
+            return None
+        self.stream.num_sent += num_steps - start
+        return Chunk.of(result, b, start, num_steps, row_before)
 
     def num_read_at(self, row: Row | None) -> int:
         """Tokens of the prompt that have been read at a row; None is the start."""

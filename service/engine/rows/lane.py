@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from service.engine.errors import NotFinite
+import numpy as np
+
 from service.engine.limits import EngineLimits
+from service.engine.request import Chunk
 from service.engine.rows.bursts import Bursts, Plan, Ran
+from service.engine.rows.job import Job
+from service.engine.rows.scheduler import Scheduler
 from service.rows.row import Row
-from service.runtime.decoder import BurstResult, Decoder
+from service.runtime.decoder import SAMPLED, Decoder
 from service.runtime.sampling import Sampling
 
 _log = logging.getLogger(__name__)
@@ -18,27 +22,6 @@ _log = logging.getLogger(__name__)
 
 class RowLost(Exception):
     """The decoder could not load, save or run a row: a fault of its request, not of the lane."""
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What came of a plan, and of the first words that were to come then."""
-
-    ran: Ran | RowLost
-    then: Round | None = None
-
-    def result_of(self, b: int) -> BurstResult:
-        """What the burst did, for its row `b`.
-
-        Raises:
-            RowLost: It has failed.
-            NotFinite: The row is unusable.
-        """
-        if isinstance(self.ran, RowLost):
-            raise self.ran
-        if not self.ran.result.finite_B[b]:
-            raise NotFinite("the model gave no finite numbers here")
-        return self.ran.result
 
 
 class Lane:
@@ -49,6 +32,7 @@ class Lane:
         to_load: Requests whose rows are to be put into their slots at the lane's next turn.
         to_hand_over: Slots of requests that have left while others followed them, with the one that
             reads on from there.
+        to_begin: Requests that have read their prompts, and whose first tokens can be sent.
     """
 
     def __init__(self, decoder: Decoder, limits: EngineLimits, clock: Callable[[], float]) -> None:
@@ -56,25 +40,49 @@ class Lane:
         self.capacity = decoder.capacity
         self.to_load: list[int] = []
         self.to_hand_over: list[tuple[int, int]] = []
+        self.to_begin: list[int] = []
         self._decoder = decoder
-        self._read: dict[int, Row | None] = {}
 
-    def run(self, plan: Plan) -> Round:
-        """Run a burst, and what is to come then; a failure is one of all rows in it."""
-        self._read = {}
-        ran = self._run(plan)
-        if plan.then is None or isinstance(ran, RowLost):
-            return Round(ran)
-        for share, job in zip(plan.then.shares, plan.then.jobs, strict=True):
-            self._read[share.slot] = self.saved_or_none(share.slot) if job.hands_on else None
-        return Round(ran, Round(self._run(plan.then)))
+    def plan(self, scheduler: Scheduler, jobs: Mapping[int, Job], number: int) -> Plan | None:
+        """The next burst, or None if there is nobody to run.
 
-    def _run(self, plan: Plan) -> Ran | RowLost:
+        Args:
+            scheduler: Who has the slots.
+            jobs: The requests that are here.
+            number: The scheduler's, of this lane.
+        """
+        plan = self.bursts.plan(scheduler, jobs, number)
+        if plan is None:
+            return None
+        takers = zip(plan.shares, plan.jobs, strict=True)
+        rows_before = [self._row_before(share.slot, job) for share, job in takers]
+        return replace(plan, rows_before=rows_before)
+
+    def run(self, plan: Plan) -> Ran | RowLost:
+        """Run a burst; a failure is one of all rows in it."""
         try:
             return self.bursts.run(plan)
         except Exception as error:  # noqa: BLE001
             _log.exception("a burst of %d rows failed", len(plan.shares))
             return RowLost(f"the model could not be run: {error}")
+
+    def first_tokens(self, slots: Mapping[int, int]) -> list[tuple[int, Chunk]]:
+        """What requests will draw first, by their slots; without those of whom it is not known.
+
+        Nothing fails if it cannot be known: it comes with the next burst.
+        """
+        if not slots:
+            return []
+        try:
+            token_B = self._decoder.next_tokens(np.array([*slots.values()]))
+        except Exception:  # noqa: BLE001
+            _log.exception("the first tokens of %d rows could not be drawn", len(slots))
+            return []
+        return [
+            (request_id, Chunk(token_B[b : b + 1], None))
+            for b, request_id in enumerate(slots)
+            if token_B[b] != SAMPLED
+        ]
 
     def load(self, slot: int, row: Row | None, sampling: Sampling) -> None:
         """Put a row into a slot, or the start of a text.
@@ -100,29 +108,19 @@ class Lane:
             _log.exception("a row could not be saved")
             raise RowLost(f"the row could not be saved: {error}") from error
 
-    def read(self, slot: int) -> Row:
-        """A copy of the row in a slot, before the first words that the last round went on to.
-
-        Raises:
-            RowLost: It could not be saved.
-        """
-        if slot not in self._read:
-            return self.saved(slot)
-        row = self._read[slot]
-        if row is None:
-            raise RowLost("the row at the end of the prompt could not be saved")
-        return row
-
-    def read_or_none(self, slot: int) -> Row | None:
+    def saved_or_none(self, slot: int) -> Row | None:
         """The same, or None if it could not be saved."""
         try:
-            return self.read(slot)
-        except RowLost:
-            return None
-
-    def saved_or_none(self, slot: int) -> Row | None:
-        """As `saved`, or None if it could not be saved."""
-        try:
             return self.saved(slot)
         except RowLost:
             return None
+
+    def _row_before(self, slot: int, job: Job) -> Row | None:
+        """The row before a burst, if the text may have to go back to it."""
+        every = job.request.rows_every
+        if not every or job.progress.num_taken < job.row_at:
+            return None
+        row = self.saved_or_none(slot)  # without it an earlier one has to do
+        if row is not None:
+            job.row_at = job.progress.num_taken + every
+        return row

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from service.engine.errors import EngineError, EngineFailed, NotFinite
 from service.engine.limits import EngineLimits
-from service.engine.request import Chunk, Failed, Finished
-from service.engine.rows.bursts import Plan
+from service.engine.request import Failed, Finished
+from service.engine.rows.bursts import Plan, Ran
 from service.engine.rows.job import Job
-from service.engine.rows.lane import Lane, Round, RowLost
+from service.engine.rows.lane import Lane, RowLost
 from service.engine.rows.listener import Listener
 from service.engine.rows.prefix_cache import PrefixCache
 from service.engine.rows.prompts import Prompts
@@ -64,12 +64,11 @@ class Rows:
     def add(self, request_id: int, job: Job) -> None:
         """A new request."""
         self.jobs[request_id] = job
-        job.hands_on = self.prompts.wants_row_at_end(job)
         self.scheduler.add(
             request_id,
             client=job.request.client,
             progress=job.progress,
-            may_ride=not job.hands_on,
+            may_ride=not self.prompts.wants_row_at_end(job),
         )
 
     def remove(self, request_id: int) -> None:
@@ -128,27 +127,26 @@ class Rows:
                 self._start(request_id)
 
     def plan(self, lane: int = 0) -> Plan | None:
-        """A lane's next burst, or None if it has nobody to run."""
-        plan = self.lanes[lane].bursts.plan(self.scheduler, self.jobs, lane)
-        if plan is None:
-            return None
-        takers = zip(plan.shares, plan.jobs, strict=True)
-        rows_before = [self._row_before(lane, share, job) for share, job in takers]
-        return replace(plan, rows_before=rows_before)
+        """A lane's next burst, or None if it has nobody to run; texts begin that can."""
+        self._begin(lane)
+        return self.lanes[lane].plan(self.scheduler, self.jobs, lane)
 
-    def settle(self, plan: Plan, done: Round, lane: int = 0) -> None:
+    def settle(self, plan: Plan, ran: Ran | RowLost, lane: int = 0) -> None:
         """Send what was written, end what is complete, park whoever does not read."""
         for b, (share, job) in enumerate(zip(plan.shares, plan.jobs, strict=True)):
             if self.jobs.get(share.request_id) is not job:  # it has left, or something else to do
                 continue
             try:
-                self._settle_row(lane, share, plan, done.result_of(b), b)
+                if isinstance(ran, RowLost):
+                    raise ran
+                self._settle_row(lane, share, plan, ran.result, b)
             except (RowLost, NotFinite) as error:
                 self._fail(share.request_id, error)
-        if plan.then is not None and done.then is not None:
-            self.settle(plan.then, done.then, lane)
+        self._begin(lane)
 
     def _settle_row(self, lane: int, share: Share, plan: Plan, result: BurstResult, b: int) -> None:
+        if not result.finite_B[b]:
+            raise NotFinite("the model gave no finite numbers here")
         job = plan.jobs[b]
         num_steps = int(result.num_steps_B[b])
         ended = bool(result.ended_B[b])
@@ -157,16 +155,28 @@ class Rows:
         is_complete = self.scheduler.settle(share, num_steps=num_steps, ended=ended)
         if num_read > 0:
             self._keep(lane, share, job)
-        start = 0 if job.request.reports_read else num_read
-        if num_steps > start or plan.rows_before[b] is not None:
-            job.stream.num_sent += num_steps - start
-            chunk = Chunk.of(result, b, start, num_steps, plan.rows_before[b])
+        chunk = job.chunk_of(result, b, num_read, plan.rows_before[b])
+        if chunk is not None:
             self._listener.wrote(share.request_id, chunk)
         if is_complete:
             row = self.lanes[lane].saved(share.slot) if job.request.return_row else None
             self._listener.ended(share.request_id, Finished(job.finish_reason(ended=ended), row))
         elif job.stream.num_unread >= self._max_unread_tokens:
             self._park(lane, share, job)
+        elif job.can_begin:
+            self.lanes[lane].to_begin.append(share.request_id)
+
+    def _begin(self, lane: int) -> None:
+        """Send the first tokens of texts that have read their prompts: they take no step."""
+        work, slots = self.lanes[lane], {}
+        for request_id in work.to_begin:
+            place = self.scheduler.slot_of(request_id)
+            if place is not None and place[0] == lane and self.jobs[request_id].can_begin:
+                slots[request_id] = place[1]
+        work.to_begin.clear()
+        for request_id, chunk in work.first_tokens(slots):
+            self.jobs[request_id].begin()
+            self._listener.wrote(request_id, chunk)
 
     # Prompts, and those who follow
 
@@ -195,7 +205,7 @@ class Rows:
         """Hand the row on, at places where other prompts may go on from it."""
         if not self.prompts.is_worth_keeping(job):
             return
-        row = self.lanes[lane].read(share.slot)
+        row = self.lanes[lane].saved(share.slot)
         self.prompts.keep(job, row)
         if job.progress.num_to_read == 0:
             for follower in self.prompts.flights.land(share.request_id):
@@ -233,7 +243,7 @@ class Rows:
             slot, heir = work.to_hand_over.pop()
             # Without a slot meanwhile, it may read by itself by now.
             if heir in self.jobs and self._waits(heir):
-                self._lead(heir, work.read_or_none(slot))
+                self._lead(heir, work.saved_or_none(slot))
         while work.to_load:
             request_id = work.to_load.pop()
             place = self.scheduler.slot_of(request_id)
@@ -268,16 +278,6 @@ class Rows:
         if job.stream.num_unread == 0:
             self.resume(share.request_id)
 
-    def _row_before(self, lane: int, share: Share, job: Job) -> Row | None:
-        """The row before a burst, if the text may have to go back to it."""
-        every = job.request.rows_every
-        if not every or job.progress.num_taken < job.row_at:
-            return None
-        row = self.lanes[lane].saved_or_none(share.slot)  # without it an earlier one has to do
-        if row is not None:
-            job.row_at = job.progress.num_taken + every
-        return row
-
     def _load(self, request_id: int) -> None:
         """Put a row into its slot; if that cannot be done, its request fails."""
         job, place = self.jobs[request_id], self.scheduler.slot_of(request_id)
@@ -290,6 +290,8 @@ class Rows:
             self._fail(request_id, error)
         else:
             job.row, job.is_loaded = None, True
+            if job.can_begin:
+                self.lanes[lane].to_begin.append(request_id)
 
     def _fail(self, request_id: int, error: EngineError | RowLost) -> None:
         self.jobs[request_id].is_loaded = False  # nobody can go on from there

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from service.engine.observer import BurstStats, EndedStats, Observer, Outcome
-from service.engine.rows.bursts import Plan
+from service.engine.rows.bursts import Plan, Ran
 from service.engine.rows.job import Job
-from service.engine.rows.lane import Lane, Round, RowLost
+from service.engine.rows.lane import Lane, RowLost
 
 
 class Watch:
@@ -28,8 +28,8 @@ class Watch:
         self._now_s = 0.0
         self._gaps: Counter[tuple[float, int]] = Counter()
 
-    def settles(self) -> None:
-        """A burst is over. All of its tokens are of this moment, so most gaps are one number."""
+    def at_work(self) -> None:
+        """Tokens are sent. All of a burst's are of one moment, so most gaps are one number."""
         self._now_s = self._clock()
         self._gaps = Counter()
 
@@ -49,9 +49,8 @@ class Watch:
             self._gaps[self._now_s - job.last_s, num_tokens] += 1
         job.last_s = self._now_s
 
-    def settled(self, plan: Plan, done: Round, lane: Lane) -> None:
-        """A burst of a lane is settled, and what came then; one that has failed tells nothing."""
-        ran = done.ran
+    def settled(self, plan: Plan, ran: Ran | RowLost, lane: Lane) -> None:
+        """A burst of a lane is settled; one that has failed tells nothing."""
         if isinstance(ran, RowLost):
             return
         num_read = int(plan.num_read_B.sum())
@@ -67,9 +66,6 @@ class Watch:
                 gaps=self._gaps,
             )
         )
-        if plan.then is not None and done.then is not None:
-            self._gaps = Counter()  # who writes its first words has none
-            self.settled(plan.then, done.then, lane)
 
     def ended(self, job: Job | None, outcome: Outcome) -> None:
         """A request is over; what only goes back in another one's stead is part of that one."""

@@ -147,33 +147,8 @@ async def test_what_was_read_is_not_read_again_when_the_one_that_reads_leaves(le
         assert 15 <= second.num_cached <= 21
 
 
-async def test_a_prompt_ends_before_its_first_words_for_those_who_follow():
-    """They are written in the round that reads it: its row is from between, whoever leaves then."""
-    lanes = [GatedDecoder(capacity=1), GatedDecoder(capacity=1)]
-    cache = PrefixCache(1 << 20)
-    async with running_engine(lanes, cache=cache, target_burst_s=0) as engine:
-        first = engine.submit(request_of(_LONG, 5, seed=1))
-        await until(lambda: lanes[0].bursts or lanes[1].bursts)
-        [reading] = [lane for lane in lanes if lane.bursts]
-        second = engine.submit(request_of(_LONG, 5, seed=2))
-        await until(lambda: engine.status.num_running == 2)
-        await reading.entered()
-        for _ in range(len(_LONG)):
-            await reading.step()
-        assert [0, 0] == [first.num_sent, cache.num_rows]  # the first words wait for their permit
-        first.close()  # which the other lane hears of
-        await until(lambda: engine.status.num_running == 1)
-        for lane in lanes:
-            lane.open()
-        tokens, end = await read(second)
-
-    expected, row = alone(request_of(_LONG, 5, seed=2))
-    assert (expected, bits(row)) == (tokens, bits(end.row))
-    assert len(_LONG) == second.num_cached
-
-
 async def test_what_is_kept_of_a_prompt_is_the_row_at_its_end():
-    """Not the one after the first words, which come in the same round."""
+    """Where its first token is known, and not yet in the row."""
     cache = PrefixCache(1 << 20)
     async with running_engine(cache=cache) as engine:
         await read(engine.submit(request_of(_LONG, 5)))

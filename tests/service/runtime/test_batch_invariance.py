@@ -131,10 +131,16 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
         )
 
         constraints = [self.constraint.get(slot) for slot in slots]
+        free = [b for b, slot in enumerate(slots) if slot not in self.constraint]
+        known = self._next_tokens([slots[b] for b in free])
         result = self.together.burst(
             _burst(slots, forced, given, scored, constraints if any(constraints) else None)
         )
 
+        for b, token_id in zip(free, known, strict=True):
+            if forced[0][b] == SAMPLED:
+                ends = result.ended_B[b] and result.num_steps_B[b] == 1
+                assert token_id == (SAMPLED if ends else result.token_KB[0, b])
         for b, slot in enumerate(slots):
             tokens, ended, constraint = [], False, constraints[b]
             for k in range(given[b]):
@@ -159,6 +165,14 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
                 self.constraint[slot] = constraint
             if ended:  # what it goes on with after that is another text
                 self.constraint.pop(slot, None)
+
+    def _next_tokens(self, slots):
+        """What some rows will draw, known together as it is alone."""
+        if not slots:
+            return []
+        tokens = self.together.next_tokens(np.array(slots)).tolist()
+        assert tokens == [self.alone[slot].next_tokens(np.array([0]))[0] for slot in slots]
+        return tokens
 
     def _compare_logprobs(self, one, result, k, b, sampling):
         if sampling.num_logprobs is None:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from service.engine.group import Group
 from service.engine.request import Request
 from service.engine.rows.bursts import Bursts
 from service.engine.rows.job import Job
@@ -45,25 +44,19 @@ class House:
         for size in prompt_sizes:
             self.add(size)
 
-    def add(
-        self,
-        size: int,
-        *,
-        num_to_write: int = 10_000,
-        group: Group | None = None,
-        reports_read: bool = False,
-    ) -> None:
+    def add(self, size: int, *, num_logprobs: int | None = None) -> None:
         """A request with a prompt of that size."""
         request_id = len(self.jobs)
         ids = np.ones(size, np.int64)
-        sampling = Sampling(seed=0)
-        request = Request(ids, num_to_write, sampling, 60.0, reports_read=reports_read)
+        sampling = Sampling(seed=0, num_logprobs=num_logprobs)
+        request = Request(ids, 10_000, sampling, timeout_s=60)
         stream = TokenStream(request_id, lambda _: 0, lambda _: 0, lambda stream, _: stream)
-        job = self.jobs[request_id] = Job.of(request, stream, group)
+        job = self.jobs[request_id] = Job.of(request, stream)
         self.scheduler.add(request_id, client="", progress=job.progress, may_ride=self.may_ride)
         self.scheduler.admit()
         row = Row.start(self.decoder.row_shape)
         self.decoder.load(request_id, row, request.sampling)
+        job.is_loaded = True
 
     def run(self) -> tuple[bool, int, int]:
         """One burst: whether it reads, its rows and its steps."""
@@ -74,6 +67,8 @@ class House:
             num_read = min(int(num_steps), job.progress.num_to_read)
             self.scheduler.settle(share, num_steps=int(num_steps), ended=False)
             job.stream.num_sent += int(num_steps) - num_read
+            if job.can_begin:
+                job.begin()
         return plan.reading, len(plan.shares), int(plan.num_steps_B.max())
 
 
@@ -85,7 +80,7 @@ def test_readers_and_writers_take_turns():
     found = [house.run() for _ in range(8)]
 
     assert [True, False] == [reading for reading, _, _ in begun]
-    assert [False, True] * 4 == [reading for reading, _, _ in found]
+    assert [True, False] * 4 == [reading for reading, _, _ in found]
     assert [1] * 8 == [rows for _, rows, _ in found]
     assert [20, 20] == [steps for _, _, steps in found[-2:]]
 
@@ -98,65 +93,36 @@ def test_a_prompt_shorter_than_a_burst_is_read_with_the_first_words():
     assert (False, 1, 20) == house.run()
     house.add(8)
 
-    assert (False, 1, 10) == house.run()
-    assert 2 == house.jobs[1].stream.num_sent
+    assert (False, 1, 8) == house.run()
+    assert 1 == house.jobs[1].stream.num_sent  # known without a step
     # Two rows are thought to take twice as long, until they are seen not to.
     assert (False, 2, 10) == house.run()
 
 
-def test_the_first_words_come_right_behind_the_end_of_a_prompt():
-    """Of those whose prompt ends there, and no more than they are to write."""
-    house = House(1)
+@pytest.mark.parametrize(("num_logprobs", "steps"), [(None, 0), (2, 1)])
+def test_a_newcomer_does_not_wait_for_all_others(num_logprobs, steps):
+    """It begins alone, with what it has to read, and with a step if it has to draw to be seen."""
+    house = House(1, 1)
     for _ in range(9):
         house.run()
-    for size, num_to_write in ((4, 9), (3, 1), (90, 9)):
-        house.add(size, num_to_write=num_to_write)
+    house.add(8, num_logprobs=num_logprobs)
 
-    plan = house.bursts.plan(house.scheduler, house.jobs)
-
-    assert plan is not None
-    assert plan.then is not None
-    assert (True, False) == (plan.reading, plan.then.reading)
-    assert [4, 3, 10] == plan.num_read_B.tolist()
-    assert [1, 2] == [share.slot for share in plan.then.shares]
-    assert ([2, 1], [0, 0]) == (plan.then.num_steps_B.tolist(), plan.then.num_read_B.tolist())
+    assert (True, 1, 8) == house.run()
+    for _ in range(steps):
+        assert (False, 1, 1) == house.run()
+    assert 1 == house.jobs[2].stream.num_sent
+    assert 3 == house.run()[1]
 
 
-@pytest.mark.parametrize(
-    "options", [{"num_to_write": 0}, {"reports_read": True}, {"group": Group()}], ids=str
-)
-def test_who_writes_nothing_or_with_others_has_no_first_words_there(options):
-    """Nor who may be too far behind: it is told what it reads."""
-    house = House()
-    house.add(1, **options)
-
-    plan = house.bursts.plan(house.scheduler, house.jobs)
-
-    assert plan is not None
-    assert (True, None) == (plan.reading, plan.then)
-
-
-def test_the_first_words_come_soon():
-    """A moment for those of whom nothing was seen; then all write together."""
+def test_a_text_whose_first_token_is_not_known_takes_a_step():
+    """It may end there, or it could not be had."""
     house = House(1)
     for _ in range(3):
         house.run()
     house.jobs[0].stream.num_sent = 0
 
-    assert (False, 1, 2) == house.run()
+    assert (False, 1, 1) == house.run()
     assert (False, 1, 20) == house.run()
-
-
-def test_the_first_words_of_a_newcomer_do_not_wait_for_all_others():
-    """It begins alone, with what it has to read, and only then writes among them."""
-    house = House(1, 1)
-    for _ in range(9):
-        house.run()
-    house.add(8)
-
-    assert [(True, 1, 8), (False, 1, 2)] == [house.run(), house.run()]
-    assert 2 == house.jobs[2].stream.num_sent
-    assert 3 == house.run()[1]
 
 
 def test_newcomers_do_not_keep_the_others_from_writing():

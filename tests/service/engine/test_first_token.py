@@ -1,0 +1,152 @@
+"""The first token of a text is sent before the model has read it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from service.engine.rows.prefix_cache import PrefixCache
+from service.runtime.automaton import BARRED, Automaton
+from service.runtime.decoder import SAMPLED
+from service.runtime.reference.fake import FakeStep
+from service.runtime.reference.stepwise import StepwiseDecoder
+from tests.service.engine.engines import (
+    GatedDecoder,
+    alone,
+    bits,
+    read,
+    request_of,
+    running_engine,
+    until,
+)
+
+_LONG = list(range(1, 7)) * 10
+
+
+class SilentDecoder(StepwiseDecoder):
+    """Does not know what will be drawn."""
+
+    def __init__(self, next_tokens):
+        super().__init__(FakeStep(), capacity=2)
+        self._next_tokens = next_tokens
+
+    def next_tokens(self, slot_B):
+        """As the test says."""
+        return self._next_tokens(slot_B)
+
+
+def _fail(_):
+    raise RuntimeError("out of order")
+
+
+async def test_the_first_token_of_a_prompt_takes_no_step():
+    """It is there before the burst behind the prompt runs, and is not sent twice."""
+    decoder = GatedDecoder()
+    async with running_engine(decoder, target_burst_s=0) as engine:
+        stream = engine.submit(request_of([1, 2, 3], 5))
+        await decoder.entered()
+        for _ in range(2):
+            await decoder.step()
+        assert 0 == stream.num_sent
+        await decoder.step()
+        assert 1 == stream.num_sent
+        first = await stream.next()
+        assert (1, None) == (len(first.token_N), first.row_before)
+        decoder.open()
+        tokens, end = await read(stream)
+
+    expected, row = alone(request_of([1, 2, 3], 5))
+    assert (expected, bits(row)) == ([*first.token_N.tolist(), *tokens], bits(end.row))
+
+
+async def test_a_text_of_one_token_ends_after_its_step():
+    """Whoever goes on from its row needs that."""
+    async with running_engine() as engine:
+        tokens, end = await read(engine.submit(request_of([1, 2], 1)))
+
+    expected, row = alone(request_of([1, 2], 1))
+    assert (expected, bits(row)) == (tokens, bits(end.row))
+
+
+@pytest.mark.parametrize("knows", ["the row", "the prompt"])
+async def test_who_has_nothing_to_read_begins_at_once(knows):
+    """A session that goes on, or a prompt that is known: without any burst."""
+    decoder = GatedDecoder()
+    cache = PrefixCache(1 << 20)
+    async with running_engine(decoder, cache=cache) as engine:
+        decoder.open()
+        _, row = await read(engine.submit(request_of(_LONG, 1)))
+        await until(lambda: engine.num_requests == 0)
+        decoder.shut()
+        request = request_of(_LONG, 5)
+        if knows == "the row":
+            request = request_of([], 5, past=alone(request_of(_LONG, 0))[1])
+        stream = engine.submit(request)
+        await decoder.entered()
+        assert 1 == stream.num_sent
+        decoder.open()
+        tokens, end = await read(stream)
+
+    expected, row = alone(request)
+    assert (expected, bits(row)) == (tokens, bits(end.row))
+
+
+async def test_a_first_token_that_was_not_read_waits_with_its_row():
+    """A reader who takes nothing holds no slot; the token is there once when it does."""
+    async with running_engine(max_unread_tokens=1) as engine:
+        stream = engine.submit(request_of(_LONG, 9))
+        await until(lambda: stream.parked)
+        tokens, end = await read(stream)
+
+    expected, row = alone(request_of(_LONG, 9))
+    assert (expected, bits(row)) == (tokens, bits(end.row))
+
+
+async def test_a_text_that_ends_at_once_shows_what_it_always_did():
+    """The end itself is drawn in a step."""
+    seeds = range(12)
+    found, expected = [], []
+    decoder = StepwiseDecoder(FakeStep(), capacity=4, end_id=3)
+    async with running_engine(decoder) as engine:
+        for seed in seeds:
+            tokens, end = await read(engine.submit(request_of([1], 9, seed=seed)))
+            found.append((tokens, end.reason))
+    for seed in seeds:
+        tokens, _ = alone(request_of([1], 9, seed=seed))
+        cut = tokens.index(3) + 1 if 3 in tokens else len(tokens)
+        expected.append((tokens[:cut], "eos" if 3 in tokens else "length"))
+
+    assert expected == found
+    assert 1 in [len(tokens) for tokens, _ in found]
+
+
+@pytest.mark.parametrize(
+    "next_tokens", [_fail, lambda slot_B: np.full(len(slot_B), SAMPLED)], ids=["fails", "unknown"]
+)
+async def test_what_is_not_known_comes_with_its_burst(next_tokens):
+    """Nothing is lost by that."""
+    async with running_engine(SilentDecoder(next_tokens)) as engine:
+        tokens, end = await read(engine.submit(request_of(_LONG, 5)))
+
+    expected, row = alone(request_of(_LONG, 5))
+    assert (expected, bits(row)) == (tokens, bits(end.row))
+
+
+@pytest.mark.parametrize("why", ["log-probabilities", "an automaton"])
+async def test_who_is_told_more_of_its_tokens_waits_for_their_step(why):
+    """The first event has what all others have."""
+    request = request_of([1], 3, num_logprobs=2 if why == "log-probabilities" else None)
+    if why == "an automaton":
+        held = Automaton(np.array([[0, BARRED]], np.int32), np.arange(7, dtype=np.int32) % 2)
+        request = replace(request, automaton=held)
+    decoder = GatedDecoder()
+    async with running_engine(decoder, target_burst_s=0) as engine:
+        stream = engine.submit(request)
+        await decoder.entered()
+        await decoder.step()
+        assert 0 == stream.num_sent
+        decoder.open()
+        first = await stream.next()
+        await read(stream)
+
+    assert (why == "log-probabilities") == (first.logprobs is not None)
