@@ -22,7 +22,8 @@ def test_both_loops_give_figures(server: RunningServer, tmp_path: Path, capsys):
     assert 0 == cli.main([*words, "--streams", "1,3", "--stream-every", "4"])
     closed = json.loads(report.read_text("utf-8"))
     lines = capsys.readouterr().out.splitlines()
-    assert 0 == cli.main([*words, "--streams", "2", "--load", "0.5", "--no-stream"])
+    long_enough = ["--duration", "3"]  # for some to arrive where a text takes half a second
+    assert 0 == cli.main([*words, *long_enough, "--streams", "2", "--load", "0.5", "--no-stream"])
     opened = json.loads(report.read_text("utf-8"))
 
     assert ("tiny@1", True, [1, 3]) == (
