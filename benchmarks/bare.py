@@ -105,6 +105,7 @@ class BareBurst:
             "heads_K": np.ones(BURST_STEPS, np.bool_),
             "steps_B1": np.full((num_rows, 1), BURST_STEPS),
             "freezes": np.array(False),
+            "draws_next": np.array(False),
             "wants_logits": np.array(False),
             "told_L": np.zeros(0, np.int64),
             "num_top_1": np.zeros(1, np.int64),

@@ -15,10 +15,10 @@ from service.rows.row import Row, RowShape
 from service.runtime.automaton import ConstraintsOfRows
 from service.runtime.burst_graph import build_burst_graph
 from service.runtime.burst_session import BurstSession, LazySession
+from service.runtime.burst_values import NO_STEPS
 from service.runtime.clamps import ClampTable
 from service.runtime.constraint_graph import constraint_values
 from service.runtime.decoder import SAMPLED, Burst, BurstResult
-from service.runtime.draw_graph import build_draw_graph
 from service.runtime.logprobs import drawn_logprobs
 from service.runtime.penalty_graph import NO_PENALTIES, penalty_values
 from service.runtime.randomness import uniforms
@@ -81,8 +81,9 @@ class BurstDecoder:
         self._widths = [_width(values[name]) for name in self._state_names]
         self.capacity = capacity
         self._vocabulary_size = _width(values["logits"])
-        drawing = build_draw_graph(step, self._vocabulary_size, ids)
-        self._drawing = BurstSession(drawing, num_threads=1)
+        states = zip(self._state_names, self._widths, strict=True)
+        no_states = {name: np.zeros((0, width), np.float32) for name, width in states}
+        self._no_steps = {**NO_STEPS, **no_states}
         self.row_shape = RowShape(sum(self._widths), self._vocabulary_size)
         self._rows = RowTable(capacity, self._widths, self._vocabulary_size)
 
@@ -145,7 +146,7 @@ class BurstDecoder:
             if burst.constraints is not None and any(burst.constraints):
                 session = self._holding_session()
                 values |= constraint_values(burst.constraints, self._vocabulary_size)
-            *state, logits_BV, token_KB, logits_KLV, top_id_KLN = session.run(values)
+            *state, logits_BV, token_KB, logits_KLV, top_id_KLN, _ = session.run(values)
         self._rows.scatter(slots, state, logits_BV)
 
         told_KB = drawn_KB if burst.scored_B is None else drawn_KB | burst.scored_B
@@ -170,8 +171,14 @@ class BurstDecoder:
         """What some rows will draw next; SAMPLED where that ends the text."""
         slots = neighbours(slot_B)
         table = self._rows.sampling.take(slots)
-        values = {"logits": self._rows.logits[slots], **self._draws(slot_B, slots, table, 1)}
-        [token_B] = self._drawing.run(values)
+        values = {
+            **self._no_steps,
+            "logits": self._rows.logits[slots],
+            **self._draws(slot_B, slots, table, 1),
+        }
+        if self._clamps is not None:
+            values |= self._clamps.inputs(slot_B[:0])
+        token_B = self._session.run(values)[-1]
         return np.where(token_B == self._end_id, SAMPLED, token_B)
 
     def _only_reads(self, burst: Burst, drawn_KB: Bool) -> bool:
@@ -217,6 +224,7 @@ class BurstDecoder:
             "heads_K": heads_K,
             "steps_B1": burst.num_steps_B[:, None],
             "freezes": np.array(freezes),
+            "draws_next": np.array(False),
             "wants_logits": np.array(told_L.size > 0),
             "told_L": told_L,
             "num_top_1": np.array([self._num_top(table)]),

@@ -22,37 +22,13 @@ import onnx
 from onnx import helper
 
 from service.runtime import constraint_graph, logprob_graph, penalty_graph
+from service.runtime.burst_values import IDS, INPUTS, OUTPUTS
 from service.runtime.clamp_graph import clampable
 from service.runtime.constraint_graph import ConstraintGraph
 from service.runtime.graphs import all_names, core_and_head, weights_of
 from service.runtime.nodes import BOOL, FLOAT, INT64, Names, Nodes
 from service.runtime.penalty_graph import COUNTS, Counts
 from service.runtime.sampler_graph import OPTIONS, RULES, SamplerGraph
-
-INPUTS: Mapping[str, tuple[int, int]] = {
-    "num_steps": (INT64, 0),
-    "forced_KB": (INT64, 2),
-    "uniform_KB": (FLOAT, 2),
-    "draws_K": (BOOL, 1),
-    "heads_K": (BOOL, 1),
-    "steps_B1": (INT64, 2),
-    "freezes": (BOOL, 0),
-    "logits": (FLOAT, 2),
-    **OPTIONS,
-    **RULES,
-    **logprob_graph.INPUTS,
-    **penalty_graph.INPUTS,
-}
-"""Inputs of a burst graph beside `state.<name>`: element type and rank.
-
-num_steps: K. forced_KB: ids to read, or -1. draws_K: whether any row draws in this step. heads_K:
-whether anybody needs the logits after this step. steps_B1: how many steps each row takes; looked at
-only if `freezes`.
-"""
-
-OUTPUTS = ("logits", "token_KB", "logits_KLV", "top_id_KLN")
-"""Outputs beside `next_state.<name>`: after the last step; the ids that were read; the logits that
-they were drawn from and the best ids of these, ties by lower id (both empty unless wanted)."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +66,7 @@ def build_burst_graph(
         step = clampable(step, state_names, names.of)
     builder = _Builder(step, state_names, names, end_id, never_drawn)
     g = Nodes(names)
-    outputs = builder.loops(g, constrains=constrains)
+    outputs = [*builder.loops(g, constrains=constrains), builder.next_tokens(g)]
     kinds = {**INPUTS, **(constraint_graph.INPUTS if constrains else {})}
     kinds |= {f"state.{name}": (FLOAT, 2) for name in state_names}
     if clamps:
@@ -109,7 +85,7 @@ def build_burst_graph(
     for value in graph.output:
         value.type.tensor_type.elem_type = FLOAT
     for n, name in enumerate(OUTPUTS, len(state_names)):
-        if name in ("token_KB", "top_id_KLN"):
+        if name in IDS:
             graph.output[n].type.tensor_type.elem_type = INT64
     model = helper.make_model(
         graph, opset_imports=list(step.opset_import), ir_version=step.ir_version
@@ -126,7 +102,7 @@ class _Builder:
     never_drawn: Sequence[int]
 
     def loops(self, g: Nodes, *, constrains: bool) -> list[str]:
-        """A loop for each kind of burst, behind each other; returns next states and OUTPUTS.
+        """A loop for each kind of burst, behind each other; returns what comes of it, in order.
 
         Only one of them takes steps; the other one hands on what it is given. Not branches, so that
         both read the same weights: onnxruntime rearranges weights for its products at load,
@@ -150,6 +126,18 @@ class _Builder:
             carried, collected = self.loop(g, num_steps, carried, freezes=freezes)
             kinds.append(partial(Nodes.handed_on, values=collected))
         return [*carried[:num_states], *g.one_of(of("freezes"), *kinds)]
+
+    def next_tokens(self, g: Nodes) -> str:
+        """What each row will draw first, as a body draws it; nothing unless it is asked for."""
+        of, first = self.names.of, self._int(0)
+        counts = Counts(*map(of, COUNTS))
+
+        def drawn(h: Nodes) -> str:
+            uniform_B = h.op("Gather", of("uniform_KB"), first, axis=0)
+            return self._sampler.draw(h, of("logits"), counts, uniform_B, first)
+
+        nothing = self.names.constant([], np.int64)
+        return g.either(of("draws_next"), drawn, lambda _: nothing)
 
     def loop(
         self,
@@ -191,8 +179,7 @@ class _Builder:
 
         forced_B = g.op("Gather", names.of("forced_KB"), k, axis=0)
         sampled_B = g.op("Less", forced_B, self._int(0))
-        given = {name: names.of(name) for name in (*OPTIONS, *RULES, *penalty_graph.INPUTS)}
-        sampler = SamplerGraph(given, self._vocabulary_size, self.never_drawn)
+        sampler = self._sampler
 
         def drawn(h: Nodes) -> str:
             uniform_B = h.op("Gather", names.of("uniform_KB"), k, axis=0)
@@ -213,7 +200,7 @@ class _Builder:
 
         next_logits_BV = g.either(self._now(g, "heads_K", k), logits, lambda _: logits_BV)
         next_counts = penalty_graph.counted(
-            g, given, token_B, sampled_B, counts, self._vocabulary_size
+            g, sampler.options, token_B, sampled_B, counts, self._vocabulary_size
         )
         results = [f"next_state.{name}" for name in self.state_names] + [next_logits_BV]
         place = [constraint.after(g, token_B, sampled_B)] if constraint else []
@@ -280,6 +267,12 @@ class _Builder:
 
     def _int(self, value: int) -> str:
         return self.names.constant(value, np.int64)
+
+    @property
+    def _sampler(self) -> SamplerGraph:
+        given = (*OPTIONS, *RULES, *penalty_graph.INPUTS)
+        options = {name: self.names.of(name) for name in given}
+        return SamplerGraph(options, self._vocabulary_size, self.never_drawn)
 
     @property
     def _vocabulary_size(self) -> int:

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from service.rows.row import Row
 from service.runtime import penalty_graph
 from service.runtime.burst import BurstDecoder
-from service.runtime.burst_graph import INPUTS
+from service.runtime.burst_values import INPUTS
 from service.runtime.decoder import SAMPLED, Burst
 from service.runtime.nodes import Names, Nodes
 from service.runtime.onnx_session import load_session

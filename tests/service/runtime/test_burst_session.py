@@ -16,9 +16,9 @@ def test_what_holds_rows_is_loaded_when_it_is_needed(monkeypatch):
 
     monkeypatch.setattr("service.runtime.burst_session.load_session", counted)
     decoder = burst_decoder(GRAPHS["lstm"], capacity=1, constrains=True)
-    num_at_first = len(loaded)
+    assert 1 == len(loaded)
     for _ in range(2):
         decoder.prepare_to_hold()
-    assert num_at_first + 1 == len(loaded)
+    assert 2 == len(loaded)
     with pytest.raises(ValueError, match="no rows"):
         burst_decoder(GRAPHS["lstm"], capacity=1).prepare_to_hold()
