@@ -83,7 +83,8 @@ class BurstDecoder:
         self._vocabulary_size = _width(values["logits"])
         states = zip(self._state_names, self._widths, strict=True)
         no_states = {name: np.zeros((0, width), np.float32) for name, width in states}
-        self._no_steps = {**NO_STEPS, **no_states}
+        no_clamps = {} if self._clamps is None else self._clamps.inputs(np.zeros(0, np.int64))
+        self._no_steps = {**NO_STEPS, **no_states, **no_clamps}
         self.row_shape = RowShape(sum(self._widths), self._vocabulary_size)
         self._rows = RowTable(capacity, self._widths, self._vocabulary_size)
 
@@ -168,18 +169,17 @@ class BurstDecoder:
         )
 
     def next_tokens(self, slot_B: Int64) -> Int64:
-        """What some rows will draw next; SAMPLED where that ends the text."""
+        """What some plain rows will draw next; SAMPLED where that ends the text."""
         slots = neighbours(slot_B)
-        table = self._rows.sampling.take(slots)
+        table, position_1B = self._rows.sampling.take(slots), self._rows.num_tokens[slots][None]
         values = {
             **self._no_steps,
             "logits": self._rows.logits[slots],
-            **self._draws(slot_B, slots, table, 1),
+            "uniform_KB": uniforms(table.seed_B, position_1B),
+            "temperature": table["temperature"][None],
         }
-        if self._clamps is not None:
-            values |= self._clamps.inputs(slot_B[:0])
         token_B = self._session.run(values)[-1]
-        return np.where(token_B == self._end_id, SAMPLED, token_B)
+        return np.where(table.plain_B & (token_B != self._end_id), token_B, SAMPLED)
 
     def _only_reads(self, burst: Burst, drawn_KB: Bool) -> bool:
         """Whether there is nothing but tokens to be read, several in a row and not too many."""
@@ -217,9 +217,12 @@ class BurstDecoder:
             heads_K[burst.num_steps_B - 1] = True
             heads_K |= draws_K & may_end
         told_L = np.flatnonzero(table.num_logprobs_B != NO_LOGPROBS)
+        positions_KB = self._rows.num_tokens[slots] + np.arange(num_steps)[:, None]
+        rules = self._rows.rules.of(burst.slot_B, positions_KB, self._vocabulary_size)
         values = {
             "num_steps": np.array(num_steps),
             "forced_KB": burst.forced_KB,
+            "uniform_KB": uniforms(table.seed_B, positions_KB),
             "draws_K": draws_K,
             "heads_K": heads_K,
             "steps_B1": burst.num_steps_B[:, None],
@@ -230,20 +233,6 @@ class BurstDecoder:
             "num_top_1": np.array([self._num_top(table)]),
             "logits": logits_BV,
             **dict(zip(self._state_names, state, strict=True)),
-            **self._draws(burst.slot_B, slots, table, num_steps),
-        }
-        if self._clamps is not None:
-            values |= self._clamps.inputs(burst.slot_B)
-        return values
-
-    def _draws(
-        self, slot_B: Int64, slots: Int64 | slice, table: SamplingTable, num_steps: int
-    ) -> dict[str, Any]:
-        """Those inputs of the graph that its draws depend on, but for the logits."""
-        positions_KB = self._rows.num_tokens[slots] + np.arange(num_steps)[:, None]
-        rules = self._rows.rules.of(slot_B, positions_KB, self._vocabulary_size)
-        values: dict[str, Any] = {
-            "uniform_KB": uniforms(table.seed_B, positions_KB),
             **option_values(table, self._vocabulary_size),
             **rule_values(rules, num_steps),
         }
@@ -252,6 +241,8 @@ class BurstDecoder:
         else:
             counts = self._rows.counts(slots, table.penalised_B)
             values |= penalty_values(table, *counts)
+        if self._clamps is not None:
+            values |= self._clamps.inputs(burst.slot_B)
         return values
 
     def _num_top(self, table: SamplingTable) -> int:

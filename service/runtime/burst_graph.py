@@ -128,16 +128,14 @@ class _Builder:
         return [*carried[:num_states], *g.one_of(of("freezes"), *kinds)]
 
     def next_tokens(self, g: Nodes) -> str:
-        """What each row will draw first, as a body draws it; nothing unless it is asked for."""
-        of, first = self.names.of, self._int(0)
-        counts = Counts(*map(of, COUNTS))
+        """What plain rows will draw first, as a body draws it; nothing unless it is asked for."""
+        uniform_KB, nothing = self.names.of("uniform_KB"), self.names.constant([], np.int64)
 
         def drawn(h: Nodes) -> str:
-            uniform_B = h.op("Gather", of("uniform_KB"), first, axis=0)
-            return self._sampler.draw(h, of("logits"), counts, uniform_B, first)
+            uniform_B = h.op("Gather", uniform_KB, self._int(0), axis=0)
+            return self._sampler.draw_plain(h, self.names.of("logits"), uniform_B)
 
-        nothing = self.names.constant([], np.int64)
-        return g.either(of("draws_next"), drawn, lambda _: nothing)
+        return g.either(self.names.of("draws_next"), drawn, lambda _: nothing)
 
     def loop(
         self,

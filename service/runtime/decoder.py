@@ -99,5 +99,6 @@ class Decoder(Protocol):
         """The tokens that rows will draw in their next bursts; SAMPLED where one ends its text.
 
         A row has its logits before the model reads what is drawn from them, so a text can begin a
-        step earlier. Of rows that have read something and are held to no constraint.
+        step earlier. Of rows that have read something, whose `Sampling` is plain, and that are held
+        to no constraint.
         """

@@ -142,8 +142,16 @@ class SamplerGraph:
         )
         return g.op("Squeeze", token_1B, _axis(g))
 
+    def draw_plain(self, g: Nodes, logits_BV: str, uniform_B: str) -> str:
+        """The same where all rows draw among all ids, and none has rules."""
+        uniform_1B = g.op("Unsqueeze", uniform_B, _axis(g))
+        x_BV = self._drawable(g, logits_BV)
+        return g.op(
+            "Squeeze", self._plain(g, x_BV, uniform_1B, self.options["temperature"]), _axis(g)
+        )
+
     def _scores(self, g: Nodes, logits_BV: str, counts: Counts, k: str) -> str:
-        """The logits after rules and penalties, and -inf for what is never drawn."""
+        """The logits after rules and penalties."""
         o = self.options
 
         def ruled(h: Nodes) -> str:
@@ -162,7 +170,10 @@ class SamplerGraph:
 
         # One branch around both: each copies its value, and most bursts have neither.
         is_changed = g.op("Or", o["any_ruled"], o["any_penalised"])
-        x_BV = g.either(is_changed, changed, lambda _: logits_BV)
+        return self._drawable(g, g.either(is_changed, changed, lambda _: logits_BV))
+
+    def _drawable(self, g: Nodes, x_BV: str) -> str:
+        """The same, and -inf for what is never drawn."""
         if not self.never_drawn:
             return x_BV
         mask_1V = np.zeros((1, self.vocabulary_size), np.float32)

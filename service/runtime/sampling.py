@@ -45,6 +45,13 @@ class Sampling(SamplingOptions):
     rules: TokenRules | None = None
     clamps: tuple[Clamp, ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether tokens are drawn among all ids, as they are at the temperature."""
+        others = [name for name, column in COLUMNS.items() if column.kind != "scales"]
+        is_off = all(getattr(self, name) in (None, COLUMNS[name].neutral) for name in others)
+        return is_off and self.temperature != 0 and self.rules is None
+
     def require_free(self) -> None:
         """Raise ValueError if units are to be held."""
         if self.clamps:

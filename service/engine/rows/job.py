@@ -80,20 +80,22 @@ class Job:
     def shows_first(self) -> bool:
         """Whether its first token can be sent before it draws it.
 
-        Not if log-probabilities are sent with it, or if it is held to an automaton.
+        Not if log-probabilities are sent with it, if it is held to an automaton, or if it is drawn
+        in a way that only bursts know.
         """
-        request = self.request
-        return request.automaton is None and request.sampling.num_logprobs is None
+        sampling = self.request.sampling
+        is_told_more = sampling.num_logprobs is not None
+        return sampling.is_plain and not is_told_more and self.request.automaton is None
 
     @property
     def can_begin(self) -> bool:
         """Whether its first token can be sent now."""
         return (
-            self.shows_first
+            self.stream.num_sent == 0
             and self.is_loaded
-            and self.stream.num_sent == 0
             and self.progress.num_to_read == 0
             and self.progress.num_to_write > 0
+            and self.shows_first
         )
 
     def begin(self) -> None:

@@ -123,16 +123,12 @@ class StepwiseDecoder:
         )
 
     def next_tokens(self, slot_B: Int64) -> Int64:
-        """What some rows will draw next; SAMPLED where that ends the text."""
+        """What some plain rows will draw next; SAMPLED where that ends the text."""
         rows = self._rows
-        position_1B = rows.num_tokens[slot_B][None]
-        [uniform_B] = uniforms(rows.sampling.seed_B[slot_B], position_1B)
-        rules = rows.rules.of(slot_B, position_1B, rows.vocabulary_size)
-        logits_BV = rows.logits[slot_B]
-        if rules is not None:
-            logits_BV = rules.ruled(logits_BV, 0, np.arange(len(slot_B)))
-        token_B = self._draw(slot_B, logits_BV, uniform_B)
-        return np.where(token_B == self._end_id, SAMPLED, token_B)
+        table, position_1B = rows.sampling.take(slot_B), rows.num_tokens[slot_B][None]
+        [uniform_B] = uniforms(table.seed_B, position_1B)
+        token_B = self._draw(slot_B, rows.logits[slot_B], uniform_B)
+        return np.where(table.plain_B & (token_B != self._end_id), token_B, SAMPLED)
 
     def _draw(self, slots: Int64, logits_BV: Float32, uniform_B: Float32) -> Int64:
         logits_BV = logits_BV.copy()

@@ -132,11 +132,15 @@ async def test_what_is_not_known_comes_with_its_burst(next_tokens):
     assert (expected, bits(row)) == (tokens, bits(end.row))
 
 
-@pytest.mark.parametrize("why", ["log-probabilities", "an automaton"])
-async def test_who_is_told_more_of_its_tokens_waits_for_their_step(why):
-    """The first event has what all others have."""
-    request = request_of([1], 3, num_logprobs=2 if why == "log-probabilities" else None)
-    if why == "an automaton":
+@pytest.mark.parametrize(
+    "options",
+    [{"num_logprobs": 2}, {"top_k": 3}, {"temperature": 0}, {"presence_penalty": 1.0}, {}],
+    ids=lambda options: "".join(options) or "an automaton",
+)
+async def test_who_is_not_plain_waits_for_the_step(options):
+    """The first event has what all others have, and no draw is done twice."""
+    request = request_of([1], 3, **options)
+    if not options:
         held = Automaton(np.array([[0, BARRED]], np.int32), np.arange(7, dtype=np.int32) % 2)
         request = replace(request, automaton=held)
     decoder = GatedDecoder()
@@ -149,4 +153,4 @@ async def test_who_is_told_more_of_its_tokens_waits_for_their_step(why):
         first = await stream.next()
         await read(stream)
 
-    assert (why == "log-probabilities") == (first.logprobs is not None)
+    assert ("num_logprobs" in options) == (first.logprobs is not None)

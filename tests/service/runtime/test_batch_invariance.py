@@ -131,7 +131,7 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
         )
 
         constraints = [self.constraint.get(slot) for slot in slots]
-        free = [b for b, slot in enumerate(slots) if slot not in self.constraint]
+        free = [b for b, slot in enumerate(slots) if self._is_free(slot)]
         known = self._next_tokens([slots[b] for b in free])
         result = self.together.burst(
             _burst(slots, forced, given, scored, constraints if any(constraints) else None)
@@ -165,6 +165,9 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
                 self.constraint[slot] = constraint
             if ended:  # what it goes on with after that is another text
                 self.constraint.pop(slot, None)
+
+    def _is_free(self, slot):
+        return slot not in self.constraint and self.sampling[slot].is_plain
 
     def _next_tokens(self, slots):
         """What some rows will draw, known together as it is alone."""
