@@ -89,13 +89,15 @@ class Bursts:
             else:
                 self._was_reading = reading
             taking_part = [jobs[share.request_id] for share in shares]
-            max_steps = self._length(reading=reading).num_steps(len(shares))
-            if new:
-                num_to_read = max(job.progress.num_to_read for job in taking_part)
-                num_words = 0 if all(job.shows_first for job in taking_part) else 1
-                max_steps = min(max_steps, max(1, num_to_read + num_words))
-            num_steps_B = np.array([min(share.most_steps, max_steps) for share in shares])
+            most_steps_B = np.array([share.most_steps for share in shares])
             num_to_read_B = np.array([job.progress.num_to_read for job in taking_part])
+            if new and num_to_read_B.all() and all(job.shows_first for job in taking_part):
+                # They need no step to be seen, only to have read.
+                reading, most_steps_B = True, num_to_read_B
+            max_steps = self._length(reading=reading).num_steps(len(shares))
+            if new and not reading:
+                max_steps = min(max_steps, int(num_to_read_B.max()) + 1)
+            num_steps_B = np.minimum(most_steps_B, max_steps)
             num_read_B = np.minimum(num_steps_B, num_to_read_B)
             return Plan(shares, taking_part, num_steps_B, num_read_B, reading)
         return None

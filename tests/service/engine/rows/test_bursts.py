@@ -86,15 +86,15 @@ def test_readers_and_writers_take_turns():
 
 
 def test_a_prompt_shorter_than_a_burst_is_read_with_the_first_words():
-    """One burst instead of two."""
+    """One burst instead of two: what is drawn first is known without a step."""
     house = House(1, may_ride=True)
     for _ in range(9):
         house.run()
     assert (False, 1, 20) == house.run()
     house.add(8)
 
-    assert (False, 1, 8) == house.run()
-    assert 1 == house.jobs[1].stream.num_sent  # known without a step
+    assert (True, 1, 8) == house.run()
+    assert 1 == house.jobs[1].stream.num_sent
     # Two rows are thought to take twice as long, until they are seen not to.
     assert (False, 2, 10) == house.run()
 
@@ -112,6 +112,21 @@ def test_a_newcomer_does_not_wait_for_all_others(num_logprobs, steps):
         assert (False, 1, 1) == house.run()
     assert 1 == house.jobs[2].stream.num_sent
     assert 3 == house.run()[1]
+
+
+@pytest.mark.parametrize(("num_logprobs", "sent"), [(None, [1, 1]), (2, [6, 1])])
+def test_newcomers_with_short_prompts_read_together(num_logprobs, sent):
+    """None writes before all have read, unless one has to draw to be seen."""
+    house = House(1, may_ride=True)
+    for _ in range(9):
+        house.run()
+    house.add(3)
+    house.add(8, num_logprobs=num_logprobs)
+
+    reading, num_rows, _ = house.run()
+
+    assert (num_logprobs is None, 2) == (reading, num_rows)
+    assert sent == [house.jobs[n].stream.num_sent for n in (1, 2)]
 
 
 def test_a_text_whose_first_token_is_not_known_takes_a_step():
