@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -65,15 +65,15 @@ class Asked:
                 request = self._target.request(json.dumps(asked).encode())
                 started_s = time.perf_counter()
                 wire.sendall(request)
-                status = answer.readline()
+                status = _line(answer)
                 if b" 200 " not in status:
                     raise RuntimeError(f"a server answered {status.decode()!r}")
-                while not answer.readline().startswith(b"data:"):
+                while not _line(answer).startswith(b"data:"):
                     pass
                 times_s.append(time.perf_counter() - started_s)
-                while answer.readline() != _LAST_CHUNK:
+                while _line(answer) != _LAST_CHUNK:
                     pass  # to its end: a session has one turn at a time
-                answer.readline()
+                _line(answer)
         return statistics.median(times_s) * 1000
 
     def median_ms(self, work: Callable[[], Any]) -> float:
@@ -115,6 +115,12 @@ class Asked:
             lambda: self.post("/sessions/import", {"capsule": capsule})
         )
         return found
+
+
+def _line(answer: BinaryIO) -> bytes:
+    if not (line := answer.readline()):
+        raise RuntimeError("the server has closed the connection")
+    return line
 
 
 def by_length(rounds: int) -> dict[str, Any]:

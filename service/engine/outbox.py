@@ -26,21 +26,21 @@ class Outbox:
 
     def __init__(self) -> None:
         self._events: list[tuple[TokenStream, Event]] = []
-        self._has_first = False
+        self._num_first = 0
 
     def put(self, stream: TokenStream, event: Event) -> None:
         """An event, behind those of the same round."""
         self._events.append((stream, event))
         if isinstance(event, Chunk) and stream.num_sent == len(event.token_N) > 0:
-            self._has_first = True
+            self._num_first += 1
 
-    def publish(self, loop: asyncio.AbstractEventLoop | None) -> bool:
-        """Deliver all; returns whether a text's first tokens are among them."""
-        events, has_first = self._events, self._has_first
+    def publish(self, loop: asyncio.AbstractEventLoop | None) -> int:
+        """Deliver all; returns of how many texts the first tokens are among them."""
+        events, num_first = self._events, self._num_first
         if not events or loop is None:
-            return False
-        self._events, self._has_first = [], False
-        return _called_soon(loop, deliver, events) and has_first
+            return 0
+        self._events, self._num_first = [], 0
+        return num_first if _called_soon(loop, deliver, events) else 0
 
 
 def make_way(loop: asyncio.AbstractEventLoop | None) -> None:

@@ -199,21 +199,18 @@ class Engine:
             self._admit(lane)
             self._watch.at_work()
             plan = self._rows.plan(lane)
-            has_first = self._publish()
+            makes_way = self._publish(lane)
             if plan is None:
                 return False
-            is_all = len(plan.shares) >= self._rows.scheduler.num_rows(lane)
-        # There is nobody else in the lane who would wait for that.
-        if has_first and is_all:
+        if makes_way:
             make_way(self._loop)
         ran = self._rows.lanes[lane].run(plan)
         with self._turn:
             self._watch.at_work()
             self._rows.settle(plan, ran, lane)
             self._watch.settled(plan, ran, self._rows.lanes[lane])
-            has_first = self._publish()
-            is_all = len(plan.shares) >= self._rows.scheduler.num_rows(lane)
-        if has_first and is_all:
+            makes_way = self._publish(lane)
+        if makes_way:
             make_way(self._loop)
         return True
 
@@ -238,9 +235,13 @@ class Engine:
         if has_news and self._rows.scheduler.has_work_for_others(lane):
             self._inbox.wake()
 
-    def _publish(self) -> bool:
-        """Deliver all events of this round; returns whether a text's first is among them."""
-        return self._outbox.publish(self._loop)
+    def _publish(self, lane: int) -> bool:
+        """Deliver all events of this round; returns whether to make way for them.
+
+        That is for first events, if there is nobody else in the lane who would wait for that.
+        """
+        num_first = self._outbox.publish(self._loop)
+        return num_first > 0 and num_first >= self._rows.scheduler.num_rows(lane)
 
     # What the rows tell
 
@@ -294,4 +295,4 @@ class Engine:
             self._watch.ended(job, "failed")
             self._outbox.put(job.stream, Failed(reason()))
         self._rows.clear()
-        self._publish()
+        self._outbox.publish(self._loop)

@@ -138,5 +138,6 @@ def _warm_up(decoder: Decoder, start_id: int) -> None:
         forced_KB[0] = start_id
         num_steps_B = np.full(num_rows, 2)
         decoder.burst(Burst(np.arange(num_rows), forced_KB, num_steps_B, num_steps_B == 0))
+        decoder.next_tokens(np.arange(num_rows))
     read_KB = np.full((2, 1), start_id, np.int64)
     decoder.burst(Burst(np.array([0]), read_KB, np.array([2]), np.array([True])))

@@ -96,9 +96,12 @@ class Decoder(Protocol):
         """Advance the rows of `burst`; all other slots stay as they are."""
 
     def next_tokens(self, slot_B: Int64) -> Int64:
-        """The tokens that rows will draw in their next bursts; SAMPLED where one ends its text.
+        """The tokens that rows will draw in their next bursts.
 
         A row has its logits before the model reads what is drawn from them, so a text can begin a
-        step earlier. Of rows that have read something, whose `Sampling` is plain, and that are held
-        to no constraint.
+        step earlier. SAMPLED where a token ends its text, or is not known.
+
+        Args:
+            slot_B: Rows that have read something, whose `Sampling` is plain, and that are held to
+                no constraint: nobody looks at that here.
         """

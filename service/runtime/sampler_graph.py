@@ -151,7 +151,7 @@ class SamplerGraph:
         )
 
     def _scores(self, g: Nodes, logits_BV: str, counts: Counts, k: str) -> str:
-        """The logits after rules and penalties."""
+        """The logits after rules and penalties, and -inf for what is never drawn."""
         o = self.options
 
         def ruled(h: Nodes) -> str:
@@ -173,7 +173,7 @@ class SamplerGraph:
         return self._drawable(g, g.either(is_changed, changed, lambda _: logits_BV))
 
     def _drawable(self, g: Nodes, x_BV: str) -> str:
-        """The same, and -inf for what is never drawn."""
+        """Scores, with -inf for what is never drawn."""
         if not self.never_drawn:
             return x_BV
         mask_1V = np.zeros((1, self.vocabulary_size), np.float32)

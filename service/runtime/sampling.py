@@ -47,10 +47,14 @@ class Sampling(SamplingOptions):
 
     @property
     def is_plain(self) -> bool:
-        """Whether tokens are drawn among all ids, as they are at the temperature."""
+        """Whether tokens are drawn among all ids, as they are at the temperature.
+
+        Not where an option is on that only happens to leave nothing out; see `plain_B`.
+        """
         others = [name for name, column in COLUMNS.items() if column.kind != "scales"]
         is_off = all(getattr(self, name) in (None, COLUMNS[name].neutral) for name in others)
-        return is_off and self.temperature != 0 and self.rules is None
+        is_greedy = self.temperature is not None and np.float32(self.temperature) == 0
+        return is_off and not is_greedy and self.rules is None
 
     def require_free(self) -> None:
         """Raise ValueError if units are to be held."""

@@ -46,7 +46,7 @@ class Bursts:
     """Those that read and those that write take turns; each kind learns its own length.
 
     Of those that write, the ones of whom nothing was seen yet begin, alone and for a moment: until
-    their first token is known. So it need not wait until a long burst of all others is over.
+    their first token is known, which so need not wait for a long burst of all others.
 
     Args:
         decoder: The model.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from service.engine.errors import EngineFailed
 from service.engine.group import Group
 from service.engine.request import Chunk, Request
 from service.engine.rows.progress import Progress
@@ -29,7 +30,7 @@ class Job:
         last_s: When it last got tokens.
         goes_back: Whether it reads an earlier place again, in another one's stead.
         group: Until its prompt is read, those it was handed in with.
-        has_first: Whether its first token was sent, which it is still to draw.
+        first: Its first token, if that was sent and is still to be drawn.
         constraint: What it is held to, and how far its text has come in that.
     """
 
@@ -44,7 +45,7 @@ class Job:
     last_s: float | None = None
     goes_back: bool = False
     group: Group | None = None
-    has_first: bool = False
+    first: int | None = None
     constraint: Constraint | None = None
 
     @classmethod
@@ -98,9 +99,9 @@ class Job:
             and self.shows_first
         )
 
-    def begin(self) -> None:
+    def begin(self, chunk: Chunk) -> None:
         """Its first token is sent."""
-        self.has_first = True
+        self.first = int(chunk.token_N[0])
         self.stream.num_sent += 1
 
     def chunk_of(
@@ -113,11 +114,16 @@ class Job:
             b: Its place in it.
             num_read: Tokens of its prompt that were read there.
             row_before: To go back to.
+
+        Raises:
+            EngineFailed: What was sent first is not what was drawn now.
         """
         num_steps = int(result.num_steps_B[b])
         start = 0 if self.request.reports_read else num_read
-        if self.has_first and num_steps > num_read:  # drawn now, and sent before
-            self.has_first, start = False, start + 1
+        if self.first is not None:
+            if self.first != result.token_KB[0, b]:
+                raise EngineFailed("a first token was drawn twice, and was another one then")
+            self.first, start = None, 1
         if num_steps == start and row_before is None:
             return None
         self.stream.num_sent += num_steps - start

@@ -32,7 +32,8 @@ class Lane:
         to_load: Requests whose rows are to be put into their slots at the lane's next turn.
         to_hand_over: Slots of requests that have left while others followed them, with the one that
             reads on from there.
-        to_begin: Requests that have read their prompts, and whose first tokens can be sent.
+        to_begin: Requests that have read their prompts, and whose first tokens can be sent; within
+            one turn.
     """
 
     def __init__(self, decoder: Decoder, limits: EngineLimits, clock: Callable[[], float]) -> None:

@@ -127,7 +127,7 @@ class Rows:
                 self._start(request_id)
 
     def plan(self, lane: int = 0) -> Plan | None:
-        """A lane's next burst, or None if it has nobody to run; texts begin that can."""
+        """A lane's next burst, or None if it has nobody to run; begin what can."""
         self._begin(lane)
         return self.lanes[lane].plan(self.scheduler, self.jobs, lane)
 
@@ -140,7 +140,7 @@ class Rows:
                 if isinstance(ran, RowLost):
                     raise ran
                 self._settle_row(lane, share, plan, ran.result, b)
-            except (RowLost, NotFinite) as error:
+            except (RowLost, EngineError) as error:
                 self._fail(share.request_id, error)
         self._begin(lane)
 
@@ -171,11 +171,11 @@ class Rows:
         work, slots = self.lanes[lane], {}
         for request_id in work.to_begin:
             place = self.scheduler.slot_of(request_id)
-            if place is not None and place[0] == lane and self.jobs[request_id].can_begin:
+            if place is not None and self.jobs[request_id].can_begin:
                 slots[request_id] = place[1]
         work.to_begin.clear()
         for request_id, chunk in work.first_tokens(slots):
-            self.jobs[request_id].begin()
+            self.jobs[request_id].begin(chunk)
             self._listener.wrote(request_id, chunk)
 
     # Prompts, and those who follow

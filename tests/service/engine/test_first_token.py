@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from service.engine.errors import EngineFailed
 from service.engine.rows.prefix_cache import PrefixCache
 from service.runtime.automaton import BARRED, Automaton
 from service.runtime.decoder import SAMPLED
 from service.runtime.reference.fake import FakeStep
 from service.runtime.reference.stepwise import StepwiseDecoder
+from service.runtime.rules import TokenRules
 from tests.service.engine.engines import (
     GatedDecoder,
     alone,
@@ -91,8 +93,8 @@ async def test_who_has_nothing_to_read_begins_at_once(knows):
     assert (expected, bits(row)) == (tokens, bits(end.row))
 
 
-async def test_a_first_token_that_was_not_read_waits_with_its_row():
-    """A reader who takes nothing holds no slot; the token is there once when it does."""
+async def test_a_reader_who_is_behind_from_the_first_token_on_is_parked():
+    """After the next burst, with the row that has drawn it."""
     async with running_engine(max_unread_tokens=1) as engine:
         stream = engine.submit(request_of(_LONG, 9))
         await until(lambda: stream.parked)
@@ -100,6 +102,53 @@ async def test_a_first_token_that_was_not_read_waits_with_its_row():
 
     expected, row = alone(request_of(_LONG, 9))
     assert (expected, bits(row)) == (tokens, bits(end.row))
+
+
+async def test_a_text_that_loses_its_slot_draws_what_it_has_sent_in_another_one():
+    """Its first token is sent, and somebody who has none gets the slot before it is drawn."""
+    decoder = GatedDecoder(capacity=2)
+    async with running_engine(decoder, target_burst_s=0) as engine:
+        requests = [request_of([n + 1], 9, seed=n, client="a") for n in range(2)]
+        streams = [engine.submit(request) for request in requests]
+        await until(lambda: [1, 1] == [stream.num_sent for stream in streams] or decoder.permit())
+        requests.append(request_of([5], 9, seed=5, client="b"))
+        streams.append(engine.submit(requests[-1]))
+        decoder.open()
+        found = [await read(stream) for stream in streams]
+
+    for request, (tokens, end) in zip(requests, found, strict=True):
+        expected, row = alone(request)
+        assert (expected, bits(row)) == (tokens, bits(end.row))
+
+
+async def test_a_text_may_end_at_the_token_that_is_sent_and_not_drawn():
+    """As after a stop string: what was sent is read in its stead."""
+    decoder = GatedDecoder()
+    request = request_of([1, 2], 9)
+    async with running_engine(decoder, target_burst_s=0) as engine:
+        stream = engine.submit(request)
+        await decoder.entered()
+        for _ in range(2):
+            await decoder.step()
+        first = await stream.next()
+        ending = replace(request, prompt_T=np.append(request.prompt_T, first.token_N), max_tokens=0)
+        end_of_text = stream.go_back(ending)
+        decoder.open()
+        _, end = await read(end_of_text)
+
+    row = alone(ending)[1]
+    assert bits(row) == bits(end.row)
+
+
+async def test_a_first_token_that_is_drawn_otherwise_fails_its_text():
+    """It was sent, so nobody may go on from the row: the text of another client is untouched."""
+    decoder = SilentDecoder(lambda slot_B: np.where(slot_B == 0, 7, SAMPLED))
+    async with running_engine(decoder) as engine:
+        streams = [engine.submit(request_of([1], 5, seed=n)) for n in range(2)]
+        ends = [(await read(stream))[1] for stream in streams]
+
+    assert isinstance(ends[0].error, EngineFailed)
+    assert bits(alone(request_of([1], 5, seed=1))[1]) == bits(ends[1].row)
 
 
 async def test_a_text_that_ends_at_once_shows_what_it_always_did():
@@ -134,23 +183,30 @@ async def test_what_is_not_known_comes_with_its_burst(next_tokens):
 
 @pytest.mark.parametrize(
     "options",
-    [{"num_logprobs": 2}, {"top_k": 3}, {"temperature": 0}, {"presence_penalty": 1.0}, {}],
-    ids=lambda options: "".join(options) or "an automaton",
+    [
+        {"num_logprobs": 2},
+        {"temperature": 0},
+        {"temperature": 1e-50},
+        {"top_k": 3},
+        {"top_p": 0.5},
+        {"min_p": 0.1},
+        {"presence_penalty": 1.0},
+        {"rules": TokenRules(bias=((0, 2.5),))},
+        {},
+    ],
+    ids=str,
 )
 async def test_who_is_not_plain_waits_for_the_step(options):
-    """The first event has what all others have, and no draw is done twice."""
+    """The first event has what all others have, and nothing is drawn before its burst."""
+    asked: list[object] = []
     request = request_of([1], 3, **options)
     if not options:
         held = Automaton(np.array([[0, BARRED]], np.int32), np.arange(7, dtype=np.int32) % 2)
         request = replace(request, automaton=held)
-    decoder = GatedDecoder()
-    async with running_engine(decoder, target_burst_s=0) as engine:
+    async with running_engine(SilentDecoder(asked.append)) as engine:
         stream = engine.submit(request)
-        await decoder.entered()
-        await decoder.step()
-        assert 0 == stream.num_sent
-        decoder.open()
         first = await stream.next()
-        await read(stream)
+        _, end = await read(stream)
 
+    assert ([], "length") == (asked, end.reason)
     assert ("num_logprobs" in options) == (first.logprobs is not None)

@@ -17,7 +17,7 @@ def _chunk(stream: TokenStream, num_tokens: int) -> Chunk:
     return Chunk(np.arange(num_tokens), None)
 
 
-async def test_it_tells_whether_a_text_has_begun():
+async def test_it_tells_how_many_texts_have_begun():
     """Not one that only has a row to carry, nor one of which something was seen before."""
     box, stream, loop = Outbox(), _stream(), asyncio.get_running_loop()
     found = []
@@ -26,7 +26,7 @@ async def test_it_tells_whether_a_text_has_begun():
         found.append(box.publish(loop))
     box.put(stream, Finished("length", None))
 
-    assert [False, True, False, False] == [*found, box.publish(loop)]
+    assert [0, 1, 0, 0] == [*found, box.publish(loop)]
     events = [await stream.next() for _ in range(3)]
     assert [0, 2, 3] == [len(each.token_N) for each in events if isinstance(each, Chunk)]
 

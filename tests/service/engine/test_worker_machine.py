@@ -178,7 +178,7 @@ class EngineMachine(stateful.RuleBasedStateMachine):
         for lane in [*plans]:
             plan = plans.pop(lane)
             engine._rows.settle(plan, engine._rows.lanes[lane].run(plan), lane)
-            engine._publish()
+            engine._publish(0)
             free = [other for other in lanes if other not in plans]
             if data.draw(st.booleans()):  # one that has ended its burst has its next turn at once
                 engine._admit(data.draw(st.sampled_from(free)))

@@ -38,7 +38,13 @@ def _start(decoder):
     return Row.start(decoder.row_shape)
 
 
-_samplings = st.builds(
+_plain = st.builds(
+    Sampling,
+    seed=st.integers(0, 2**63 - 1),
+    temperature=st.sampled_from([None, 1e-50, 0.7, 1.0, 3.0]),
+    num_logprobs=st.sampled_from([None, None, None, 2]),
+)
+_samplings = _plain | st.builds(
     Sampling,
     seed=st.integers(0, 2**63 - 1),
     temperature=st.sampled_from([0.0, 0.7, 1.0, 3.0]),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from service.engine.request import Request
+from service.engine.request import Chunk, Request
 from service.engine.rows.bursts import Bursts
 from service.engine.rows.job import Job
 from service.engine.rows.scheduler import Scheduler
@@ -68,7 +68,7 @@ class House:
             self.scheduler.settle(share, num_steps=int(num_steps), ended=False)
             job.stream.num_sent += int(num_steps) - num_read
             if job.can_begin:
-                job.begin()
+                job.begin(Chunk(np.array([0]), None))
         return plan.reading, len(plan.shares), int(plan.num_steps_B.max())
 
 
