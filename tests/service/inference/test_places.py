@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from service.engine.errors import Overloaded
@@ -258,8 +260,12 @@ async def test_an_overloaded_engine_leaves_the_session_as_it_was(inference, monk
         raise Overloaded("too much", 1.0)
 
     monkeypatch.setattr((await inference.session_work.model_of(session)).engine, "submit", refuse)
+    position = session.num_tokens - 3
+    with contextlib.suppress(Overloaded):
+        await fork(inference, session, position=position)
+        position -= 1  # a row is kept there: the next one is some tokens away
     with pytest.raises(Overloaded):
-        await rewind(inference, session, position=session.num_tokens - 3)
+        await rewind(inference, session, position=position)
     key = SessionKey("", session.id)
     assert session == await inference.sessions.get(key)
     await inference.sessions.release(await inference.sessions.begin(key, lease_s=1))
