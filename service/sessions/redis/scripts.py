@@ -111,7 +111,7 @@ class Scripts:
     async def _tried(self, name: str, args: list[bytes]) -> list[Any]:
         for num_left in range(_NUM_TRIES - 1, -1, -1):
             try:
-                answer: list[Any] = await self._scripts[name](args=args)
+                answer = await self._asked(name, args)
             except _LOST:
                 if not num_left:
                     raise
@@ -119,6 +119,16 @@ class Scripts:
             else:
                 return answer
         raise AssertionError("a try ends in an answer or an error")
+
+    async def _asked(self, name: str, args: list[bytes]) -> list[Any]:
+        try:
+            answer: list[Any] = await self._scripts[name](args=args)
+        except RuntimeError as error:
+            # uvloop's, of a connection closed while it is made: redis-py does not expect it.
+            if "closed" not in str(error):
+                raise
+            raise redis.ConnectionError(str(error)) from error
+        return answer
 
 
 def _newer(answer: list[bytes]) -> str:

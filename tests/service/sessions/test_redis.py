@@ -166,6 +166,31 @@ async def test_a_lease_that_nobody_heard_of_is_given_back(store, other, monkeypa
     assert 2 == (await begin(other, session)).fence
 
 
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [("<TCPTransport closed=True>; the handler is closed", StoreUnavailable), ("?", RuntimeError)],
+)
+async def test_a_connection_that_is_closed_while_it_is_made_is_tried_again(
+    store, monkeypatch, words, error
+):
+    """Uvloop says that with an error that redis-py does not expect; others are faults."""
+    session = await create(store)
+    begin_it = store._scripts._scripts["begin"]
+    tries: list[object] = []
+
+    async def run(args):
+        tries.append(args)
+        raise RuntimeError(words)
+
+    monkeypatch.setattr("service.sessions.redis.scripts._PAUSE_S", 0)
+    monkeypatch.setitem(store._scripts._scripts, "begin", run)
+    with pytest.raises(error):
+        await begin(store, session)
+    monkeypatch.setitem(store._scripts._scripts, "begin", begin_it)
+    assert (3 if error is StoreUnavailable else 1) == len(tries)
+    await begin(store, session)
+
+
 async def test_nothing_is_kept_of_owners_without_sessions(store, redis_server):
     """There may be very many of them."""
     for n in range(5):
