@@ -145,10 +145,8 @@ class SamplerGraph:
     def draw_plain(self, g: Nodes, logits_BV: str, uniform_B: str) -> str:
         """The same where all rows draw among all ids, and none has rules."""
         uniform_1B = g.op("Unsqueeze", uniform_B, _axis(g))
-        x_BV = self._drawable(g, logits_BV)
-        return g.op(
-            "Squeeze", self._plain(g, x_BV, uniform_1B, self.options["temperature"]), _axis(g)
-        )
+        x_BV, temperature_1B = self._drawable(g, logits_BV), self.options["temperature"]
+        return g.op("Squeeze", self._plain(g, x_BV, uniform_1B, temperature_1B), _axis(g))
 
     def _scores(self, g: Nodes, logits_BV: str, counts: Counts, k: str) -> str:
         """The logits after rules and penalties, and -inf for what is never drawn."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,8 @@ from service.rows.arrays import Int64
 from service.rows.row import Row
 from service.runtime.automaton import Constraint
 from service.runtime.decoder import BurstResult
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -122,7 +125,9 @@ class Job:
         start = 0 if self.request.reports_read else num_read
         if self.first is not None:
             if self.first != result.token_KB[0, b]:
-                raise EngineFailed("a first token was drawn twice, and was another one then")
+                error = EngineFailed("a first token was drawn twice, and was another one then")
+                _log.error("request %d: %s", self.stream.request_id, error)
+                raise error
             self.first, start = None, 1
         if num_steps == start and row_before is None:
             return None

@@ -16,6 +16,8 @@ from service.runtime.sampling import Sampling
 from tests.service.limits import engine_limits
 
 FOREVER = 100_000
+LONG = list(range(1, 7)) * 10
+"""A prompt that is worth keeping."""
 
 
 class GatedDecoder(StepwiseDecoder):

@@ -13,6 +13,7 @@ from service.runtime.reference.fake import FakeStep
 from service.runtime.reference.stepwise import StepwiseDecoder
 from service.runtime.rules import TokenRules
 from tests.service.engine.engines import (
+    LONG,
     GatedDecoder,
     alone,
     bits,
@@ -21,8 +22,6 @@ from tests.service.engine.engines import (
     running_engine,
     until,
 )
-
-_LONG = list(range(1, 7)) * 10
 
 
 class SilentDecoder(StepwiseDecoder):
@@ -77,12 +76,12 @@ async def test_who_has_nothing_to_read_begins_at_once(knows):
     cache = PrefixCache(1 << 20)
     async with running_engine(decoder, cache=cache) as engine:
         decoder.open()
-        _, row = await read(engine.submit(request_of(_LONG, 1)))
+        _, row = await read(engine.submit(request_of(LONG, 1)))
         await until(lambda: engine.num_requests == 0)
         decoder.shut()
-        request = request_of(_LONG, 5)
+        request = request_of(LONG, 5)
         if knows == "the row":
-            request = request_of([], 5, past=alone(request_of(_LONG, 0))[1])
+            request = request_of([], 5, past=alone(request_of(LONG, 0))[1])
         stream = engine.submit(request)
         await decoder.entered()
         assert 1 == stream.num_sent
@@ -96,11 +95,11 @@ async def test_who_has_nothing_to_read_begins_at_once(knows):
 async def test_a_reader_who_is_behind_from_the_first_token_on_is_parked():
     """After the next burst, with the row that has drawn it."""
     async with running_engine(max_unread_tokens=1) as engine:
-        stream = engine.submit(request_of(_LONG, 9))
+        stream = engine.submit(request_of(LONG, 9))
         await until(lambda: stream.parked)
         tokens, end = await read(stream)
 
-    expected, row = alone(request_of(_LONG, 9))
+    expected, row = alone(request_of(LONG, 9))
     assert (expected, bits(row)) == (tokens, bits(end.row))
 
 
@@ -108,11 +107,16 @@ async def test_a_text_that_loses_its_slot_draws_what_it_has_sent_in_another_one(
     """Its first token is sent, and somebody who has none gets the slot before it is drawn."""
     decoder = GatedDecoder(capacity=2)
     async with running_engine(decoder, target_burst_s=0) as engine:
-        requests = [request_of([n + 1], 9, seed=n, client="a") for n in range(2)]
-        streams = [engine.submit(request) for request in requests]
-        await until(lambda: [1, 1] == [stream.num_sent for stream in streams] or decoder.permit())
-        requests.append(request_of([5], 9, seed=5, client="b"))
-        streams.append(engine.submit(requests[-1]))
+        requests = [request_of([n + 1], 9, seed=n, client="aab"[n]) for n in range(3)]
+        streams = [engine.submit(request) for request in requests[:2]]
+        slot_of, loser = engine._rows.scheduler.slot_of, streams[1].request_id
+        await decoder.entered()
+        if slot_of(loser) is None:
+            await decoder.step()  # that burst had begun when it came
+        streams.append(engine.submit(requests[2]))
+        await decoder.step()
+        assert (None, 1) == (slot_of(loser), streams[1].num_sent)
+        assert engine._rows.jobs[loser].first is not None
         decoder.open()
         found = [await read(stream) for stream in streams]
 
@@ -175,9 +179,9 @@ async def test_a_text_that_ends_at_once_shows_what_it_always_did():
 async def test_what_is_not_known_comes_with_its_burst(next_tokens):
     """Nothing is lost by that."""
     async with running_engine(SilentDecoder(next_tokens)) as engine:
-        tokens, end = await read(engine.submit(request_of(_LONG, 5)))
+        tokens, end = await read(engine.submit(request_of(LONG, 5)))
 
-    expected, row = alone(request_of(_LONG, 5))
+    expected, row = alone(request_of(LONG, 5))
     assert (expected, bits(row)) == (tokens, bits(end.row))
 
 

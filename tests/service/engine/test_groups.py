@@ -12,6 +12,7 @@ from service.runtime.reference.fake import FakeStep
 from service.runtime.reference.stepwise import StepwiseDecoder
 from tests.service.engine.engines import (
     FOREVER,
+    LONG,
     GatedDecoder,
     alone,
     bits,
@@ -20,8 +21,6 @@ from tests.service.engine.engines import (
     running_engine,
     until,
 )
-
-_LONG = list(range(1, 7)) * 10
 
 
 class CountingDecoder(StepwiseDecoder):
@@ -48,7 +47,7 @@ async def _texts_are_their_own(engine, requests):
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 100, 1 << 20])
-@pytest.mark.parametrize("prompt", [_LONG, [3], [1, 2, 3]])
+@pytest.mark.parametrize("prompt", [LONG, [3], [1, 2, 3]])
 @pytest.mark.parametrize("num_texts", [2, 11])
 @pytest.mark.parametrize("num_lanes", [1, 2])
 async def test_a_prompt_of_several_texts_is_read_once(cache_bytes, prompt, num_texts, num_lanes):
@@ -67,11 +66,11 @@ async def test_a_prompt_after_a_past_is_read_once(cache_bytes):
     """A session's row or a capsule's is the past of all, and other prompts do not go on from it."""
     decoder = CountingDecoder()
     _, past = alone(request_of([4, 2], 7))
-    requests = [request_of(_LONG, 9, seed=n, past=past) for n in range(6)]
+    requests = [request_of(LONG, 9, seed=n, past=past) for n in range(6)]
     async with running_engine(decoder, cache=PrefixCache(cache_bytes)) as engine:
         await _texts_are_their_own(engine, requests)
-        assert len(_LONG) == decoder.num_read
-        await _texts_are_their_own(engine, [request_of(_LONG, 9)])
+        assert len(LONG) == decoder.num_read
+        await _texts_are_their_own(engine, [request_of(LONG, 9)])
 
 
 async def test_a_past_without_a_prompt_goes_on_several_times():
@@ -89,18 +88,18 @@ async def test_what_the_cache_knows_is_not_read_by_a_group():
     """Only what is left, by one of them; also where that is short."""
     decoder = CountingDecoder()
     async with running_engine(decoder, cache=PrefixCache(1 << 20)) as engine:
-        await read(engine.submit(request_of(_LONG, 1)))
-        requests = [request_of([*_LONG, 0, 0], 5, seed=n) for n in range(6)]
+        await read(engine.submit(request_of(LONG, 1)))
+        requests = [request_of([*LONG, 0, 0], 5, seed=n) for n in range(6)]
         streams = await _texts_are_their_own(engine, requests)
 
-    assert len(_LONG) + 2 == decoder.num_read
+    assert len(LONG) + 2 == decoder.num_read
     assert [60, *[62] * 5] == sorted(stream.num_cached for stream in streams)
 
 
 async def test_when_the_one_that_reads_leaves_another_goes_on_from_there():
     """The others have not to begin anew, without any cache."""
     decoder = GatedDecoder(capacity=4)
-    requests = [request_of(_LONG, 9, seed=n) for n in range(4)]
+    requests = [request_of(LONG, 9, seed=n) for n in range(4)]
     async with running_engine(decoder, target_burst_s=0) as engine:
         streams = engine.submit_all(requests)
         await decoder.entered()

@@ -9,6 +9,7 @@ from service.engine.errors import EngineFailed, Overloaded
 from service.engine.rows.prefix_cache import PrefixCache
 from tests.service.engine.engines import (
     FOREVER,
+    LONG,
     GatedDecoder,
     alone,
     bits,
@@ -17,8 +18,6 @@ from tests.service.engine.engines import (
     running_engine,
     until,
 )
-
-_LONG = list(range(1, 7)) * 10
 
 
 async def test_requests_are_spread_and_texts_are_the_same():
@@ -102,7 +101,7 @@ async def test_shares_are_of_the_model():
 async def test_of_equal_prompts_in_all_lanes_one_is_read(max_bytes):
     """Also where the cache is too small to keep its row: those that follow are handed it."""
     lanes = [GatedDecoder(capacity=2), GatedDecoder(capacity=2)]
-    requests = [request_of(_LONG, 5, seed=n) for n in range(4)]
+    requests = [request_of(LONG, 5, seed=n) for n in range(4)]
     cache = PrefixCache(max_bytes)
     async with running_engine(lanes, cache=cache, target_burst_s=0) as engine:
         streams = [engine.submit(request) for request in requests]
@@ -125,9 +124,9 @@ async def test_what_was_read_is_not_read_again_when_the_one_that_reads_leaves(le
     """It is cancelled, or has to make room: who follows goes on from where it was."""
     lane = GatedDecoder(capacity=3)
     async with running_engine(lane, cache=PrefixCache(1 << 20), target_burst_s=0) as engine:
-        first = engine.submit(request_of(_LONG, 5, client="a"))
+        first = engine.submit(request_of(LONG, 5, client="a"))
         await lane.entered()
-        second = engine.submit(request_of(_LONG, 5, client="a"))
+        second = engine.submit(request_of(LONG, 5, client="a"))
         for _ in range(20):
             await lane.step()
         if leaver == "the one that reads":
@@ -142,7 +141,7 @@ async def test_what_was_read_is_not_read_again_when_the_one_that_reads_leaves(le
                 await read(other)
             await read(first)
 
-    assert bits(alone(request_of(_LONG, 5))[1]) == bits(end.row)
+    assert bits(alone(request_of(LONG, 5))[1]) == bits(end.row)
     if leaver == "the one that reads":
         assert 15 <= second.num_cached <= 21
 
@@ -151,11 +150,11 @@ async def test_what_is_kept_of_a_prompt_is_the_row_at_its_end():
     """Where its first token is known, and not yet in the row."""
     cache = PrefixCache(1 << 20)
     async with running_engine(cache=cache) as engine:
-        await read(engine.submit(request_of(_LONG, 5)))
-        found = cache.find("", np.array(_LONG))
+        await read(engine.submit(request_of(LONG, 5)))
+        found = cache.find("", np.array(LONG))
 
-    assert len(_LONG) == found.num_read
-    assert bits(alone(request_of(_LONG, 0))[1]) == bits(found.row)
+    assert len(LONG) == found.num_read
+    assert bits(alone(request_of(LONG, 0))[1]) == bits(found.row)
 
 
 async def test_who_follows_is_never_later_than_alone():
@@ -163,9 +162,9 @@ async def test_who_follows_is_never_later_than_alone():
     lane = GatedDecoder(capacity=2)
     async with running_engine(lane, cache=PrefixCache(1 << 20), target_burst_s=0) as engine:
         crowd = [engine.submit(request_of([1], FOREVER, client="a")) for _ in range(9)]
-        crowd.append(engine.submit(request_of(_LONG, 5, client="a")))
+        crowd.append(engine.submit(request_of(LONG, 5, client="a")))
         await lane.entered()
-        quick = engine.submit(request_of(_LONG, 5, client="b"))
+        quick = engine.submit(request_of(LONG, 5, client="b"))
         for _ in range(70 * 2):  # its prompt and its text, in turn with the others'
             await lane.step()
         await until(lambda: quick._ended)
@@ -173,7 +172,7 @@ async def test_who_follows_is_never_later_than_alone():
             stream.close()
         tokens, _ = await read(quick)
 
-    assert alone(request_of(_LONG, 5))[0] == tokens
+    assert alone(request_of(LONG, 5))[0] == tokens
 
 
 async def test_when_one_lane_dies_the_engine_is_dead(monkeypatch):
@@ -205,11 +204,11 @@ async def test_who_follows_one_that_loses_its_slot_reads_on():
     cache = PrefixCache(1 << 20, min_tokens=2)
     async with running_engine([decoder], cache=cache, target_burst_s=0) as engine:
         other = engine.submit(request_of([5], FOREVER, client="a"))
-        leader = engine.submit(request_of(_LONG, 3, client="a"))
+        leader = engine.submit(request_of(LONG, 3, client="a"))
         await decoder.entered()
         if engine._rows.scheduler.slot_of(leader.request_id) is None:
             await decoder.step()  # that burst had begun when the leader came
-        follower = engine.submit(request_of(_LONG, 3, client="b"))
+        follower = engine.submit(request_of(LONG, 3, client="b"))
         for _ in range(4):
             await decoder.step()
         assert engine._rows.scheduler.slot_of(leader.request_id) is None
@@ -219,5 +218,5 @@ async def test_who_follows_one_that_loses_its_slot_reads_on():
         decoder.open()
         results = [await read(stream) for stream in (leader, follower)]
 
-    expected = alone(request_of(_LONG, 3))[0]
+    expected = alone(request_of(LONG, 3))[0]
     assert [expected, expected] == [tokens for tokens, _ in results]

@@ -4,6 +4,7 @@ from service.engine.rows.prefix_cache import PrefixCache
 from service.runtime.reference.fake import FakeStep
 from tests.service.engine.engines import (
     FOREVER,
+    LONG,
     GatedDecoder,
     alone,
     bits,
@@ -13,14 +14,12 @@ from tests.service.engine.engines import (
     until,
 )
 
-_LONG = list(range(1, 7)) * 10
-
 
 async def test_what_was_read_before_is_not_read_again():
     """The same prompt, longer ones, and where prompts branch; tokens and rows are the same."""
     decoder = GatedDecoder(capacity=4, step=FakeStep())
     decoder.open()
-    prompts = [_LONG, _LONG, [*_LONG, 0, 0], [*_LONG[:40], *[0] * 20], [*_LONG[:40], *[2] * 20]]
+    prompts = [LONG, LONG, [*LONG, 0, 0], [*LONG[:40], *[0] * 20], [*LONG[:40], *[2] * 20]]
     found = []
     async with running_engine(decoder, cache=PrefixCache(1 << 20)) as engine:
         for n, prompt in enumerate(prompts):
@@ -39,8 +38,8 @@ async def test_what_was_read_before_is_not_read_again():
 async def test_a_prompt_that_is_known_needs_no_step():
     """A request that only reads it ends at once, with the same row."""
     async with running_engine(cache=PrefixCache(1 << 20)) as engine:
-        _, first = await read(engine.submit(request_of(_LONG, 0)))
-        stream = engine.submit(request_of(_LONG, 0))
+        _, first = await read(engine.submit(request_of(LONG, 0)))
+        stream = engine.submit(request_of(LONG, 0))
         _, second = await read(stream)
 
     assert bits(first.row) == bits(second.row)
@@ -52,7 +51,7 @@ async def test_prompts_of_another_salt_are_read_again():
     async with running_engine(cache=PrefixCache(1 << 20)) as engine:
         streams = []
         for salt in ("x", "y", "x"):
-            streams.append(engine.submit(request_of(_LONG, 1, salt=salt)))
+            streams.append(engine.submit(request_of(LONG, 1, salt=salt)))
             await read(streams[-1])
 
     assert [0, 0, 60] == [stream.num_cached for stream in streams]
@@ -62,7 +61,7 @@ async def test_prompts_of_another_salt_are_read_again():
 async def test_of_equal_prompts_one_is_read(leaver):
     """The others wait for it; if the one that reads leaves, the next one reads on."""
     decoder = GatedDecoder(capacity=4)
-    requests = [request_of(_LONG, 5, seed=n) for n in range(3)]
+    requests = [request_of(LONG, 5, seed=n) for n in range(3)]
     async with running_engine(decoder, cache=PrefixCache(1 << 20), target_burst_s=0) as engine:
         streams = [engine.submit(request) for request in requests]
         await decoder.entered()
