@@ -6,22 +6,21 @@ import asyncio
 import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from fastapi import FastAPI
 
 from service import __version__
 from service.access.keys import KeysInvalid
 from service.access.source import KeySource
-from service.api.access import Authenticate, describe
+from service.api.access import Authenticate
 from service.api.bodies import Bodies, ReadBody
 from service.api.direct import Direct
 from service.api.docs_page import SERVERS, add_docs_page
 from service.api.errors import add_error_handlers, responses
 from service.api.middleware import HeadAsGet, RequestLog
 from service.api.native import metrics as metrics_route
+from service.api.openapi_document import add_openapi_document
 from service.api.origins import Cors, HostCheck, Prefix, SafeHeaders
-from service.api.rendering import describe_errors
 from service.api.routers import ROUTERS
 from service.api.state import ServiceState
 from service.api.web_page import add_web_page
@@ -87,6 +86,7 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
         responses=responses(421, 422, 500),
         servers=SERVERS,
         root_path_in_servers=False,  # that one is relative
+        openapi_url=None,  # FastAPI makes it on the event loop, and renders it for each request
         docs_url=None,  # FastAPI's pages load their scripts from the internet
         redoc_url=None,
         # Nothing of it leaves but by our own settings; nor does anything look for whom to tell.
@@ -130,7 +130,7 @@ def create_app(settings: Settings, tracer: Tracer | None = None) -> FastAPI:
     add_docs_page(app)
     page = add_web_page(app) if settings.web else frozenset[str]()
     add_error_handlers(app)
-    _describe(
+    add_openapi_document(
         app,
         needs_keys=keys is not None,
         max_tokens=settings.max_tokens,
@@ -166,31 +166,6 @@ def _add_middleware(
         app.add_middleware(Cors, origins=settings.cors_origins)
     if settings.root_path:
         app.add_middleware(Prefix, root_path=settings.root_path)
-
-
-def _describe(app: FastAPI, *, needs_keys: bool, **maxima: float) -> None:
-    """Say in the documentation what this server's settings allow."""
-    make = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = make()
-        describe_errors(document)
-        schemas = document["components"]["schemas"]
-        for name, most in maxima.items():
-            schemas["GenerateRequest"]["properties"][name]["anyOf"][0]["maximum"] = most
-        for schema in schemas.values():
-            seed = schema.get("properties", {}).get("seed", {}).get("anyOf", [{}])[0]
-            if seed.pop("exclusiveMaximum", None):  # FastAPI would round it
-                seed["maximum"] = 2**63 - 1
-        if needs_keys:
-            describe(document)
-        for path, methods in document["paths"].items():
-            if path.startswith("/v1/"):  # there it is a 400, with what is no JSON
-                for operation in methods.values():
-                    operation["responses"].pop("422", None)
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it
 
 
 def _tracer(settings: Settings) -> Tracer | None:
