@@ -21,11 +21,12 @@ _RETRY_AFTER_S = 2.0
 _LONG_PART_BYTES = 16 << 10
 _TELL_OF_BODY = {b"content-length", b"transfer-encoding", b"content-encoding"}
 # What these take of the event loop, about: a request without a body, a long part of a body, a
-# request that has one, a byte of JSON.
+# request that has one, a byte of JSON, the end of a request whose client has left.
 _LOOK_S = 0.0002
 _LONG_PART_S = 0.0003
 _REQUEST_S = 0.0005
 _BYTE_S = 1e-8
+_LEAVING_S = 0.0005
 
 
 class Bodies:
@@ -125,6 +126,10 @@ class Bodies:
         """Wait for the turn of a request without a body: many at once are work as well."""
         await self._turnstile.enter(_LOOK_S, client_of(scope))
 
+    async def let_leave(self, scope: Scope) -> None:
+        """Wait for the turn of a client that has left: crowds do so in one moment."""
+        await self._turnstile.enter(_LEAVING_S, f"{client_of(scope)} leaving")
+
     @contextmanager
     def holding(self) -> Iterator[Held]:
         """Account for one request's body, until the block ends."""
@@ -187,7 +192,21 @@ class ReadBody:
             except (HTTPException, Overloaded, Draining, ClientGone) as error:
                 await error_response(error, scope)(scope, receive, send)
                 return
-            await self._app(scope, _giving(body, receive), send)
+            await self._app(scope, self._giving(body, scope, receive), send)
+
+    def _giving(self, body: bytes, scope: Scope, receive: Receive) -> Receive:
+        """A `receive` that gives the body once, and then whatever comes: the disconnect."""
+        parts = [body]
+
+        async def give() -> Message:
+            if parts:
+                return {"type": "http.request", "body": parts.pop(), "more_body": False}
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                await self._bodies.let_leave(scope)
+            return message
+
+        return give
 
 
 async def _of(receive: Receive) -> Message:
@@ -198,15 +217,3 @@ def _has_no_body(scope: Scope) -> bool:
     if scope["method"] not in {"GET", "HEAD"}:
         return False
     return not any(name in _TELL_OF_BODY for name, _ in scope["headers"])
-
-
-def _giving(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body once, and then whatever comes: the disconnect."""
-    parts = [body]
-
-    async def give() -> Message:
-        if parts:
-            return {"type": "http.request", "body": parts.pop(), "more_body": False}
-        return await receive()
-
-    return give

@@ -8,10 +8,15 @@ from service.inference.turnstile import Turnstile
 
 
 class Crowd:
-    """Tasks that pass; says who did in which iteration of the event loop."""
+    """Tasks that pass; says who did in which iteration of the event loop.
 
-    def __init__(self, costs_s, clients=None):
-        self.turnstile = Turnstile()
+    By the clock, each of them takes `slowness` times what it states.
+    """
+
+    def __init__(self, costs_s, clients=None, slowness=1.0):
+        self.clock_s = 0.0
+        self.slowness = slowness
+        self.turnstile = Turnstile(lambda: self.clock_s)
         self.iteration = 0
         self.passed = {}
         self.tasks = [
@@ -21,6 +26,7 @@ class Crowd:
 
     async def _pass(self, number, cost_s, client):
         await self.turnstile.enter(cost_s, client)
+        self.clock_s += cost_s * self.slowness
         self.passed[number] = self.iteration
 
     async def all_passed(self):
@@ -44,6 +50,17 @@ async def test_a_crowd_passes_a_few_at_a_time_and_in_order(cost_s, most):
 
     assert most == crowd.most_at_once
     assert list(range(40)) == list(crowd.passed)
+
+
+async def test_where_pieces_take_longer_than_they_state_fewer_pass():
+    """Four at first, and two in the end, however slow it is."""
+    crowd = Crowd([0.0005] * 200, slowness=6.0)
+    await crowd.all_passed()
+
+    iterations = list(crowd.passed.values())
+    assert 4 == iterations.count(iterations[0])
+    assert 2 == iterations.count(iterations[150])
+    assert list(range(200)) == list(crowd.passed)
 
 
 async def test_clients_take_turns():
