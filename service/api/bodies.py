@@ -50,6 +50,7 @@ class Bodies:
         self._max_total_bytes = max_total_bytes
         self.timeout_s = timeout_s
         self._turnstile = turnstile
+        self._looks = Turnstile()
         self._coming: set[asyncio.Timeout] = set()
         self._are_over = False
 
@@ -123,8 +124,12 @@ class Bodies:
             time_left.reschedule(due_s + loop.time() - began_s)
 
     async def admit(self, scope: Scope) -> None:
-        """Wait for the turn of a request without a body: many at once are work as well."""
-        await self._turnstile.enter(_LOOK_S, client_of(scope))
+        """Wait for the turn of a request without a body: many at once are work as well.
+
+        They have a turnstile of their own: in turn with all texts that many clients ask for, a
+        probe would be late.
+        """
+        await self._looks.enter(_LOOK_S, client_of(scope))
 
     async def let_leave(self, scope: Scope) -> None:
         """Wait for the turn of a client that has left: crowds do so in one moment."""

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from service.api.bodies import Bodies, ReadBody
+from service.api.bodies import Bodies, Held, ReadBody
 from service.engine.errors import Draining
 from service.inference.turnstile import Turnstile
 
@@ -204,3 +204,55 @@ async def test_a_part_waits_in_a_line_of_its_own():
 
     part, request = turnstile.lines
     assert part != request
+
+
+class ShutTurnstile(Turnstile):
+    """Lets nobody through; notes in which lines they stand."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines: list[str] = []
+
+    async def enter(self, _cost_s, client):
+        """Wait for ever."""
+        self.lines.append(client)
+        await asyncio.Event().wait()
+
+
+async def test_a_request_without_a_body_does_not_wait_behind_texts():
+    """A probe is answered while nobody who asks for a text passes."""
+    turnstile = ShutTurnstile()
+    bodies = Bodies(1000, 1000, 60, turnstile)
+    asking = asyncio.create_task(
+        bodies.read({"type": "http", "headers": []}, _one_part, Held(bodies))
+    )
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await bodies.admit({"type": "http", "headers": []})
+
+    assert not asking.done()
+    assert 1 == len(turnstile.lines)
+    asking.cancel()
+
+
+async def test_who_leaves_waits_in_a_line_of_its_own():
+    """A crowd that leaves in one moment is work as well, and nobody's request waits for it."""
+    turnstile = SlowTurnstile(0)
+    client = Client(Bodies(1000, 1000, 60, turnstile))
+    client.send(3)
+    client.leave()
+
+    async def until_left(scope, receive, send):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await PlainTextResponse("gone")(scope, receive, send)
+
+    client.app = ReadBody(until_left, Bodies(1000, 1000, 60, turnstile))
+    assert (200, "gone") == await client.run()
+
+    request, leaving = turnstile.lines
+    assert request != leaving
+
+
+async def _one_part():
+    return {"type": "http.request", "body": b"{}", "more_body": False}
