@@ -7,7 +7,6 @@ asked for, and what was made is sent to all.
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,23 +21,24 @@ def add_openapi_document(app: FastAPI, *, needs_keys: bool, **maxima: float) -> 
     """Serve it; `app` must not serve FastAPI's own there, but may be asked for it (`app.openapi`).
 
     Args:
-        app: Whose routes; those that are added later are in it, too.
+        app: Whose routes: those that it has when the document is first asked for.
         needs_keys: Whether requests need an API key.
         maxima: The largest values of some fields of `GenerateRequest`.
     """
-    make, making = app.openapi, threading.Lock()
-    content = b""
+    make = app.openapi
+    made: asyncio.Task[bytes] | None = None
 
     def openapi() -> dict[str, Any]:
-        with making:
-            if app.openapi_schema is None:
-                app.openapi_schema = _described(make(), needs_keys, maxima)
-            return app.openapi_schema
+        if app.openapi_schema is None:
+            app.openapi_schema = _described(make(), needs_keys, maxima)
+        return app.openapi_schema
 
     async def openapi_document() -> Response:
-        nonlocal content
-        content = content or await asyncio.to_thread(lambda: json_bytes(app.openapi()))
-        return Response(content, media_type="application/json")
+        nonlocal made
+        if made is None:  # one thread for all who ask meanwhile
+            making = asyncio.to_thread(lambda: json_bytes(app.openapi()))
+            made = asyncio.get_running_loop().create_task(making)
+        return Response(await asyncio.shield(made), media_type="application/json")
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it
     app.get("/openapi.json", include_in_schema=False)(openapi_document)

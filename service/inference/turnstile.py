@@ -22,8 +22,8 @@ class Turnstile:
     Clients take turns, and the pieces of one come in order: nobody waits for another's crowd.
 
     Costs are stated as on a fast core. How many times as long they take here is measured whenever
-    there is a crowd: on a slow core, or a busy one, half as many pass. Fewer would hold up crowds
-    of newcomers while the loop has other work.
+    there is a crowd: on a slow core, or a busy one, down to half as many pass. Fewer would hold
+    up crowds of newcomers while the loop has other work.
 
     Args:
         clock: Seconds, monotonic.
