@@ -1,7 +1,7 @@
 """lstm-serve beside the best server that a good programmer writes in an afternoon, and Triton.
 
     python -m benchmarks.peers [--streams 1,4,16,64,256] [--rounds 5] [--triton [FOLDER]]
-                               [--markdown FILE] [--png FILE] [--json FILE]
+                               [--triton-python PYTHON] [--markdown FILE] [--png FILE] [--json FILE]
 
 The peer (`naive_server.py --way async`) serves the same int8 graph with FastAPI, uvicorn, uvloop
 and onnxruntime: coroutines, a thread for each core, one run of the graph for each token of a text.
@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import json
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ask = asking(options.max_tokens)
     field = contestants(artifact, ask)
     if options.triton:
-        field.append(triton(artifact, ask, options.triton))
+        field.append(triton(artifact, ask, options.triton, options.triton_python))
     found, resident = measure(field, options.streams, timing, options.rounds)
     rows = [_row(name, num_streams, rounds) for (name, num_streams), rounds in found.items()]
     ratios = _ratios(found)
@@ -177,8 +178,10 @@ def _ratios(found: Rounds) -> dict[str, dict[str, float]]:
     for (name, num_streams), rounds in found.items():
         if name != OURS:
             pairs = zip(found[OURS, num_streams], rounds, strict=True)
-            ratio = statistics.median(ours.tokens_per_s / its.tokens_per_s for ours, its in pairs)
-            ratios.setdefault(name, {})[str(num_streams)] = round(ratio, 2)
+            of_rounds = [a.tokens_per_s / b.tokens_per_s for a, b in pairs if b.num_tokens]
+            if of_rounds:
+                ratio = round(statistics.median(of_rounds), 2)
+                ratios.setdefault(name, {})[str(num_streams)] = ratio
     return ratios
 
 
@@ -223,6 +226,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         const=Path("runs/triton-environment"),
         metavar="FOLDER",
         help="Triton too, installed into FOLDER (default runs/triton-environment) unless it is",
+    )
+    parser.add_argument(
+        "--triton-python",
+        default=sys.executable,
+        metavar="PYTHON",
+        help="makes that environment (default: this one); Triton starts with 3.11.2 and not with "
+        "3.11.7",
     )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table here")
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw the picture here")

@@ -1,8 +1,9 @@
 """Triton Inference Server as a peer: an environment with `nvidia-pytriton`, and a server in it.
 
 Triton's Python backend brings an interpreter of its own and takes the standard library of the one
-that runs it. With Python 3.11.7 it does not start (`'_thread.RLock' object has no attribute
-'_recursion_count'`): no figure was taken with it yet. Another Python 3.11 may do.
+that runs it. It starts with Python 3.11.2, Debian 12's own, and does not with 3.11.7
+(`'_thread.RLock' object has no attribute '_recursion_count'`, in its log): `base` is the one that
+makes the environment.
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ _SERVER = Path(__file__).with_name("triton_server.py")
 _MODEL = "lstm"
 
 
-def environment(folder: Path) -> Path:
+def environment(folder: Path, base: str = sys.executable) -> Path:
     """The interpreter of an environment with Triton, made in `folder` unless it is there.
+
+    Args:
+        folder: Of the environment.
+        base: The interpreter that makes it.
 
     Raises:
         RuntimeError: pip could not install it; the message ends with what pip said.
@@ -33,7 +38,7 @@ def environment(folder: Path) -> Path:
     python = folder / "bin" / "python"
     if not python.exists() or _fails([python, "-c", "import pytriton.triton, onnxruntime"]):
         folder.mkdir(parents=True, exist_ok=True)
-        said = _fails([sys.executable, "-m", "venv", folder])
+        said = _fails([base, "-m", "venv", folder])
         said = said or _fails([python, "-m", "pip", "install", "--quiet", *_PACKAGES])
         said = said or _fails([python, "-c", "import pytriton.triton, onnxruntime"])
         if said:
@@ -54,18 +59,19 @@ def _fails(command: list[str | Path]) -> str | None:
     return "\n".join(lines[-8:]) or f"it ended with exit code {done.returncode}"
 
 
-def triton(artifact: Artifact, ask: Ask, folder: Path) -> Served:
+def triton(artifact: Artifact, ask: Ask, folder: Path, base: str = sys.executable) -> Served:
     """Triton with the graph of a published model of characters.
 
     Args:
         artifact: The model.
         ask: What each request asks for.
         folder: Of its environment.
+        base: See `environment`.
 
     Raises:
         RuntimeError: See `environment`.
     """
-    python, manifest = environment(folder), artifact.manifest
+    python, manifest = environment(folder, base), artifact.manifest
     tokenizer = Tokenizer(
         artifact.folder / manifest.tokenizer_file,
         artifact.read(manifest.tokenizer_file),
@@ -77,7 +83,7 @@ def triton(artifact: Artifact, ask: Ask, folder: Path) -> Served:
     command = [str(_SERVER), "--graph", str(artifact.folder / manifest.model_file)]
     server = Server(
         TRITON,
-        [*command, "--alphabet", str(alphabet)],
+        [*command, "--alphabet", str(alphabet), "--folder", str(folder / "served")],
         launcher=(str(python),),
         ready_path=f"/v2/models/{_MODEL}/ready",
     )
