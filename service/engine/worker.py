@@ -112,6 +112,7 @@ class Engine:
             raise RuntimeError("the engine was not started")
         submits = [Submit(each, self._stream(next(self._request_ids)), group) for each in requests]
         self._inbox.offer(*submits, tokens_per_s=self._rows.tokens_per_s)
+        self._rows.interrupts.newcomer(requests[0].client)
         for submit in submits:
             submit.stream.time_out_after(submit.request.timeout_s, self._loop)
         return [submit.stream for submit in submits]
@@ -196,6 +197,7 @@ class Engine:
         """Admit, plan, burst, settle, publish; returns whether there was a burst to run."""
         with self._turn:
             self._heartbeats.beat(lane)
+            self._rows.lanes[lane].bursts.take_up()
             self._admit(lane)
             self._watch.at_work()
             plan = self._rows.plan(lane)
@@ -232,7 +234,7 @@ class Engine:
                 case Resume(stream):
                     self._rows.resume(stream.request_id)
         self._rows.admit(lane, self._heartbeats.others(lane))
-        if has_news and self._rows.scheduler.has_work_for_others(lane):
+        if has_news and self._rows.scheduler.has_work_for_others:
             self._inbox.wake()
 
     def _publish(self, lane: int) -> bool:

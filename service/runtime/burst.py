@@ -15,7 +15,7 @@ from service.rows.row import Row, RowShape
 from service.runtime.automaton import ConstraintsOfRows
 from service.runtime.burst_graph import build_burst_graph
 from service.runtime.burst_session import BurstSession, LazySession
-from service.runtime.burst_values import NO_STEPS
+from service.runtime.burst_values import NO_STEPS, NOT_INTERRUPTED
 from service.runtime.clamps import ClampTable
 from service.runtime.constraint_graph import constraint_values
 from service.runtime.decoder import SAMPLED, Burst, BurstResult
@@ -148,6 +148,7 @@ class BurstDecoder:
                 session = self._holding_session()
                 values |= constraint_values(burst.constraints, self._vocabulary_size)
             *state, logits_BV, token_KB, logits_KLV, top_id_KLN, _ = session.run(values)
+            burst, drawn_KB = burst.first(len(token_KB)), drawn_KB[: len(token_KB)]
         self._rows.scatter(slots, state, logits_BV)
 
         told_KB = drawn_KB if burst.scored_B is None else drawn_KB | burst.scored_B
@@ -227,6 +228,7 @@ class BurstDecoder:
             "heads_K": heads_K,
             "steps_B1": burst.num_steps_B[:, None],
             "freezes": np.array(freezes),
+            "interrupted": NOT_INTERRUPTED if burst.interrupted is None else burst.interrupted,
             "draws_next": np.array(False),
             "wants_logits": np.array(told_L.size > 0),
             "told_L": told_L,

@@ -196,7 +196,8 @@ class _Builder:
             h.nodes.extend(head)
             return "logits"
 
-        next_logits_BV = g.either(self._now(g, "heads_K", k), logits, lambda _: logits_BV)
+        has_head = self._now(g, "heads_K", k)
+        next_logits_BV = g.either(has_head, logits, lambda _: logits_BV)
         next_counts = penalty_graph.counted(
             g, sampler.options, token_B, sampled_B, counts, self._vocabulary_size
         )
@@ -216,7 +217,8 @@ class _Builder:
             # A loop's results must be made in it, but a step graph may hand a state through.
             made = {name for node in g.nodes for name in node.output}
             results = [name if name in made else g.op("Identity", name) for name in results]
-        more = g.op("Identity", ahead)
+        # Its memory is the caller's: another thread may have written there since the run began.
+        more = g.op("Not", g.op("And", names.of("interrupted"), has_head))
         results = [more, *results, *next_counts.names]
         results += [*place, *going_on, token_B, *collected]
         return g.graph(

@@ -20,6 +20,7 @@ INPUTS: Mapping[str, tuple[int, int]] = {
     "heads_K": (BOOL, 1),
     "steps_B1": (INT64, 2),
     "freezes": (BOOL, 0),
+    "interrupted": (BOOL, 0),
     "draws_next": (BOOL, 0),
     "logits": (FLOAT, 2),
     **OPTIONS,
@@ -31,7 +32,9 @@ INPUTS: Mapping[str, tuple[int, int]] = {
 
 num_steps: K. forced_KB: ids to read, or -1. draws_K: whether any row draws in this step. heads_K:
 whether anybody needs the logits after this step. steps_B1: how many steps each row takes; looked at
-only if `freezes`. draws_next: in place of steps, of which there are none then.
+only if `freezes`. interrupted: looked at after each step whose logits are known, and may change
+meanwhile: where it is true there are no more steps. draws_next: in place of steps, of which there
+are none then.
 """
 
 _DTYPES: Mapping[int, npt.DTypeLike] = {INT64: np.int64, FLOAT: np.float32, BOOL: np.bool_}
@@ -40,6 +43,8 @@ NO_STEPS: Mapping[str, npt.NDArray[Any]] = {
     "draws_next": np.array(True),
 }
 """The values of INPUTS of a run that takes no steps, but for what its draws depend on."""
+
+NOT_INTERRUPTED: npt.NDArray[np.bool_] = np.array(False)
 
 OUTPUTS = ("logits", "token_KB", "logits_KLV", "top_id_KLN", "next_B")
 """Outputs beside `next_state.<name>`.

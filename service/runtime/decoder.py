@@ -9,8 +9,10 @@ no prefill phase and no decode phase, only rows with forced tokens and rows with
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
+
+import numpy as np
 
 from service.rows.arrays import Bool, Float32, Int64
 from service.rows.row import Row, RowShape
@@ -34,6 +36,9 @@ class Burst:
         scored_B: Whether tokens that a row reads have log-probabilities as well, not only those
             that it draws; None: nowhere. Needs the logits at each step.
         constraints: What the tokens that each row draws are held to; None: no row's are.
+        interrupted: One flag, which another thread may set while the burst runs: it then ends
+            after one of its next steps, and each row has taken as many as there were; None: nobody
+            will.
     """
 
     slot_B: Int64
@@ -42,6 +47,14 @@ class Burst:
     keep_B: Bool
     scored_B: Bool | None = None
     constraints: ConstraintsOfRows | None = None
+    interrupted: Bool | None = None
+
+    def first(self, num_steps: int) -> Burst:
+        """So many steps of it."""
+        if num_steps == len(self.forced_KB):
+            return self
+        forced_KB, num_steps_B = self.forced_KB[:num_steps], np.minimum(self.num_steps_B, num_steps)
+        return replace(self, forced_KB=forced_KB, num_steps_B=num_steps_B)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +71,21 @@ class Logprobs:
     top_id_KBN: Int64
     top_KBN: Float32
 
+    def first(self, num_steps: int) -> Logprobs:
+        """Those of so many steps."""
+        steps = slice(num_steps)
+        return Logprobs(self.chosen_KB[steps], self.top_id_KBN[steps], self.top_KBN[steps])
+
 
 @dataclass(frozen=True, slots=True)
 class BurstResult:
     """What a burst did.
 
     Attributes:
-        token_KB: The tokens that were read, SAMPLED where a row took no part any more.
-        num_steps_B: Steps that each row took: all it was given, or fewer when its text ended.
+        token_KB: The tokens that were read, SAMPLED where a row took no part any more; of an
+            interrupted burst K is how far it came.
+        num_steps_B: Steps that each row took: all it was given, or fewer when its text ended or
+            the burst was interrupted.
         ended_B: The row drew its end id, or its text is all that its constraint lets it be.
         finite_B: The row's state and logits are numbers; a row that is False here is unusable.
         logprobs: Present when some row of the burst asked for them.

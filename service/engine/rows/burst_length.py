@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 class BurstLength:
     """As many steps as take about `target_s`, by what earlier bursts took.
@@ -30,13 +32,13 @@ class BurstLength:
         known_s = self._step_s.get(size, step_s)
         self._step_s[size] = known_s + weight * (step_s - known_s)
 
-    def num_steps(self, num_rows: int) -> int:
-        """Steps of the next burst, of `num_rows` rows."""
+    def num_steps(self, num_rows: int, most_s: float = math.inf) -> int:
+        """Steps of the next burst, of `num_rows` rows, that should take at most `most_s`."""
         if not self._step_s or self._target_s == 0:
             return 1
         size = num_rows.bit_length()
         known = min(self._step_s, key=lambda other: abs(other - size))
         # Of a size never seen: as if time grew with the rows, which at worst it does.
         step_s = self._step_s[known] * 2.0 ** max(0, size - known)
-        target_s = max(self._target_s, num_rows * self._event_s)
+        target_s = min(most_s, max(self._target_s, num_rows * self._event_s))
         return max(1, min(self._max_steps, round(target_s / step_s)))

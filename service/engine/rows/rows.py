@@ -13,6 +13,7 @@ from service.engine.errors import EngineError, EngineFailed, NotFinite
 from service.engine.limits import EngineLimits
 from service.engine.request import Failed, Finished
 from service.engine.rows.bursts import Plan, Ran
+from service.engine.rows.interrupts import Interrupts
 from service.engine.rows.job import Job
 from service.engine.rows.lane import Lane, RowLost
 from service.engine.rows.listener import Listener
@@ -51,6 +52,7 @@ class Rows:
         self.lanes = [Lane(decoder, limits, clock) for decoder in decoders]
         self.jobs: dict[int, Job] = {}
         self.scheduler = Scheduler(*(decoder.capacity for decoder in decoders))
+        self.interrupts = Interrupts(self.lanes, self.scheduler, clock, limits.target_burst_s)
         self.prompts = Prompts(cache)
         self.row_shape = decoders[0].row_shape
         self._max_unread_tokens = limits.max_unread_tokens
@@ -214,11 +216,10 @@ class Rows:
     def _lead(self, request_id: int, row: Row | None) -> None:
         """The one that it has followed has left: it reads on, from `row` if that is given."""
         job = self.jobs[request_id]
-        if row is not None and job.num_read_at(row) >= job.progress.num_prompt:
-            for each in (request_id, *self.prompts.flights.land(request_id)):
-                self._go_on(each, row)
-        else:
-            self._go_on(request_id, row)
+        is_done = row is not None and job.num_read_at(row) >= job.progress.num_prompt
+        followers = self.prompts.flights.land(request_id) if is_done else ()
+        for each in (request_id, *followers):
+            self._go_on(each, row)
 
     def _go_on(self, request_id: int, row: Row | None) -> None:
         """A request that has followed another one goes on from where that one is."""

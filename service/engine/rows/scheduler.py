@@ -91,13 +91,15 @@ class Scheduler:
         """Requests that were told to pause."""
         return len(self._parked)
 
+    @property
+    def crowd(self) -> str | None:
+        """The client that has half of the slots in use, or more, while others have some."""
+        running = list(self._running.items())  # in one go: another thread may look
+        client, ids = max(running, key=lambda each: len(each[1]), default=("", []))
+        return client if len(running) > 1 and 2 * len(ids) >= self.num_running else None
+
     def add(
-        self,
-        request_id: int,
-        *,
-        client: str,
-        progress: Progress,
-        may_ride: bool = False,
+        self, request_id: int, *, client: str, progress: Progress, may_ride: bool = False
     ) -> None:
         """A new request, at the end of its client's queue.
 
@@ -137,13 +139,10 @@ class Scheduler:
             self._waiting.setdefault(rich, deque()).appendleft(loser)
         return Admission(displaced, admitted)
 
-    def has_work_for_others(self, lane: int) -> bool:
-        """Whether somebody waits that another lane has to give a slot to."""
-        return bool(self._waiting) and any(
-            self._free[other] or self.num_rows(other)
-            for other in range(len(self._free))
-            if other != lane
-        )
+    @property
+    def has_work_for_others(self) -> bool:
+        """Whether somebody waits whom a lane has left to the others."""
+        return bool(self._waiting) and len(self._free) > 1
 
     def _share_of(self, lane: int, others: Collection[int]) -> int:
         """How many of those that wait are for the free slots of a lane.

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from service.engine.observer import BurstStats, EndedStats, Observer, Outcome
 from service.engine.rows.bursts import Plan, Ran
 from service.engine.rows.job import Job
@@ -53,7 +55,8 @@ class Watch:
         """A burst of a lane is settled; one that has failed tells nothing."""
         if isinstance(ran, RowLost):
             return
-        num_read = int(plan.num_read_B.sum())
+        num_steps_B = ran.result.num_steps_B
+        num_read = int(np.minimum(plan.num_read_B, num_steps_B).sum())
         self._observer.burst(
             BurstStats(
                 reading=plan.reading,
@@ -61,7 +64,7 @@ class Watch:
                 capacity=lane.capacity,
                 num_steps=len(ran.result.token_KB),
                 num_read=num_read,
-                num_written=int(ran.result.num_steps_B.sum()) - num_read,
+                num_written=int(num_steps_B.sum()) - num_read,
                 duration_s=ran.duration_s,
                 gaps=self._gaps,
             )

@@ -109,6 +109,10 @@ class StepwiseDecoder:
             rows.count(slots, token_B, drawn_B, np.ones_like(drawn_B))
             token_KB[k, alive] = token_B
             logits, state = self._step(token_B, state)
+            if burst.interrupted is not None and burst.interrupted:
+                token_KB = token_KB[: k + 1]
+                logprobs = None if logprobs is None else logprobs.first(k + 1)
+                break
         rows.scatter(slots, state, logits)
 
         num_steps_B = (token_KB != SAMPLED).sum(axis=0)

@@ -1,12 +1,17 @@
 """An engine of several lanes: bounds, shares and prompts are of the model."""
 
 import asyncio
+import threading
+import time
 
 import numpy as np
 import pytest
 
 from service.engine.errors import EngineFailed, Overloaded
 from service.engine.rows.prefix_cache import PrefixCache
+from service.runtime.decoder import SAMPLED
+from service.runtime.reference.fake import FakeStep
+from service.runtime.reference.stepwise import StepwiseDecoder
 from tests.service.engine.engines import (
     FOREVER,
     LONG,
@@ -220,3 +225,36 @@ async def test_who_follows_one_that_loses_its_slot_reads_on():
 
     expected = alone(request_of(LONG, 3))[0]
     assert [expected, expected] == [tokens for tokens, _ in results]
+
+
+class EndlessDecoder(StepwiseDecoder):
+    """Its bursts of one row end when they are interrupted."""
+
+    def __init__(self):
+        super().__init__(FakeStep(), capacity=2)
+        self.has_begun = threading.Event()
+
+    def burst(self, burst):
+        """Wait, and then take the one step that is left."""
+        if (burst.forced_KB == SAMPLED).all() and len(burst.slot_B) == 1:
+            self.has_begun.set()
+            deadline_s = time.monotonic() + 30
+            while not burst.interrupted and time.monotonic() < deadline_s:
+                time.sleep(0.001)
+        return super().burst(burst)
+
+
+async def test_a_newcomer_ends_the_burst_that_runs():
+    """Where every lane is in one, the newcomer begins after its next step."""
+    decoder = EndlessDecoder()
+    async with running_engine(decoder, target_burst_s=0.0) as engine:
+        first = engine.submit(request_of([1], FOREVER))
+        assert await asyncio.to_thread(decoder.has_begun.wait, 30)
+
+        second = engine.submit(request_of([2], 3, seed=1))
+
+        tokens, _ = await read(second)
+        first.close()
+        engine._rows.lanes[0].bursts.interrupt()  # or it would wait for another newcomer
+
+    assert alone(request_of([2], 3, seed=1))[0] == tokens

@@ -167,12 +167,16 @@ class EngineMachine(stateful.RuleBasedStateMachine):
 
     @stateful.rule(lanes=st.permutations(range(len(_CAPACITIES))), data=st.data())
     def begin_and_end_bursts(self, lanes, data):
-        """Both lanes run a burst at the same time; in the midst of them somebody may leave."""
+        """Both lanes run a burst at the same time; in its midst somebody may come or leave."""
         engine, plans = self.engine, {}
         for lane in lanes:
+            bursts = engine._rows.lanes[lane].bursts
+            bursts.take_up()
             engine._admit(lane)
             if plan := engine._rows.plan(lane):
                 plans[lane] = plan
+            if data.draw(st.booleans(), label="interrupted"):
+                bursts.interrupt()
         if data.draw(st.booleans()) and any(not text.ended for text in self.texts):
             self.cancel(data)
         for lane in [*plans]:

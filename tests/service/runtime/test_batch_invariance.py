@@ -15,13 +15,15 @@ from service.runtime.step import StepGraph
 from tests import tiny_model
 
 
-def _burst(slots, forced, num_steps=None, scored=None, constraints=None):
+def _burst(slots, forced, num_steps=None, scored=None, constraints=None, interrupted=None):
     forced_KB = np.array(forced, np.int64)
     if num_steps is None:
         num_steps = [len(forced)] * len(slots)
     keep_B = np.ones(len(slots), np.bool_)
     scored_B = None if scored is None else np.array(scored)
-    return Burst(np.array(slots), forced_KB, np.array(num_steps), keep_B, scored_B, constraints)
+    return Burst(
+        np.array(slots), forced_KB, np.array(num_steps), keep_B, scored_B, constraints, interrupted
+    )
 
 
 def _bits(row: Row):
@@ -139,9 +141,10 @@ class DecoderMachine(stateful.RuleBasedStateMachine):
         constraints = [self.constraint.get(slot) for slot in slots]
         free = [b for b, slot in enumerate(slots) if self._is_free(slot)]
         known = self._next_tokens([slots[b] for b in free])
-        result = self.together.burst(
-            _burst(slots, forced, given, scored, constraints if any(constraints) else None)
-        )
+        held = constraints if any(constraints) else None
+        interrupted = np.array(data.draw(st.booleans(), label="interrupted"))
+        result = self.together.burst(_burst(slots, forced, given, scored, held, interrupted))
+        given = np.minimum(given, len(result.token_KB))
 
         for b, token_id in zip(free, known, strict=True):
             if forced[0][b] == SAMPLED:

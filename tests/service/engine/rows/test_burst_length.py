@@ -18,6 +18,14 @@ def test_a_burst_takes_about_the_target(step_s, expected):
     assert expected == length.num_steps(num_rows=1)
 
 
+def test_a_burst_may_be_held_shorter():
+    """Than what many rows would make it."""
+    length = BurstLength(0.010, 100, event_s=0.001)
+    length.observe(64, 10, 0.010)
+
+    assert [64, 20] == [length.num_steps(64), length.num_steps(64, most_s=0.020)]
+
+
 def test_a_slow_burst_is_forgotten():
     """One slow burst shortens the next ones, not all."""
     length = BurstLength(0.010, 32)

@@ -33,26 +33,28 @@ class TimedDecoder(StepwiseDecoder):
 class House:
     """A scheduler, a decoder, and the requests in them."""
 
-    def __init__(self, *prompt_sizes: int, may_ride: bool = False):
-        decoder = TimedDecoder(capacity=4)
-        self.scheduler = Scheduler(4)
+    def __init__(
+        self, *prompt_sizes: int, may_ride: bool = False, capacity: int = 4, event_s: float = 0.0
+    ):
+        decoder = TimedDecoder(capacity)
+        self.scheduler = Scheduler(capacity)
         self.jobs: dict[int, Job] = {}
-        limits = engine_limits(target_burst_s=0.020, max_burst_steps=100)
+        limits = engine_limits(target_burst_s=0.020, max_burst_steps=100, event_s=event_s)
         self.bursts = Bursts(decoder, limits, lambda: decoder.now_s, lambda: decoder.busy_s)
         self.decoder = decoder
         self.may_ride = may_ride
         for size in prompt_sizes:
             self.add(size)
 
-    def add(self, size: int, *, num_logprobs: int | None = None) -> None:
+    def add(self, size: int, *, num_logprobs: int | None = None, client: str = "") -> None:
         """A request with a prompt of that size."""
         request_id = len(self.jobs)
         ids = np.ones(size, np.int64)
         sampling = Sampling(seed=0, num_logprobs=num_logprobs)
-        request = Request(ids, 10_000, sampling, timeout_s=60)
+        request = Request(ids, 10_000, sampling, timeout_s=60, client=client)
         stream = TokenStream(request_id, lambda _: 0, lambda _: 0, lambda stream, _: stream)
         job = self.jobs[request_id] = Job.of(request, stream)
-        self.scheduler.add(request_id, client="", progress=job.progress, may_ride=self.may_ride)
+        self.scheduler.add(request_id, client=client, progress=job.progress, may_ride=self.may_ride)
         self.scheduler.admit()
         row = Row.start(self.decoder.row_shape)
         self.decoder.load(request_id, row, request.sampling)
@@ -151,6 +153,91 @@ def test_newcomers_do_not_keep_the_others_from_writing():
         found += [house.run()[1], house.run()[1]]
 
     assert [1, 2, 1, 3, 1, 4] == found
+
+
+def test_nor_from_reading():
+    """Where all that write are new each time: those who read have every second burst."""
+    house = House(500)
+    for _ in range(4):
+        house.run()
+    found = []
+    for n in range(1, 7):
+        if n < 4:
+            house.add(1, num_logprobs=1)
+        house.jobs[n % 4 or 1].stream.num_sent = 0
+        found.append(house.run()[0])
+
+    assert [True, False] * 3 in (found, found[::-1])
+
+
+@pytest.mark.parametrize("size", [3, 60])
+def test_an_outsider_goes_before_a_crowd(size):
+    """What one client has read and begun in its crowd, another one's newcomer need not wait for."""
+    house = House(*[1] * 6, may_ride=True, capacity=10)
+    for _ in range(20):
+        house.run()
+    for _ in range(2):
+        house.add(60)
+    house.add(size, client="other")
+    other = house.jobs[8]
+
+    found = []
+    while other.stream.num_sent == 0:
+        found.append(house.run())
+
+    assert 1 == found[-1][1], "alone"
+    assert size == sum(steps for _, num_rows, steps in found if num_rows == 1)
+    assert not house.jobs[6].stream.num_sent
+
+
+def test_outsiders_do_not_keep_a_crowd_from_writing():
+    """Three bursts of those who go first, and then all that write."""
+    house = House(*[1] * 6, may_ride=True, capacity=12)
+    for _ in range(20):
+        house.run()
+    found = []
+    for _ in range(5):
+        house.add(1, client="other")
+        found.append(house.run()[1])
+
+    assert 1 == found[0]
+    assert max(found) > 6
+    assert 3 >= max(len(ones) for ones in "".join("x "[n > 1] for n in found).split())
+
+
+def test_bursts_beside_a_crowd_are_short():
+    """A crowd's are long, since each row costs an event; a neighbour's gaps are not."""
+    house = House(*[1] * 6, may_ride=True, capacity=7, event_s=0.015)
+    for _ in range(20):
+        house.run()
+    alone = house.run()
+    house.add(1, client="other")
+    while house.jobs[6].stream.num_sent == 0:
+        house.run()
+    beside = [house.run() for _ in range(2)]
+
+    assert (False, 6, 90) == alone
+    assert (False, 7, 40) == beside[-1]
+
+
+def test_what_was_interrupted_goes_on():
+    """The burst ends, and the next one is planned as ever."""
+    house = House(1)
+    for _ in range(9):
+        house.run()
+    house.bursts.take_up()
+    plan = house.bursts.plan(house.scheduler, house.jobs)
+    assert plan is not None
+    assert house.bursts.is_running
+    house.bursts.interrupt()
+
+    result = house.bursts.run(plan).result
+
+    assert not house.bursts.is_running
+    assert [1] == result.num_steps_B.tolist()
+    house.scheduler.settle(plan.shares[0], num_steps=1, ended=False)
+    house.bursts.take_up()
+    assert 15 <= house.run()[2] <= 20
 
 
 def test_others_who_take_the_processor_do_not_make_bursts_shorter():
