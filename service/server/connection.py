@@ -84,6 +84,7 @@ class Connection(HttpToolsProtocol):
             self._running.disconnected = True
             self._running.message_event.set()
         self.pipeline.clear()
+        self._unset_keepalive_if_required()  # after a reset uvicorn does not
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -123,6 +123,19 @@ async def test_beyond_the_most_probes_are_answered(peer):
     assert peer.transport.written.startswith(b"HTTP/1.1 200")
 
 
+async def test_a_connection_that_is_reset_is_forgotten(peer):
+    """Its timer for idle ones would keep it, and all that it holds, for ten minutes."""
+    peer.connection.data_received(b"GET /models HTTP/1.1\r\nHost: x\r\n\r\n")
+    peer.gate.set()
+    await settle()
+    timer = peer.connection.timeout_keep_alive_task
+    peer.transport.abort()
+    peer.connection.connection_lost(ConnectionResetError())
+
+    assert timer.cancelled()
+    assert 0 == len(peer.connections)
+
+
 async def test_a_head_that_is_late_on_a_connection_that_closes_is_nobodys(peer):
     """Nothing can be written any more; the sweep goes on to the others."""
     peer.connection.data_received(b"GET /mod")
