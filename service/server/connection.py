@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from service.server.connections import Connections
 from service.server.offers import head_without_offer
 from service.server.refusals import refusal
+from service.server.targets import path_of
 from service.server.unframed import unframed
 from service.server.unread import Unread
 
@@ -25,7 +26,6 @@ _REST_S = 5.0
 _MAX_REST_BYTES = 1 << 20
 _MAX_REST_OF_BODY_BYTES = 16 << 20
 _MAX_PIPELINED = 16
-_PROBES = b"/health/"
 
 
 class _TooMany(Exception):
@@ -40,6 +40,7 @@ class Connection(HttpToolsProtocol):
 
     Args:
         connections: All of them.
+        probes: Paths of those that are answered when there are too many connections.
         write_timeout_s: The connection ends when nothing is taken of what is sent for so long.
         options: uvicorn's.
     """
@@ -48,11 +49,13 @@ class Connection(HttpToolsProtocol):
         self,
         *,
         connections: Connections,
+        probes: frozenset[bytes],
         write_timeout_s: float,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self._connections = connections
+        self._probes = probes
         self._write_timeout_s = write_timeout_s
         now_s = self.loop.time()
         # When each of these began, None while it does not last.
@@ -115,7 +118,12 @@ class Connection(HttpToolsProtocol):
             self._has_too_many = True
             raise _TooMany
         super().on_message_begin()
-        self._num_head_bytes = 0
+        self._num_head_bytes = len(b"GET  HTTP/1.1\r\n")
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target."""
+        if self._fits_in_head(len(url)):
+            super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer."""
@@ -127,7 +135,11 @@ class Connection(HttpToolsProtocol):
         self._head_is_complete()
         if self._is_refused or self.parser.should_upgrade():
             return
-        if self._connections.are_too_many and not self.url.startswith(_PROBES):
+        path = path_of(self.url)
+        if path is None:
+            self._refuse(400, "the target of the request is no URL with a path")
+            return
+        if self._connections.are_too_many and path not in self._probes:
             self._refuse(429, "there are too many connections", (b"retry-after: 2\r\n",))
             return
         self._connections.set_idle(self, idle=False)

@@ -89,6 +89,9 @@ def test_a_connection_goes_on_after_an_offer(server: RunningServer):
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000, 431, "head_too_large"),
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431, "head_too_large"),
         (b"GET /" + b"y" * 70_000, 431, "head_too_large"),
+        (b"GET /" + b"y" * 70_000 + b" HTTP/1.1\r\n\r\n", 431, "head_too_large"),
+        (b"GET http://host HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_http"),
+        (b"GET http://host:65536/models HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_http"),
         (
             HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"y" * 600_000,
             431,

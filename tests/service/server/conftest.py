@@ -10,6 +10,7 @@ from uvicorn.server import ServerState
 
 from service.server.connection import Connection
 from service.server.connections import Connections
+from service.server.targets import probes_below
 from tests.service.server.peers import WRITE_TIMEOUT_S, Clock, Transport
 
 
@@ -25,6 +26,7 @@ async def peer(monkeypatch):
 
     connection = Connection(
         connections=connections,
+        probes=probes_below("/text"),
         write_timeout_s=WRITE_TIMEOUT_S,
         config=uvicorn.Config(app, lifespan="off", log_config=None),
         server_state=ServerState(),

@@ -3,6 +3,7 @@
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.api.access import OPEN
 from tests.service.server.peers import WRITE_TIMEOUT_S, after, settle
 
 
@@ -104,20 +105,26 @@ async def test_garbage_behind_a_request_waits_for_its_answer(peer):
     assert "closed" == peer.transport.state
 
 
-async def test_beyond_the_most_only_probes_are_answered(peer):
+@pytest.mark.parametrize(
+    "target", [b"/models", b"/no/health/live", b"/v2/models", b"/?/health/live"]
+)
+async def test_beyond_the_most_only_probes_are_answered(peer, target):
     """Others are told to come back."""
     peer.connections.most = 0
-    peer.connection.data_received(b"GET /models HTTP/1.1\r\nHost: x\r\n\r\n")
+    peer.connection.data_received(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
 
     assert (429, "overloaded") == peer.transport.error()
     assert b"retry-after" in peer.transport.written
 
 
-async def test_beyond_the_most_probes_are_answered(peer):
-    """As if nothing were."""
+@pytest.mark.parametrize("prefix", [b"", b"/text", b"http://x:80", b"http://x/text"])
+@pytest.mark.parametrize("path", sorted(OPEN))
+async def test_beyond_the_most_probes_are_answered(peer, prefix, path):
+    """As if nothing were; also in KServe's dialect, and below the server's prefix."""
     peer.connections.most = 0
     peer.gate.set()
-    peer.connection.data_received(b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+    target = prefix + path.encode() + b"?verbose"
+    peer.connection.data_received(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
     await settle()
 
     assert peer.transport.written.startswith(b"HTTP/1.1 200")
