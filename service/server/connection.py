@@ -267,18 +267,31 @@ class Connection(HttpToolsProtocol):
         if self._is_refused or self.transport.is_closing():
             return
         self._is_refused = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            if self.cycle.response_started or not self.cycle.more_body:
-                self.cycle.keep_alive = False  # an answer is on its way, and will be the last one
-                return
-            # The rest of the body will never come: for the application the client is gone.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        self._rest_since_s = self.loop.time()
-        self._connections.set_idle(self, idle=True)  # whoever comes needs the place more
-        self.transport.write(refusal(status, message, headers, self.client))
+        if not self._is_answered and self._answers_before():
+            return
+        if not self._is_answered:
+            self._rest_since_s = self.loop.time()
+            self._connections.set_idle(self, idle=True)  # whoever comes needs the place more
+            self.transport.write(refusal(status, message, headers, self.client))
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _answers_before(self) -> bool:
+        """Whether another answer is on its way, into which nothing may be written: the last one."""
+        if self.pipeline and self.cycle.more_body:  # it will never be whole, and is not begun
+            self.pipeline.popleft()
+            self.cycle = self.pipeline[0][0] if self.pipeline else self._running
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        if cycle.response_started or not cycle.more_body:
+            cycle.keep_alive = False
+            return True
+        # The rest of the body will never come: for the application the client is gone.
+        cycle.disconnected = True
+        cycle.waiting_for_100_continue = False  # or uvicorn would write that behind the refusal
+        cycle.message_event.set()
+        return False
 
     def _drop_rest(self, data: bytes) -> None:
         self._num_bytes_of_rest += len(data)

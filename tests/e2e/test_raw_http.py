@@ -128,6 +128,19 @@ def test_what_is_refused_below_the_application_has_the_one_shape(
     assert b"x-request-id: r_" in head
 
 
+def test_what_is_broken_behind_a_request_spoils_no_answer(server: RunningServer):
+    """Nor does it leave a traceback."""
+    whole = HEAD + length(BODY) + b"\r\n" + BODY
+    expected = json.loads(exchange(server, HEAD + CLOSE + length(BODY) + b"\r\n" + BODY)[2])
+    status, headers, body = exchange(
+        server, whole + HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n"
+    )
+
+    assert (200, "close") == (status, headers["connection"])
+    assert expected["text"] == json.loads(body)["text"]
+    assert "Traceback" not in server.log.read_text(encoding="utf-8")
+
+
 def test_a_head_without_end_costs_nothing(server: RunningServer):
     """The server stops reading soon: a hundred megabytes cannot be sent."""
     with server.connect() as connection:

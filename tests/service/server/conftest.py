@@ -16,12 +16,20 @@ from tests.service.server.peers import WRITE_TIMEOUT_S, Clock, Transport
 
 @pytest.fixture
 async def peer(monkeypatch):
-    """A connection that was just made; `app` answers when its gate is open."""
+    """A connection that was just made; `app` answers when its gate is open.
+
+    /stream begins before that.
+    """
     gate, clock, connections = asyncio.Event(), Clock(), Connections(most=9)
 
-    async def app(_scope, _receive, send):
+    async def app(scope, _receive, send):
+        start = {"type": "http.response.start", "status": 200, "headers": []}
+        if scope["path"] == "/stream":
+            await send(start)
+            await send({"type": "http.response.body", "body": b"first", "more_body": True})
         await gate.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["path"] != "/stream":
+            await send(start)
         await send({"type": "http.response.body", "body": b"hello", "more_body": False})
 
     connection = Connection(
