@@ -30,14 +30,22 @@ def add_openapi_document(app: FastAPI, *, needs_keys: bool, **maxima: float) -> 
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _described(make(), needs_keys, maxima)
+            document = make()
+            app.openapi_schema = None  # FastAPI keeps its own, which nobody may get if this fails
+            app.openapi_schema = _described(document, needs_keys, maxima)
         return app.openapi_schema
+
+    def forget_failure(task: asyncio.Task[bytes]) -> None:
+        nonlocal made
+        if task.cancelled() or task.exception():  # those who wait are told; the next one tries anew
+            made = None
 
     async def openapi_document() -> Response:
         nonlocal made
         if made is None:  # one thread for all who ask meanwhile
             making = asyncio.to_thread(lambda: json_bytes(app.openapi()))
             made = asyncio.get_running_loop().create_task(making)
+            made.add_done_callback(forget_failure)
         return Response(await asyncio.shield(made), media_type="application/json")
 
     app.openapi = openapi  # type: ignore[method-assign] # as FastAPI documents it

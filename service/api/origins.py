@@ -16,6 +16,8 @@ from service.api.errors import HostRefused, OriginRefused, error_response
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _EXPOSED = ("X-Request-Id", "ETag", "Retry-After", "WWW-Authenticate")
 _SHOWN = 80
+_LONGEST_NAME = 253
+"""Of a host, in the DNS."""
 _POLICY = "default-src 'none'; frame-ancestors 'none'"
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -89,6 +91,7 @@ class HostCheck:
     def __init__(self, app: ASGIApp, hosts: Sequence[str] | None) -> None:
         self._app = app
         self._names = None if hosts is None else frozenset(host.lower() for host in hosts)
+        self._endings = tuple(name[1:] for name in self._names or () if name.startswith("*."))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -106,14 +109,13 @@ class HostCheck:
     def is_here(self, host: str) -> bool:
         """Whether a `Host` header names this server."""
         name = _name(host)
+        if len(name) > _LONGEST_NAME:  # nobody's, and what is kept of names is bounded by number
+            return False
         if not name or name == "localhost" or name.endswith(".localhost") or _is_address(name):
             return True
         if self._names is None:
             return "." not in name
-        parents = name.split(".")[1:]
-        return name in self._names or any(
-            "*." + ".".join(parents[n:]) in self._names for n in range(len(parents))
-        )
+        return name in self._names or name.endswith(self._endings)
 
 
 class Prefix:

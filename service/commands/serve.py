@@ -57,6 +57,7 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
     from service.server.descriptors import connections_within_limit
     from service.server.listening import listen, port_of
     from service.server.serving import Server
+    from service.server.targets import probes_below
     from service.server.tls import certificate
 
     gc.freeze()
@@ -71,7 +72,10 @@ def _serve(settings: Settings, sockets: list[socket.socket]) -> int:
         host=settings.host,
         port=port,
         http=partial(  # type: ignore[arg-type] # uvicorn only calls it
-            Connection, connections=connections, write_timeout_s=settings.write_timeout_s
+            Connection,
+            connections=connections,
+            probes=probes_below(settings.root_path),
+            write_timeout_s=settings.write_timeout_s,
         ),
         ws="none",
         log_config=None,

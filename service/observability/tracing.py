@@ -28,7 +28,7 @@ from service.inference.observer import TextStats
 
 _NAME = "lstm-serve"
 _OPERATION = "text_completion"
-_UNTRACED = ("/health/", "/metrics")
+_UNTRACED = ("/health/", "/v2/health/", "/metrics")
 _NS = 1e9
 
 

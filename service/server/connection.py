@@ -6,24 +6,18 @@ an upgrade, answer errors of their own in plain text, and wait for ever for byte
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
-    HttpToolsProtocol,
-    RequestResponseCycle,
-)
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service.api.errors import below_application
-from service.api.json_bytes import json_bytes
-from service.entropy import token_hex
-from service.observability.logs import FIELDS
 from service.server.connections import Connections
+from service.server.offers import head_without_offer
+from service.server.refusals import refusal
+from service.server.targets import path_of
 from service.server.unframed import unframed
+from service.server.unread import Unread
 
-_log = logging.getLogger("service.request")
 _MAX_HEAD_BYTES = 64 << 10
 _MAX_HEADERS = 100
 _FIRST_BYTE_S = 30.0
@@ -32,7 +26,6 @@ _REST_S = 5.0
 _MAX_REST_BYTES = 1 << 20
 _MAX_REST_OF_BODY_BYTES = 16 << 20
 _MAX_PIPELINED = 16
-_PROBES = b"/health/"
 
 
 class _TooMany(Exception):
@@ -47,30 +40,35 @@ class Connection(HttpToolsProtocol):
 
     Args:
         connections: All of them.
+        probes: Paths of those that are answered when there are too many connections.
         write_timeout_s: The connection ends when nothing is taken of what is sent for so long.
         options: uvicorn's.
     """
 
-    def __init__(self, *, connections: Connections, write_timeout_s: float, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        connections: Connections,
+        probes: frozenset[bytes],
+        write_timeout_s: float,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self._connections = connections
+        self._probes = probes
         self._write_timeout_s = write_timeout_s
         now_s = self.loop.time()
         # When each of these began, None while it does not last.
         self._silent_since_s: float | None = now_s  # no byte of a first request
         self._head_since_s: float | None = None  # a head, or a trailer, is not complete
         self._rest_since_s: float | None = None  # bytes come that nobody wants any more
-        self._unread_since_s = now_s
-        self._num_unread = 0
+        self._unread = Unread(now_s)
         self._num_bytes_in_head = 0
         self._num_bytes_of_rest = 0
         self._body = bytearray()  # that came in one read: chunks may be of a single byte
         self._is_refused = False
         self._has_too_many = False  # requests that wait
-        self._running: RequestResponseCycle | None = None
-
-    def __hash__(self) -> int:
-        return id(self)
+        self._running: RequestResponseCycle = None  # type: ignore[assignment] # like `cycle`
 
     # What uvicorn and the event loop call
 
@@ -89,6 +87,7 @@ class Connection(HttpToolsProtocol):
             self._running.disconnected = True
             self._running.message_event.set()
         self.pipeline.clear()
+        self._unset_keepalive_if_required()  # after a reset uvicorn does not
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -119,14 +118,16 @@ class Connection(HttpToolsProtocol):
             self._has_too_many = True
             raise _TooMany
         super().on_message_begin()
-        self._num_head_bytes = 0
+        self._num_head_bytes = len(b"GET  HTTP/1.1\r\n")
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target."""
+        if self._fits_in_head(len(url)):
+            super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer."""
-        self._num_head_bytes += len(name) + len(value) + 4
-        if self._num_head_bytes > _MAX_HEAD_BYTES or len(self.headers) >= _MAX_HEADERS:
-            self._refuse(431, f"more than {_MAX_HEADERS} headers, or {_MAX_HEAD_BYTES} bytes")
-        elif not self._is_refused:
+        if self._fits_in_head(len(name) + len(value) + 4):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -134,7 +135,11 @@ class Connection(HttpToolsProtocol):
         self._head_is_complete()
         if self._is_refused or self.parser.should_upgrade():
             return
-        if self._connections.are_too_many and not self.url.startswith(_PROBES):
+        path = path_of(self.url)
+        if path is None:
+            self._refuse(400, "the target of the request is no URL with a path")
+            return
+        if self._connections.are_too_many and path not in self._probes:
             self._refuse(429, "there are too many connections", (b"retry-after: 2\r\n",))
             return
         self._connections.set_idle(self, idle=False)
@@ -176,13 +181,14 @@ class Connection(HttpToolsProtocol):
 
     def overdue(self, now_s: float) -> bool:
         """Whether the other side has been silent, or has taken nothing, for too long."""
+        unread_s = self._unread.seconds(self.transport.get_write_buffer_size(), now_s)
         if self._is_over(self._head_since_s, _HEAD_S, now_s) and not self._is_refused:
             self._refuse(408, f"the head did not come within {_HEAD_S:g} s")
             return False
         return (
             self._is_over(self._silent_since_s, _FIRST_BYTE_S, now_s)
             or self._is_over(self._rest_since_s, _REST_S, now_s)
-            or self._takes_nothing(now_s)
+            or unread_s > self._write_timeout_s
         )
 
     def drop(self) -> None:
@@ -201,11 +207,11 @@ class Connection(HttpToolsProtocol):
     def _is_over(since_s: float | None, most_s: float, now_s: float) -> bool:
         return since_s is not None and now_s - since_s > most_s
 
-    def _takes_nothing(self, now_s: float) -> bool:
-        num_unread = self.transport.get_write_buffer_size()
-        if num_unread == 0 or num_unread != self._num_unread:
-            self._num_unread, self._unread_since_s = num_unread, now_s
-        return now_s - self._unread_since_s > self._write_timeout_s
+    def _fits_in_head(self, num_bytes: int) -> bool:
+        self._num_head_bytes += num_bytes
+        if self._num_head_bytes > _MAX_HEAD_BYTES or len(self.headers) >= _MAX_HEADERS:
+            self._refuse(431, f"more than {_MAX_HEADERS} headers, or {_MAX_HEAD_BYTES} bytes")
+        return not self._is_refused
 
     def _head_is_complete(self) -> None:
         self._head_since_s = None
@@ -239,23 +245,16 @@ class Connection(HttpToolsProtocol):
         return None
 
     def _without_offer(self, rest: bytes) -> bytes | None:
-        """The request without its offer, which nobody has to take up (RFC 9110, 7.8), and the rest.
+        """The request without its offer, and the rest.
 
         The parser takes all that follows the head for another protocol, and so loses the body.
         """
-        method = self.parser.get_method()
-        if method == b"CONNECT":
+        if self.parser.get_method() == b"CONNECT":
             self._refuse(405, "CONNECT is for proxies")
             return None
-        version = self.parser.get_http_version().encode()
-        head = [method, b" ", self.url, b" HTTP/", version, b"\r\n"]
-        for name, value in self.headers:
-            if name not in (b"upgrade", b"http2-settings", b"connection"):
-                head += [name, b": ", value, b"\r\n"]
-            elif name == b"connection" and b"close" in value.lower():
-                head.append(b"connection: close\r\n")
+        head = head_without_offer(self.parser, self.url, self.headers)
         self.parser = httptools.HttpRequestParser(self)
-        return b"".join([*head, b"\r\n", rest])
+        return head + rest
 
     def _end_after_those_that_wait(self) -> None:
         """Take no more requests: of those that are here the last one closes the connection."""
@@ -268,28 +267,31 @@ class Connection(HttpToolsProtocol):
         if self._is_refused or self.transport.is_closing():
             return
         self._is_refused = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            if self.cycle.response_started or not self.cycle.more_body:
-                self.cycle.keep_alive = False  # an answer is on its way, and will be the last one
-                return
-            # The rest of the body will never come: for the application the client is gone.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        self._rest_since_s = self.loop.time()
-        self._connections.set_idle(self, idle=True)  # whoever comes needs the place more
-        body = json_bytes(below_application(status, message).model_dump())
-        request_id = "r_" + token_hex(12)
-        fields = {"request": request_id, "client": self.client and self.client[0], "status": status}
-        _log.info("refused", extra={FIELDS: fields | {"reason": message}})
-        head = [
-            STATUS_LINE[status],
-            b"content-type: application/json\r\nconnection: close\r\n",
-            b"content-length: %d\r\nx-request-id: %s\r\n" % (len(body), request_id.encode()),
-            *headers,
-        ]
-        self.transport.write(b"".join([*head, b"\r\n", body]))
+        if not self._is_answered and self._answers_before():
+            return
+        if not self._is_answered:
+            self._rest_since_s = self.loop.time()
+            self._connections.set_idle(self, idle=True)  # whoever comes needs the place more
+            self.transport.write(refusal(status, message, headers, self.client))
         if self.transport.can_write_eof():
             self.transport.write_eof()
+
+    def _answers_before(self) -> bool:
+        """Whether another answer is on its way, into which nothing may be written: the last one."""
+        if self.pipeline and self.cycle.more_body:  # it will never be whole, and is not begun
+            self.pipeline.popleft()
+            self.cycle = self.pipeline[0][0] if self.pipeline else self._running
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        if cycle.response_started or not cycle.more_body:
+            cycle.keep_alive = False
+            return True
+        # The rest of the body will never come: for the application the client is gone.
+        cycle.disconnected = True
+        cycle.waiting_for_100_continue = False  # or uvicorn would write that behind the refusal
+        cycle.message_event.set()
+        return False
 
     def _drop_rest(self, data: bytes) -> None:
         self._num_bytes_of_rest += len(data)

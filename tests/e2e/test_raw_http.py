@@ -89,6 +89,9 @@ def test_a_connection_goes_on_after_an_offer(server: RunningServer):
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000, 431, "head_too_large"),
         (b"GET / HTTP/1.1\r\nX: " + b"y" * 70_000 + b"\r\n\r\n", 431, "head_too_large"),
         (b"GET /" + b"y" * 70_000, 431, "head_too_large"),
+        (b"GET /" + b"y" * 70_000 + b" HTTP/1.1\r\n\r\n", 431, "head_too_large"),
+        (b"GET http://host HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_http"),
+        (b"GET http://host:65536/models HTTP/1.1\r\nHost: x\r\n\r\n", 400, "invalid_http"),
         (
             HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"y" * 600_000,
             431,
@@ -123,6 +126,19 @@ def test_what_is_refused_below_the_application_has_the_one_shape(
     assert {"code", "message", "param"} == set(json.loads(body)["error"])
     assert code == json.loads(body)["error"]["code"]
     assert b"x-request-id: r_" in head
+
+
+def test_what_is_broken_behind_a_request_spoils_no_answer(server: RunningServer):
+    """Nor does it leave a traceback."""
+    whole = HEAD + length(BODY) + b"\r\n" + BODY
+    expected = json.loads(exchange(server, HEAD + CLOSE + length(BODY) + b"\r\n" + BODY)[2])
+    status, headers, body = exchange(
+        server, whole + HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n"
+    )
+
+    assert (200, "close") == (status, headers["connection"])
+    assert expected["text"] == json.loads(body)["text"]
+    assert "Traceback" not in server.log.read_text(encoding="utf-8")
 
 
 def test_a_head_without_end_costs_nothing(server: RunningServer):

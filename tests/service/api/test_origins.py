@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
@@ -10,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.access.keys import entry_of
-from service.api.origins import HostCheck
+from service.api.origins import HostCheck, _is_address
 from service.app import create_app
 from service.settings import Settings, hosts_wanted
 
@@ -131,6 +132,34 @@ def test_which_hosts_are_here(host: str, local: bool, named: bool):
 
     assert local is HostCheck(app, None).is_here(host)
     assert named is HostCheck(app, ("text.example.org", "*.wild.example")).is_here(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("a." * 32_000 + "wild.example", id="labels"),
+        pytest.param("a" * 64_000 + ".localhost", id="localhost"),
+        pytest.param("a" * 64_000, id="no dot"),
+        pytest.param("[::1%" + "a" * 64_000 + "]", id="zone"),
+        pytest.param("a" * 241 + ".wild.example", id="254"),
+    ],
+)
+@pytest.mark.parametrize("hosts", [None, ("text.example.org", "*.wild.example")])
+def test_a_name_that_nobody_can_have_is_not_here(hosts: tuple[str, ...] | None, host: str):
+    """It costs the event loop nothing, and is not kept."""
+
+    async def app(*_: object) -> None:
+        """Never called."""
+
+    check = HostCheck(app, hosts)
+    num_kept = _is_address.cache_info().currsize
+    began_s = time.process_time()
+    for _ in range(20):
+        assert not check.is_here(host)
+
+    assert time.process_time() - began_s < 0.2
+    assert num_kept == _is_address.cache_info().currsize
+    assert HostCheck(app, ("*.wild.example",)).is_here("a" * 240 + ".wild.example")
 
 
 def test_a_page_that_is_led_here_is_refused(client: TestClient, store: Path):

@@ -75,6 +75,7 @@ def test_a_request_without_a_context_begins_a_trace(spans: tuple[TestClient, Any
     """What is refused has a trace without a text, and probes and scrapes have none."""
     client, exporter = spans
     client.get("/health/ready")
+    client.get("/v2/health/live")
     client.get("/metrics")
     client.post("/generate", json={"max_tokens": -1}, headers={"traceparent": "nonsense"})
 

@@ -10,21 +10,31 @@ from uvicorn.server import ServerState
 
 from service.server.connection import Connection
 from service.server.connections import Connections
+from service.server.targets import probes_below
 from tests.service.server.peers import WRITE_TIMEOUT_S, Clock, Transport
 
 
 @pytest.fixture
 async def peer(monkeypatch):
-    """A connection that was just made; `app` answers when its gate is open."""
+    """A connection that was just made; `app` answers when its gate is open.
+
+    /stream begins before that.
+    """
     gate, clock, connections = asyncio.Event(), Clock(), Connections(most=9)
 
-    async def app(_scope, _receive, send):
+    async def app(scope, _receive, send):
+        start = {"type": "http.response.start", "status": 200, "headers": []}
+        if scope["path"] == "/stream":
+            await send(start)
+            await send({"type": "http.response.body", "body": b"first", "more_body": True})
         await gate.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["path"] != "/stream":
+            await send(start)
         await send({"type": "http.response.body", "body": b"hello", "more_body": False})
 
     connection = Connection(
         connections=connections,
+        probes=probes_below("/text"),
         write_timeout_s=WRITE_TIMEOUT_S,
         config=uvicorn.Config(app, lifespan="off", log_config=None),
         server_state=ServerState(),

@@ -16,7 +16,9 @@ class Transport:
         self.is_read = True
 
     def write(self, data):
-        """Keep it."""
+        """Keep it; like uvloop, take nothing behind the end."""
+        if self.state == "half-closed":
+            raise RuntimeError("Cannot call write() after write_eof()")
         self.written += data
 
     def get_write_buffer_size(self):

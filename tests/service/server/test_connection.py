@@ -3,6 +3,7 @@
 import pytest
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from service.api.access import OPEN
 from tests.service.server.peers import WRITE_TIMEOUT_S, after, settle
 
 
@@ -104,23 +105,42 @@ async def test_garbage_behind_a_request_waits_for_its_answer(peer):
     assert "closed" == peer.transport.state
 
 
-async def test_beyond_the_most_only_probes_are_answered(peer):
+@pytest.mark.parametrize(
+    "target", [b"/models", b"/no/health/live", b"/v2/models", b"/?/health/live"]
+)
+async def test_beyond_the_most_only_probes_are_answered(peer, target):
     """Others are told to come back."""
     peer.connections.most = 0
-    peer.connection.data_received(b"GET /models HTTP/1.1\r\nHost: x\r\n\r\n")
+    peer.connection.data_received(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
 
     assert (429, "overloaded") == peer.transport.error()
     assert b"retry-after" in peer.transport.written
 
 
-async def test_beyond_the_most_probes_are_answered(peer):
-    """As if nothing were."""
+@pytest.mark.parametrize("prefix", [b"", b"/text", b"http://x:80", b"http://x/text"])
+@pytest.mark.parametrize("path", sorted(OPEN))
+async def test_beyond_the_most_probes_are_answered(peer, prefix, path):
+    """As if nothing were; also in KServe's dialect, and below the server's prefix."""
     peer.connections.most = 0
     peer.gate.set()
-    peer.connection.data_received(b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+    target = prefix + path.encode() + b"?verbose"
+    peer.connection.data_received(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
     await settle()
 
     assert peer.transport.written.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_connection_that_is_reset_is_forgotten(peer):
+    """Its timer for idle ones would keep it, and all that it holds, for ten minutes."""
+    peer.connection.data_received(b"GET /models HTTP/1.1\r\nHost: x\r\n\r\n")
+    peer.gate.set()
+    await settle()
+    timer = peer.connection.timeout_keep_alive_task
+    peer.transport.abort()
+    peer.connection.connection_lost(ConnectionResetError())
+
+    assert timer.cancelled()
+    assert 0 == len(peer.connections)
 
 
 async def test_a_head_that_is_late_on_a_connection_that_closes_is_nobodys(peer):
