@@ -116,12 +116,8 @@ class Bodies:
         In a line of their own: behind a crowd of the client's requests each part would wait for
         all of them.
         """
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
-        await self._turnstile.enter(_LONG_PART_S, f"{client} uploads")
-        due_s = time_left.when()
-        if due_s is not None and not self._are_over and not time_left.expired():
-            time_left.reschedule(due_s + loop.time() - began_s)
+        with self._stopped(time_left):
+            await self._turnstile.enter(_LONG_PART_S, f"{client} uploads")
 
     async def admit(self, scope: Scope) -> None:
         """Wait for the turn of a request without a body: many at once are work as well.
@@ -157,6 +153,23 @@ class Bodies:
             if self._are_over:
                 raise Draining("the server is shutting down") from error
             raise HTTPException(408, "the body did not come in time") from error
+
+    @contextmanager
+    def _stopped(self, time_left: asyncio.Timeout) -> Iterator[None]:
+        """Let a client's time stand still while the server lets it wait.
+
+        Not while the server goes down: then there is no time left, and the wait is over as well.
+        """
+        due_s = None if self._are_over else time_left.when()
+        if due_s is None:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        left_s = due_s - loop.time()
+        time_left.reschedule(None)
+        yield
+        if not self._are_over:
+            time_left.reschedule(loop.time() + left_s)
 
     def _too_large(self) -> HTTPException:
         return HTTPException(413, f"the body is larger than {self._max_bytes} bytes")
