@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.body_memory import BodyMemory, Held
 from service.api.errors import ClientGone, error_response
 from service.api.identity import client_of
 from service.api.media import is_plain_text, refuse_compressed
@@ -17,7 +18,6 @@ from service.engine.errors import Draining, Overloaded
 from service.inference.begun import Begun
 from service.inference.turnstile import Turnstile
 
-_RETRY_AFTER_S = 2.0
 _LONG_PART_BYTES = 16 << 10
 _TELL_OF_BODY = {b"content-length", b"transfer-encoding", b"content-encoding"}
 # What these take of the event loop, about: a request without a body, a long part of a body, a
@@ -37,7 +37,7 @@ class Bodies:
 
     Args:
         max_bytes: Largest body.
-        max_total_bytes: Most memory for all of them.
+        max_total_bytes: Most memory for all long ones: see `BodyMemory`.
         timeout_s: Time for one to come.
         turnstile: For every long part, and before the application sees a request.
     """
@@ -45,14 +45,22 @@ class Bodies:
     def __init__(
         self, max_bytes: int, max_total_bytes: int, timeout_s: float, turnstile: Turnstile
     ) -> None:
-        self.num_bytes = 0
         self._max_bytes = max_bytes
-        self._max_total_bytes = max_total_bytes
+        self._memory = BodyMemory(max_total_bytes)
         self.timeout_s = timeout_s
         self._turnstile = turnstile
         self._looks = Turnstile()
         self._coming: set[asyncio.Timeout] = set()
         self._are_over = False
+
+    @property
+    def num_bytes(self) -> int:
+        """What the long ones take."""
+        return self._memory.num_bytes
+
+    def holding(self, client: str) -> AbstractContextManager[Held]:
+        """Account for one request's body, until the block ends."""
+        return self._memory.holding(client)
 
     def end(self) -> None:
         """Wait for no more bytes: the server goes down."""
@@ -75,26 +83,23 @@ class Bodies:
         declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > self._max_bytes:
             raise self._too_large()
-        client = client_of(scope)
         coming: Begun[Message] = Begun(_of(receive))
         if coming.waits or (await coming).get("more_body", False):
-            parts = await self._parts(coming, receive, held, client)
+            parts = await self._parts(coming, receive, held)
         else:  # most come with their heads
             parts = [self._part(await coming, held)]
         if held.num_bytes:
-            await self._turnstile.enter(_REQUEST_S + held.num_bytes * _BYTE_S, client)
+            await self._turnstile.enter(_REQUEST_S + held.num_bytes * _BYTE_S, held.client)
         return b"".join(parts)
 
-    async def _parts(
-        self, coming: Begun[Message], receive: Receive, held: Held, client: str
-    ) -> list[bytes]:
+    async def _parts(self, coming: Begun[Message], receive: Receive, held: Held) -> list[bytes]:
         """The parts of a body, from the one that is coming to the last."""
         async with self._in_time() as timeout:
             message = await coming
             parts = [self._part(message, held)]
             while message.get("more_body", False):
                 if len(parts[-1]) > _LONG_PART_BYTES:
-                    await self._take_turn(timeout, client)
+                    await self._take_turn(timeout, held.client)
                 message = await receive()
                 parts.append(self._part(message, held))
             return parts
@@ -103,11 +108,10 @@ class Bodies:
         if message["type"] == "http.disconnect":
             raise ClientGone("the client left before its request was complete")
         part: bytes = message.get("body", b"")
-        held.grow(len(part))
+        held.become(held.num_bytes + len(part))
         if held.num_bytes > self._max_bytes:
             raise self._too_large()
-        if self.num_bytes > self._max_total_bytes:
-            raise Overloaded(f"{self.num_bytes} bytes of requests are here already", _RETRY_AFTER_S)
+        held.require_room()
         return part
 
     async def _take_turn(self, time_left: asyncio.Timeout, client: str) -> None:
@@ -130,15 +134,6 @@ class Bodies:
     async def let_leave(self, scope: Scope) -> None:
         """Wait for the turn of a client that has left: crowds do so in one moment."""
         await self._turnstile.enter(_LEAVING_S, f"{client_of(scope)} leaving")
-
-    @contextmanager
-    def holding(self) -> Iterator[Held]:
-        """Account for one request's body, until the block ends."""
-        held = Held(self)
-        try:
-            yield held
-        finally:
-            held.grow(-held.num_bytes)
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[asyncio.Timeout]:
@@ -175,19 +170,6 @@ class Bodies:
         return HTTPException(413, f"the body is larger than {self._max_bytes} bytes")
 
 
-class Held:
-    """What one request's body takes of the memory for all of them."""
-
-    def __init__(self, bodies: Bodies) -> None:
-        self.num_bytes = 0
-        self._bodies = bodies
-
-    def grow(self, num_bytes: int) -> None:
-        """So many more bytes."""
-        self.num_bytes += num_bytes
-        self._bodies.num_bytes += num_bytes
-
-
 class ReadBody:
     """Reads the body first: what goes wrong with it is answered here, in the one shape."""
 
@@ -204,7 +186,7 @@ class ReadBody:
             await self._bodies.admit(scope)
             await self._app(scope, receive, send)
             return
-        with self._bodies.holding() as held:
+        with self._bodies.holding(client_of(scope)) as held:
             try:
                 body = await self._bodies.read(scope, receive, held)
             except (HTTPException, Overloaded, Draining, ClientGone) as error:
