@@ -20,8 +20,9 @@ from service.inference.turnstile import Turnstile
 
 _LONG_PART_BYTES = 16 << 10
 _TELL_OF_BODY = {b"content-length", b"transfer-encoding", b"content-encoding"}
-# What these take of the event loop, about: a request without a body, a long part of a body, a
-# request that has one, a byte of JSON, the end of a request whose client has left.
+# What these take of the event loop, about: a request without a body, or one that is refused; a
+# long part of a body, a request that has one, a byte of JSON, the end of a request whose client
+# has left.
 _LOOK_S = 0.0002
 _LONG_PART_S = 0.0003
 _REQUEST_S = 0.0005
@@ -89,42 +90,46 @@ class Bodies:
         else:  # most come with their heads
             parts = [self._part(await coming, held)]
         if held.num_bytes:
-            await self._turnstile.enter(_REQUEST_S + held.num_bytes * _BYTE_S, held.client)
+            await self.let_begin(held.client, held.num_bytes)
+        else:  # there was none
+            await self.admit(scope)
         return b"".join(parts)
 
     async def _parts(self, coming: Begun[Message], receive: Receive, held: Held) -> list[bytes]:
         """The parts of a body, from the one that is coming to the last."""
-        async with self._in_time() as timeout:
+        async with self.in_time() as time_left:
             message = await coming
             parts = [self._part(message, held)]
             while message.get("more_body", False):
-                if len(parts[-1]) > _LONG_PART_BYTES:
-                    await self._take_turn(timeout, held.client)
+                await self.let_pass(parts[-1], time_left, held.client)
                 message = await receive()
                 parts.append(self._part(message, held))
             return parts
 
     def _part(self, message: Message, held: Held) -> bytes:
-        if message["type"] == "http.disconnect":
-            raise ClientGone("the client left before its request was complete")
-        part: bytes = message.get("body", b"")
+        part = part_of(message)
         held.become(held.num_bytes + len(part))
         if held.num_bytes > self._max_bytes:
             raise self._too_large()
         held.require_room()
         return part
 
-    async def _take_turn(self, time_left: asyncio.Timeout, client: str) -> None:
-        """Wait for the turn of a long part; that is no time of the client's.
+    async def let_pass(self, part: bytes, time_left: asyncio.Timeout, client: str) -> None:
+        """Wait for the turn of a part, if it is long; that is no time of the client's.
 
         In a line of their own: behind a crowd of the client's requests each part would wait for
         all of them.
         """
-        with self._stopped(time_left):
-            await self._turnstile.enter(_LONG_PART_S, f"{client} uploads")
+        if len(part) > _LONG_PART_BYTES:
+            with self._stopped(time_left):
+                await self._turnstile.enter(_LONG_PART_S, f"{client} uploads")
+
+    async def let_begin(self, client: str, num_bytes: int = 0) -> None:
+        """Wait for the turn of a request whose body is here, with so many bytes to be parsed."""
+        await self._turnstile.enter(_REQUEST_S + num_bytes * _BYTE_S, client)
 
     async def admit(self, scope: Scope) -> None:
-        """Wait for the turn of a request without a body: many at once are work as well.
+        """Wait for the turn of a request without a body, or of a refusal: crowds are work as well.
 
         They have a turnstile of their own: in turn with all texts that many clients ask for, a
         probe would be late.
@@ -136,7 +141,13 @@ class Bodies:
         await self._turnstile.enter(_LEAVING_S, f"{client_of(scope)} leaving")
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[asyncio.Timeout]:
+    async def in_time(self) -> AsyncIterator[asyncio.Timeout]:
+        """Bound the time for what comes in the block.
+
+        Raises:
+            HTTPException: It did not come in time (408).
+            Draining: The server goes down.
+        """
         try:
             async with asyncio.timeout(0 if self._are_over else self.timeout_s) as timeout:
                 self._coming.add(timeout)
@@ -179,24 +190,32 @@ class ReadBody:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with its body."""
-        if scope["type"] != "http" or is_plain_text(scope):  # which its route reads
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
-        if _has_no_body(scope):
+        elif is_plain_text(scope):  # which its route reads
+            await self._bodies.admit(scope)
+            await self._app(scope, self._giving([], scope, receive), send)
+        elif _has_no_body(scope):
             await self._bodies.admit(scope)
             await self._app(scope, receive, send)
-            return
+        else:
+            await self._with_body(scope, receive, send)
+
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._bodies.holding(client_of(scope)) as held:
             try:
                 body = await self._bodies.read(scope, receive, held)
             except (HTTPException, Overloaded, Draining, ClientGone) as error:
+                if isinstance(error, ClientGone):
+                    await self._bodies.let_leave(scope)
+                else:
+                    await self._bodies.admit(scope)
                 await error_response(error, scope)(scope, receive, send)
                 return
-            await self._app(scope, self._giving(body, scope, receive), send)
+            await self._app(scope, self._giving([body], scope, receive), send)
 
-    def _giving(self, body: bytes, scope: Scope, receive: Receive) -> Receive:
-        """A `receive` that gives the body once, and then whatever comes: the disconnect."""
-        parts = [body]
+    def _giving(self, parts: list[bytes], scope: Scope, receive: Receive) -> Receive:
+        """A `receive` that gives what was read, and then whatever comes: the disconnect."""
 
         async def give() -> Message:
             if parts:
@@ -207,6 +226,18 @@ class ReadBody:
             return message
 
         return give
+
+
+def part_of(message: Message) -> bytes:
+    """The bytes of a message.
+
+    Raises:
+        ClientGone: It says that the client has left.
+    """
+    if message["type"] == "http.disconnect":
+        raise ClientGone("the client left before its request was complete")
+    part: bytes = message.get("body", b"")
+    return part
 
 
 async def _of(receive: Receive) -> Message:

@@ -1,13 +1,18 @@
 """Crowds of requests: whatever they send, or do not send, they pass the event loop in turns."""
 
 import asyncio
+from collections import Counter
 
 import pytest
 from starlette.responses import PlainTextResponse
 
 from service.api.bodies import Bodies, ReadBody
+from service.api.origins import Cors, HostCheck
 from service.inference.turnstile import Turnstile
 from tests.service.api.test_bodies import Client
+
+_LOOKS = 10
+"""Requests without a body that begin in one iteration of the event loop at most."""
 
 
 class SlowTurnstile(Turnstile):
@@ -50,12 +55,95 @@ def scope_of(method="POST", path="/generate", **headers):
     return {"type": "http", "method": method, "path": path, "headers": raw, "client": client}
 
 
+async def most_at_once(app, scope, messages):
+    """How many of a crowd of 40 are answered in one iteration of the event loop at most."""
+    iteration = 0
+    answered: Counter[int] = Counter()
+
+    async def ask():
+        coming = iter(messages)
+
+        async def receive():
+            return next(coming)
+
+        async def send(message):
+            if message["type"] == "http.response.start":
+                answered[iteration] += 1
+
+        await app(dict(scope), receive, send)
+
+    crowd = [asyncio.create_task(ask()) for _ in range(40)]
+    while not all(task.done() for task in crowd):
+        await asyncio.sleep(0)
+        iteration += 1
+    await asyncio.gather(*crowd)
+    assert 40 == answered.total()
+    return max(answered.values())
+
+
+async def _ok(scope, receive, send):
+    await PlainTextResponse("ok")(scope, receive, send)
+
+
 def _part(body=b"", *, more=False):
     return {"type": "http.request", "body": body, "more_body": more}
 
 
 def _bodies(turnstile=None, timeout_s=60.0):
     return Bodies(10**6, 10**6, timeout_s, turnstile or Turnstile())
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        scope_of("GET"),
+        scope_of("GET", content_length="0"),
+        scope_of("POST"),
+        scope_of("DELETE"),
+        scope_of("OPTIONS"),
+        scope_of("POST", transfer_encoding="chunked"),
+        scope_of("POST", "/no/append", content_type="text/plain"),
+        scope_of("POST", content_length="1000001"),
+        scope_of("POST", content_encoding="gzip"),
+    ],
+    ids=["get", "empty-get", "post", "delete", "options", "chunked", "text", "413", "415"],
+)
+async def test_a_crowd_that_sends_no_body_passes_a_few_at_a_time(scope):
+    """Whatever the method, and whatever is said of a body."""
+    app = ReadBody(_ok, _bodies())
+
+    assert await most_at_once(app, scope, [_part()]) <= _LOOKS
+
+
+async def test_a_crowd_that_is_refused_passes_a_few_at_a_time():
+    """For its time, after its first part."""
+    app = ReadBody(_ok, _bodies())
+    messages = [_part(b"a" * 10**6, more=True), _part(b"aa")]
+
+    assert await most_at_once(app, scope_of(), messages) <= _LOOKS
+
+
+async def test_a_crowd_that_leaves_in_its_bodies_passes_a_few_at_a_time():
+    """As one that leaves later does."""
+    app = ReadBody(_ok, _bodies())
+    messages = [_part(b"a", more=True), {"type": "http.disconnect"}]
+
+    assert await most_at_once(app, scope_of(), messages) <= 4
+
+
+async def test_a_crowd_for_other_hosts_passes_a_few_at_a_time():
+    """They are refused before anything is read of them."""
+    app = HostCheck(_ok, None, _bodies().admit)
+
+    assert await most_at_once(app, scope_of(host="evil.example"), []) <= _LOOKS
+
+
+async def test_a_crowd_of_preflights_passes_a_few_at_a_time():
+    """They are answered before anything else."""
+    app = Cors(_ok, ["https://app.example.org"], _bodies().admit)
+    scope = scope_of("OPTIONS", origin="https://evil.example", access_control_request_method="PUT")
+
+    assert await most_at_once(app, scope, []) <= _LOOKS
 
 
 async def test_a_request_with_a_body_passes_once():
@@ -140,7 +228,8 @@ async def test_a_request_without_a_body_does_not_wait_behind_texts():
     asking.cancel()
 
 
-async def test_who_leaves_waits_in_a_line_of_its_own():
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain"])
+async def test_who_leaves_waits_in_a_line_of_its_own(content_type):
     """A crowd that leaves in one moment is work as well, and nobody's request waits for it."""
     turnstile = SlowTurnstile(0)
     leaving = iter([_part(b"abc"), {"type": "http.disconnect"}])
@@ -158,7 +247,7 @@ async def test_who_leaves_waits_in_a_line_of_its_own():
         answers.append(message)
 
     app = ReadBody(until_left, _bodies(turnstile))
-    await app(scope_of("POST", "/x/append", content_type="application/json"), receive, send)
+    await app(scope_of("POST", "/x/append", content_type=content_type), receive, send)
 
     assert 200 == answers[0]["status"]
     assert ["192.0.2.1 leaving"] == [line for line in turnstile.lines if "leaving" in line]
