@@ -33,9 +33,6 @@ _LEAVING_S = 0.0005
 class Bodies:
     """All bodies that are here, from their first byte to the end of their requests.
 
-    Attributes:
-        timeout_s: Time for one to come.
-
     Args:
         max_bytes: Largest body.
         max_total_bytes: Most memory for all long ones: see `BodyMemory`.
@@ -48,7 +45,7 @@ class Bodies:
     ) -> None:
         self._max_bytes = max_bytes
         self._memory = BodyMemory(max_total_bytes)
-        self.timeout_s = timeout_s
+        self._timeout_s = timeout_s
         self._turnstile = turnstile
         self._looks = Turnstile()
         self._coming: set[asyncio.Timeout] = set()
@@ -149,7 +146,7 @@ class Bodies:
             Draining: The server goes down.
         """
         try:
-            async with asyncio.timeout(0 if self._are_over else self.timeout_s) as timeout:
+            async with asyncio.timeout(0 if self._are_over else self._timeout_s) as timeout:
                 self._coming.add(timeout)
                 try:
                     yield timeout
