@@ -157,13 +157,13 @@ def _add_middleware(
         app.add_middleware(Authenticate, ring=state.keys, turnstile=turnstile, page=page)
     hosts = hosts_wanted(settings.allowed_hosts, settings.host)
     if hosts is None or "*" not in hosts:
-        app.add_middleware(HostCheck, hosts=hosts)
+        app.add_middleware(HostCheck, hosts=hosts, admit=state.bodies.admit)
     app.add_middleware(
         RequestLog, metrics=state.metrics, slow_s=settings.slow_request_s, tracer=tracer
     )
     app.add_middleware(SafeHeaders)
     if settings.cors_origins:  # around the log, so that pages can read what it answers, too
-        app.add_middleware(Cors, origins=settings.cors_origins)
+        app.add_middleware(Cors, origins=settings.cors_origins, admit=state.bodies.admit)
     if settings.root_path:
         app.add_middleware(Prefix, root_path=settings.root_path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 
@@ -23,9 +23,11 @@ _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 )
-
-
+_PREFLIGHT = {b"origin", b"access-control-request-method"}
 _NO_DIALECT: Scope = {"type": "http", "path": "/", "root_path": ""}
+
+Admit = Callable[[Scope], Awaitable[None]]
+"""Waits for the turn of a request that is answered here: crowds are work as well."""
 
 
 class SafeHeaders:
@@ -54,9 +56,14 @@ class Cors(CORSMiddleware):
     """Starlette's, for origins that are named; what it refuses has the one shape of errors.
 
     Cookies and the like are never let through: nothing here is proved by them.
+
+    Args:
+        app: What is behind the door.
+        origins: Of pages that may ask; `*`: all.
+        admit: For preflights.
     """
 
-    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, origins: Sequence[str], admit: Admit) -> None:
         super().__init__(
             app,
             allow_origins=origins,
@@ -64,6 +71,13 @@ class Cors(CORSMiddleware):
             allow_headers=("*",),  # libraries send their own; no cookie makes any of them dangerous
             expose_headers=_EXPOSED,
         )
+        self._admit = admit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer a preflight."""
+        if _is_preflight(scope):
+            await self._admit(scope)
+        await super().__call__(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Whether a page may send what it wants to."""
@@ -86,10 +100,12 @@ class HostCheck:
         app: What is behind the door.
         hosts: Names; `*.example.org` is all below it. None: names without a dot, which nobody can
             have led here by the public DNS.
+        admit: For those that are refused.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Sequence[str] | None) -> None:
+    def __init__(self, app: ASGIApp, hosts: Sequence[str] | None, admit: Admit) -> None:
         self._app = app
+        self._admit = admit
         self._names = None if hosts is None else frozenset(host.lower() for host in hosts)
         self._endings = tuple(name[1:] for name in self._names or () if name.startswith("*."))
 
@@ -102,6 +118,7 @@ class HostCheck:
                 error = HostRefused(
                     f"this server is not {shown.decode()}: see --allowed-hosts and --host"
                 )
+                await self._admit(scope)
                 await error_response(error, scope)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -133,6 +150,13 @@ class Prefix:
                 path = self._root_path + path
             scope = {**scope, "root_path": self._root_path, "path": path}
         await self._app(scope, receive, send)
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """Whether a browser asks what a page may send."""
+    if scope["type"] != "http" or scope["method"] != "OPTIONS":
+        return False
+    return {name for name, _ in scope["headers"]} >= _PREFLIGHT
 
 
 def _name(host: str) -> str:

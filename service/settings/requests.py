@@ -30,9 +30,15 @@ class RequestSettings(BaseSettings):
     )
     max_body_bytes: Positive = Field(1 << 20, description="Largest request body; more gets 413.")
     max_bodies_bytes: Positive = Field(
-        64 << 20, description="Most memory of all request bodies; more get 429."
+        64 << 20,
+        description="Most memory of all request bodies of more than 16 KB, of which one client has "
+        "about half; more get 429.",
     )
-    body_timeout_s: Seconds = Field(30.0, description="Time for a client to send its request.")
+    body_timeout_s: Seconds = Field(
+        30.0,
+        description="Time for a client to send its request; of a body of plain text, each 256 Ki "
+        "characters.",
+    )
     max_timeout_s: Seconds = Field(
         300.0, description="Time for one request, and the largest `timeout_s` that it may ask for."
     )

@@ -135,6 +135,34 @@ def test_a_body_that_never_comes_is_not_waited_for(server: RunningServer):
         assert connection.recv(1000).startswith(b"HTTP/1.1 408")
 
 
+_TEXT_HEAD = (
+    "POST /sessions/{}/append HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+    "Content-Length: 1000000\r\n\r\n"
+)
+
+
+def test_a_plain_text_that_never_comes_is_not_waited_for(server: RunningServer):
+    """Whatever trickles in: each 256 Ki characters have the time of a body."""
+    with server.client() as client, contextlib.closing(server.connect()) as connection:
+        session = client.post("/sessions", json={}).json()["id"]
+        connection.sendall(_TEXT_HEAD.format(session).encode())
+        for _ in range(7):  # 2.1 s of the 2
+            connection.sendall(b"a")
+            time.sleep(0.3)
+
+        connection.settimeout(1)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 408")
+
+
+def test_no_plain_text_is_waited_for_that_nobody_will_read(server: RunningServer):
+    """An unknown session is one before anything of the text is here."""
+    with contextlib.closing(server.connect()) as connection:
+        connection.sendall(_TEXT_HEAD.format("s_none").encode())
+
+        connection.settimeout(1)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 404")
+
+
 def test_a_full_server_says_so_and_stays_healthy(store: Path, tmp_path: Path):
     """429 with Retry-After for what does not fit; overload is never unhealthy."""
     with running_server(store, tmp_path, max_rows=1, max_waiting_requests=2) as server:

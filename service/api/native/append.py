@@ -2,54 +2,52 @@
 
 from __future__ import annotations
 
-import asyncio
-import codecs
-from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from service.api.disconnect import unless_client_leaves
-from service.api.errors import ClientGone, responses
+from service.api.errors import responses
 from service.api.identity import identity_of
 from service.api.json_bytes import Json, JsonInPieces
 from service.api.media import JsonRoute, PlainTextRoute
 from service.api.native.etags import etag_of, version_wanted
 from service.api.native.idempotency import idempotency_of
 from service.api.native.logprobs import in_pieces
+from service.api.native.plain_text import PlainText
 from service.api.native.session_schemas import Appended, AppendRequest
-from service.api.native.sessions import session_response
+from service.api.native.sessions import session_key, session_response
 from service.api.state import ServiceState, State, accepts_work
-from service.engine.errors import Draining
 from service.inference.appending import Appended as AppendedText
 from service.inference.appending import Reading
 from service.inference.errors import InvalidOption
-
-_TURN_CHARACTERS = 256 << 10
 
 router = APIRouter(prefix="/sessions/{session_id}", tags=["sessions"])
 
 
 async def append_plain_text(session_id: str, request: Request, state: State) -> Response:
-    """Read a text of any length while it comes, a turn for each 256 Ki characters of it."""
+    """Read a text of any length while it comes, a turn for each piece of it."""
     if "idempotency-key" in request.headers:
         raise InvalidOption("Idempotency-Key", "Idempotency-Key is for bodies in JSON")
     version = version_wanted(request, session_id)
+    # Now, and not with the first turn: no text is waited for that nobody will read.
+    await state.inference.sessions.get(session_key(request, session_id))
+    identity = identity_of(request)
     reading, num_turns, last = Reading(), 0, None
-    async for text in _texts(request, state):
-        last = await state.inference.session_work.append(
-            session_id,
-            text,
-            logprobs=None,
-            version=version,
-            idempotency=None,
-            identity=identity_of(request),
-        )
-        # Nobody else's turn may come between two parts of one text.
-        version, num_turns = last.session.version, num_turns + 1
-        reading += last.reading
+    with state.bodies.holding(identity.client) as held:
+        text = PlainText(request.receive, state.bodies, held)
+        while await text.has_come():
+            last = await state.inference.session_work.append(
+                session_id,
+                text.take(),
+                logprobs=None,
+                version=version,
+                idempotency=None,
+                identity=identity,
+            )
+            # Nobody else's turn may come between two parts of one text.
+            version, num_turns = last.session.version, num_turns + 1
+            reading += last.reading
     if last is None:
         raise InvalidOption("text", "the text is empty")
     return Json(_fields(last, reading, num_turns, state), headers=etag_of(last.session))
@@ -101,45 +99,6 @@ router.add_api_route(
 
 async def _nothing() -> None:
     """The turn is committed: nothing is left to be done."""
-
-
-async def _texts(request: Request, state: ServiceState) -> AsyncIterator[str]:
-    """The body, in parts that end where a line does, if there is a line."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    num_bytes, held = 0, ""
-    body = request.stream()
-    while True:
-        content = await _next(body, state)
-        try:
-            held += decoder.decode(content or b"", final=content is None)
-        except UnicodeDecodeError as error:
-            raise HTTPException(
-                400, f"the text is not UTF-8: {error.reason} near byte {num_bytes + error.start}"
-            ) from error
-        if content is None:
-            break
-        num_bytes += len(content)
-        while len(held) >= _TURN_CHARACTERS:
-            end = held.rfind("\n", 0, _TURN_CHARACTERS) + 1 or _TURN_CHARACTERS
-            yield held[:end]
-            held = held[end:]
-    if held:
-        yield held
-
-
-async def _next(body: AsyncIterator[bytes], state: ServiceState) -> bytes | None:
-    """More of the body; None at its end."""
-    try:
-        async with asyncio.timeout(state.bodies.timeout_s):
-            while (content := await anext(body, None)) == b"":
-                pass
-    except ClientDisconnect as error:
-        raise ClientGone("the client left before its text was complete") from error
-    except TimeoutError as error:
-        raise HTTPException(408, "the body did not come in time") from error
-    if state.draining:
-        raise Draining("the server is shutting down")
-    return content
 
 
 def _fields(

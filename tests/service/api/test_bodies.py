@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from service.api.bodies import Bodies, Held, ReadBody
+from service.api.bodies import Bodies, ReadBody
 from service.engine.errors import Draining
 from service.inference.turnstile import Turnstile
 
@@ -16,8 +16,9 @@ from service.inference.turnstile import Turnstile
 class Client:
     """Sends a body in parts, as told; `app` echoes its length."""
 
-    def __init__(self, bodies):
+    def __init__(self, bodies, address="192.0.2.1"):
         self.app = ReadBody(self._echo, bodies)
+        self.address = address
         self.parts: asyncio.Queue[dict] = asyncio.Queue()
         self.sent: list[dict] = []
         self.gate = asyncio.Event()
@@ -43,32 +44,12 @@ class Client:
             self.sent.append(message)
 
         raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-        scope = {"type": "http", "method": "POST", "headers": raw}
+        scope = {"type": "http", "method": "POST", "headers": raw, "client": (self.address, 1)}
         async with asyncio.timeout(30):
             await self.app(scope, self.parts.get, send)
         body = b"".join(message.get("body", b"") for message in self.sent).decode()
         status = self.sent[0]["status"]
         return status, body if status == 200 else json.loads(body)["error"]["code"]
-
-
-class SlowTurnstile(Turnstile):
-    """Lets whoever comes wait for a while."""
-
-    def __init__(self, wait_s=0.04):
-        super().__init__()
-        self.wait_s = wait_s
-        self.lines: list[str] = []
-
-    @property
-    def num_waits(self) -> int:
-        """Long parts that have waited."""
-        return sum("uploads" in line for line in self.lines)
-
-    async def enter(self, cost_s, client):
-        """Wait, and pass."""
-        self.lines.append(client)
-        await asyncio.sleep(self.wait_s)
-        await super().enter(cost_s, client)
 
 
 def _bodies(max_bytes=1000, max_total_bytes=10_000, timeout_s=60.0):
@@ -114,24 +95,6 @@ async def test_one_that_is_cut_off_is_no_error_of_ours():
     assert (499, "client_closed_request") == await client.run()
 
 
-async def test_all_together_are_bounded_until_their_requests_end():
-    """A request keeps its body: so many bytes are really there."""
-    bodies = _bodies(max_total_bytes=2000)
-    first, second, third = [Client(bodies) for _ in range(3)]
-    for client in (first, second, third):
-        client.gate.clear()
-        client.send(900)
-    running = [asyncio.create_task(client.run()) for client in (first, second)]
-    await asyncio.sleep(0)
-    assert 1800 == bodies.num_bytes
-    assert (429, "overloaded") == await third.run()
-    first.gate.set()
-    second.gate.set()
-
-    assert [(200, "900")] * 2 == await asyncio.gather(*running)
-    assert 0 == bodies.num_bytes
-
-
 async def test_a_server_that_goes_down_waits_for_no_body():
     """Those that come get 503 at once, those that are complete go on."""
     bodies = _bodies()
@@ -158,7 +121,7 @@ async def test_a_server_that_goes_down_as_a_body_is_over_its_time_goes_down():
         await asyncio.Event().wait()
 
     async def read():
-        with bodies.holding() as held:
+        with bodies.holding("192.0.2.1") as held:
             await bodies.read(scope, receive, held)
 
     reading = asyncio.ensure_future(read())
@@ -180,79 +143,3 @@ async def test_a_server_that_goes_down_as_a_body_is_over_its_time_goes_down():
 
     assert [] == faults
     assert bodies._are_over
-
-
-async def test_the_time_in_which_the_server_lets_it_wait_is_not_the_clients():
-    """A long part takes its turn; who sends on at once is not told to have been slow."""
-    turnstile = SlowTurnstile()
-    bodies = Bodies(10**6, 10**6, 0.05, turnstile)
-    client = Client(bodies)
-    for n in range(4):
-        client.send(20_000, more=n < 3)
-
-    assert (200, "80000") == await client.run()
-    assert 3 == turnstile.num_waits
-
-
-async def test_a_part_waits_in_a_line_of_its_own():
-    """Not behind the requests that the same client has sent."""
-    turnstile = SlowTurnstile(0)
-    client = Client(Bodies(10**6, 10**6, 60, turnstile))
-    client.send(20_000, more=True)
-    client.send(1)
-    await client.run()
-
-    part, request = turnstile.lines
-    assert part != request
-
-
-class ShutTurnstile(Turnstile):
-    """Lets nobody through; notes in which lines they stand."""
-
-    def __init__(self):
-        super().__init__()
-        self.lines: list[str] = []
-
-    async def enter(self, _cost_s, client):
-        """Wait for ever."""
-        self.lines.append(client)
-        await asyncio.Event().wait()
-
-
-async def test_a_request_without_a_body_does_not_wait_behind_texts():
-    """A probe is answered while nobody who asks for a text passes."""
-    turnstile = ShutTurnstile()
-    bodies = Bodies(1000, 1000, 60, turnstile)
-    asking = asyncio.create_task(
-        bodies.read({"type": "http", "headers": []}, _one_part, Held(bodies))
-    )
-    await asyncio.sleep(0)
-    async with asyncio.timeout(5):
-        await bodies.admit({"type": "http", "headers": []})
-
-    assert not asking.done()
-    assert 1 == len(turnstile.lines)
-    asking.cancel()
-
-
-async def test_who_leaves_waits_in_a_line_of_its_own():
-    """A crowd that leaves in one moment is work as well, and nobody's request waits for it."""
-    turnstile = SlowTurnstile(0)
-    client = Client(Bodies(1000, 1000, 60, turnstile))
-    client.send(3)
-    client.leave()
-
-    async def until_left(scope, receive, send):
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        await PlainTextResponse("gone")(scope, receive, send)
-
-    client.app = ReadBody(until_left, Bodies(1000, 1000, 60, turnstile))
-    assert (200, "gone") == await client.run()
-
-    request, leaving = turnstile.lines
-    assert request != leaving
-
-
-async def _one_part():
-    return {"type": "http.request", "body": b"{}", "more_body": False}

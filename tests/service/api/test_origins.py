@@ -127,11 +127,12 @@ def test_a_server_for_this_machine_is_asked_by_local_names(host, allowed, expect
 def test_which_hosts_are_here(host: str, local: bool, named: bool):
     """Addresses and localhost are always: no page has such a name."""
 
-    async def app(*_: object) -> None:
-        """Never called."""
+    async def never(*_: object) -> None:
+        """Neither the application nor its door is called."""
 
-    assert local is HostCheck(app, None).is_here(host)
-    assert named is HostCheck(app, ("text.example.org", "*.wild.example")).is_here(host)
+    names = ("text.example.org", "*.wild.example")
+    assert local is HostCheck(never, None, never).is_here(host)
+    assert named is HostCheck(never, names, never).is_here(host)
 
 
 @pytest.mark.parametrize(

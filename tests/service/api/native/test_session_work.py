@@ -139,7 +139,7 @@ def test_a_session_reads_a_text(client: TestClient):
 
 def test_a_text_of_any_length_is_read_while_it_comes(client: TestClient, monkeypatch):
     """In turns, as it would be at once; larger than any other body may be."""
-    monkeypatch.setattr("service.api.native.append._TURN_CHARACTERS", 1000)
+    monkeypatch.setattr("service.api.native.plain_text._PIECE_CHARACTERS", 1000)
     text = "".join(f"line {n}, and so on\n" for n in range(200))
     whole, parts = create(client, prompt="Once "), create(client, prompt="Once ")
     expected = post(client, whole, "append", {"text": text}).json()
