@@ -156,7 +156,7 @@ class Inference:
             )
             requests = [for_text(request, index) for index in range(num_texts)]
             if choices:
-                choosing = Choosing(model, request, choices)
+                choosing = Choosing(model, request, choices, deadline)
                 return [
                     ChosenText(
                         model=model,
