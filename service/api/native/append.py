@@ -25,6 +25,7 @@ from service.api.state import ServiceState, State, accepts_work
 from service.engine.errors import Draining
 from service.inference.appending import Appended as AppendedText
 from service.inference.appending import Reading
+from service.inference.deadline import arriving
 from service.inference.errors import InvalidOption
 
 _TURN_CHARACTERS = 256 << 10
@@ -39,14 +40,15 @@ async def append_plain_text(session_id: str, request: Request, state: State) -> 
     version = version_wanted(request, session_id)
     reading, num_turns, last = Reading(), 0, None
     async for text in _texts(request, state):
-        last = await state.inference.session_work.append(
-            session_id,
-            text,
-            logprobs=None,
-            version=version,
-            idempotency=None,
-            identity=identity_of(request),
-        )
+        with arriving():  # a text of any length may take any time, and each part what a request may
+            last = await state.inference.session_work.append(
+                session_id,
+                text,
+                logprobs=None,
+                version=version,
+                idempotency=None,
+                identity=identity_of(request),
+            )
         # Nobody else's turn may come between two parts of one text.
         version, num_turns = last.session.version, num_turns + 1
         reading += last.reading
