@@ -14,7 +14,8 @@ from starlette.requests import ClientDisconnect
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import ClientGone, responses
 from service.api.identity import identity_of
-from service.api.json_bytes import Json, JsonInPieces
+from service.api.json_bytes import Json
+from service.api.json_pieces import JsonInPieces
 from service.api.media import JsonRoute, PlainTextRoute
 from service.api.native.etags import etag_of, version_wanted
 from service.api.native.idempotency import idempotency_of
