@@ -86,8 +86,12 @@ async def append(session_id: str, request: Request, state: State, body: AppendRe
     fields = _fields(appended, appended.reading, 1, state)
     if appended.figures is None:
         return Json(fields, headers=etag_of(appended.session))
+
+    async def close() -> None:
+        appended.close()
+
     pieces = in_pieces(appended.figures, appended.model.tokenizer)
-    return JsonInPieces(fields, "logprobs", pieces, state.inference.turnstile, _nothing)
+    return JsonInPieces(fields, "logprobs", pieces, state.inference.turnstile, close)
 
 
 router.add_api_route(
@@ -100,10 +104,6 @@ router.add_api_route(
     dependencies=[Depends(accepts_work)],
     responses=responses(400, 404, 409, 410, 412, 413, 415, 422, 429, 500, 503, 504),
 )
-
-
-async def _nothing() -> None:
-    """The turn is committed: nothing is left to be done."""
 
 
 async def _texts(request: Request, state: ServiceState) -> AsyncIterator[str]:
