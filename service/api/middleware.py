@@ -1,4 +1,4 @@
-"""What holds for every request: an id, one log line, and HEAD wherever there is GET.
+"""What holds for every request: an id, a moment of arrival, one log line; HEAD where there is GET.
 
 Plain ASGI: starlette's BaseHTTPMiddleware would hide from the routes that a client has left.
 """
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.errors import error_response
 from service.engine.errors import Draining
 from service.entropy import token_hex
+from service.inference.deadline import arriving
 from service.inference.observer import TextStats
 from service.observability.current import Tracer, request_context, time_spent
 from service.observability.logs import FIELDS
@@ -29,6 +30,8 @@ _NO_ROUTE = "unmatched"
 
 class RequestLog:
     """Gives every request an id, returns it, and logs one line at the end.
+
+    The time of a request, and so its deadline, counts from here.
 
     Routes add fields to `request.state.log`. The path that is logged is the route's pattern: a path
     that nobody serves may hold anything.
@@ -59,7 +62,7 @@ class RequestLog:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else "r_" + token_hex(12)
-        with request_context(request_id) as texts:
+        with request_context(request_id) as texts, arriving():
             await self._answer(scope, receive, send, request_id, texts)
 
     async def _answer(

@@ -22,6 +22,9 @@ class TokenStream:
     writes `num_sent`, `parked`, `num_cached` (tokens of the prompt that it need not read) and
     `timings`, the loop writes `num_read`.
 
+    Attributes:
+        has_failed: Whether it ends with a `Failed`, which may be unread.
+
     Args:
         request_id: The engine's name of the request.
         on_close: Called when nobody will read any more, while the request still runs.
@@ -43,6 +46,7 @@ class TokenStream:
         self.num_read = 0
         self.num_cached = 0
         self.parked = False
+        self.has_failed = False
         self.timings = Timings(arrived_s)
         self._on_close = on_close
         self._on_caught_up = on_caught_up
@@ -65,6 +69,7 @@ class TokenStream:
         """An event has arrived; called on the event loop, in order."""
         if not self._ended:
             if not isinstance(event, Chunk):
+                self.has_failed = isinstance(event, Failed)
                 self._end()
             self._events.append(event)
             self._arrived.set()

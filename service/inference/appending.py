@@ -12,6 +12,7 @@ import numpy as np
 
 from service.engine.request import Chunk, Failed, Finished, Request
 from service.entropy import token_hex
+from service.inference.accounts import Ticket
 from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
 from service.inference.figures import TokenFigures
@@ -67,7 +68,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """A text that a session has read.
+    """A text that a session has read. Call `close` when its figures are sent, if it has any.
 
     Attributes:
         session: As it is now.
@@ -75,6 +76,7 @@ class Appended:
         generation: Id of the turn.
         reading: What the model made of it.
         figures: Of each token that had a probability, if they were asked for.
+        ticket: Of the memory for them.
     """
 
     session: Session
@@ -82,6 +84,12 @@ class Appended:
     generation: str
     reading: Reading
     figures: TokenFigures | None = None
+    ticket: Ticket | None = None
+
+    def close(self) -> None:
+        """Nothing of it is needed any more."""
+        if self.ticket is not None:
+            self.ticket.close()
 
     @classmethod
     def recorded(cls, recorded: Recorded, model: ServedModel) -> Self:
@@ -195,10 +203,10 @@ class Appender:
             written=pack_ids(id_T[:0]) if keeps else None,
         )
 
-    def appended(self, session: Session) -> Appended:
+    def appended(self, session: Session, ticket: Ticket) -> Appended:
         """What came of it, with the session after it."""
         figures = None if self._num_top is None else TokenFigures.joined(self._figures)
-        return Appended(session, self._model, self._generation, self.reading, figures)
+        return Appended(session, self._model, self._generation, self.reading, figures, ticket)
 
     @property
     def _num_read(self) -> int:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from service.inference.deadline import Deadline
 from service.inference.delta import Delta
 from service.inference.request import TextRequest
 from service.inference.running import RunningText
@@ -40,25 +41,15 @@ class Choices:
     ) -> Choices:
         """Start `best_of` texts of each prompt, which is read once; by default `n`.
 
+        They have one deadline, that of the first: all of them are one request.
+
         Raises:
-            InvalidOption, ModelUnknown, ModelBroken, EngineError: One of them cannot be begun, and
-                so none is.
+            InvalidOption, ModelUnknown, ModelBroken, EngineError: One of them cannot be begun, or
+                not in time, and so none is.
         """
-        texts: list[RunningText] = []
-        try:
-            for each in asked:
-                # Hundreds of prompts that are read one after the other would hold up the loop.
-                cost_s = (best_of or n) * _START_S
-                cost_s += min(len(each.prompt), _MOST_INLINE) * _CHARACTER_S
-                await inference.turnstile.enter(cost_s, each.identity.client)
-                several = await inference.start_several(each, n=n, best_of=best_of)
-                # Only turns of sessions are recorded.
-                texts += [text for text in several.texts if isinstance(text, RunningText)]
-        except BaseException:
-            for text in texts:
-                await text.close()
-            raise
-        return cls(texts)
+        deadline = Deadline.after(inference.limits.timeout_s(asked[0].timeout_s))
+        work = _started(inference, asked, n, best_of, deadline)
+        return cls(await deadline.bound(work))
 
     async def deltas(self) -> AsyncIterator[tuple[int, Delta]]:
         """Their deltas as they come, each with the place of its text.
@@ -100,6 +91,31 @@ class Choices:
         await asyncio.gather(*self._pumps, return_exceptions=True)
         for text in self.texts:
             await text.close()
+
+
+async def _started(
+    inference: Inference,
+    asked: Sequence[TextRequest],
+    n: int,
+    best_of: int | None,
+    deadline: Deadline,
+) -> list[RunningText]:
+    """The texts of all prompts, begun one prompt after the other; or none."""
+    texts: list[RunningText] = []
+    try:
+        for each in asked:
+            # Hundreds of prompts that are read one after the other would hold up the loop.
+            cost_s = (best_of or n) * _START_S
+            cost_s += min(len(each.prompt), _MOST_INLINE) * _CHARACTER_S
+            await inference.turnstile.enter(cost_s, each.identity.client)
+            several = await inference.start_several(each, n=n, best_of=best_of, deadline=deadline)
+            # Only turns of sessions are recorded.
+            texts += [text for text in several.texts if isinstance(text, RunningText)]
+    except BaseException:
+        for text in texts:
+            await text.close()
+        raise
+    return texts
 
 
 async def _all(*work: Coroutine[Any, Any, _T]) -> list[_T]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from service.engine.observer import Timings
 from service.engine.request import Chunk, Failed, Finished, Request
 from service.engine.stream import TokenStream
+from service.inference.deadline import Deadline
 from service.inference.errors import InvalidOption
 from service.inference.reading import PromptEncoder, read_row
 from service.inference.turnstile import Turnstile
@@ -78,6 +79,7 @@ class Choosing:
         model: What reads.
         request: Of the prompt; its options are those of the draw.
         choices: At least one.
+        deadline: Of all of it: choices are read in waves, and each has what is left of the time.
 
     Attributes:
         choices: As above.
@@ -88,9 +90,14 @@ class Choosing:
     """
 
     def __init__(
-        self, model: ServedModel, request: Request, choices: Sequence[EncodedChoice]
+        self,
+        model: ServedModel,
+        request: Request,
+        choices: Sequence[EncodedChoice],
+        deadline: Deadline,
     ) -> None:
         self.choices = choices
+        self._deadline = deadline
         self._model, self._request = model, request
         self._prompt: TokenStream | None = None
         if len(request.prompt_T):
@@ -151,6 +158,7 @@ class Choosing:
                 self._request,
                 prompt_T=id_T,
                 max_tokens=0,
+                timeout_s=self._deadline.time_left_s,
                 sampling=Sampling(seed=0, num_logprobs=0),
                 past=past,
                 return_row=True,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -12,6 +13,21 @@ from service.engine.errors import TimedOut
 from service.inference.begun import Begun
 
 _T = TypeVar("_T")
+_ARRIVED_S: ContextVar[float | None] = ContextVar("arrived_s", default=None)
+
+
+@contextmanager
+def arriving() -> Iterator[None]:
+    """A request has arrived: all deadlines that are made in this block count from now.
+
+    What a request waits for before anybody knows how much time it has (its body, its turn on the
+    event loop) is time of the client's, too.
+    """
+    token = _ARRIVED_S.set(asyncio.get_running_loop().time())
+    try:
+        yield
+    finally:
+        _ARRIVED_S.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +38,11 @@ class Deadline:
 
     @classmethod
     def after(cls, timeout_s: float) -> Self:
-        """So much time from now."""
-        return cls(asyncio.get_running_loop().time() + timeout_s)
+        """So much time from the arrival of the request that is answered; without one, from now."""
+        arrived_s = _ARRIVED_S.get()
+        if arrived_s is None:
+            arrived_s = asyncio.get_running_loop().time()
+        return cls(arrived_s + timeout_s)
 
     @property
     def time_left_s(self) -> float:

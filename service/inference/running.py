@@ -121,11 +121,11 @@ class RunningText:
         try:
             while self._parking is None and not self._is_ending:
                 match await self._stream.next():
+                    case _ if self._parking is not None:  # it came too late, whatever it is
+                        break
                     case Chunk() as chunk:
                         async for delta in self._deltas_of(chunk):
                             yield delta
-                    case Finished("parked", _):
-                        break
                     case Finished(reason, row):
                         yield await self._finish_rest(reason, row)
                     case Failed(error):  # they come in crowds
@@ -158,8 +158,9 @@ class RunningText:
 
     def park(self) -> asyncio.Task[Delta] | None:
         """End after what was shown, to go on another time, without waiting for a slow reader."""
+        is_over = self._is_ending or self._has_failed or self._stream.has_failed
         goes_on = self.turn or self._seal
-        if self._is_ending or not goes_on or self._request.automaton:  # half a match is of no use
+        if is_over or not goes_on or self._request.automaton:  # half a match is of no use
             return None
         self._stream.park()
         # What is held back will be written again.
@@ -180,6 +181,7 @@ class RunningText:
 
     async def close(self) -> None:
         """Free the row, and leave the session as it was unless the turn is complete."""
+        self._is_ending = True  # whoever parks texts may still know it
         self._stream.close()
         if self._parking is not None:  # it holds the turn
             await asyncio.wait([self._parking])

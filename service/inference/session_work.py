@@ -173,7 +173,7 @@ class SessionWork:
         idempotency: Idempotency | None,
         identity: Identity,
     ) -> Appended:
-        """Let a session read a text, as a turn in which nothing is written.
+        """Let a session read a text, as a turn in which nothing is written; see `Appended.close`.
 
         Raises:
             SessionError, InvalidOption, EngineError: The session is as it was.
@@ -196,6 +196,7 @@ class SessionWork:
                 deadline=deadline,
             )
             ticket = self._accounts.accept(appender.num_result_bytes(text), identity.allowance)
+            appended = None
             try:
                 await appender.read(text)
                 session = await self._sessions.commit(
@@ -206,10 +207,13 @@ class SessionWork:
                     ),
                     checkpoints=[model.kept(row) for row in appender.checkpoints],
                 )
-                return appender.appended(session)
+                appended = appender.appended(session, ticket)
+                return appended
             finally:
                 ticket.num_tokens = appender.reading.num_tokens
-                ticket.close()
+                ticket.finish()
+                if appended is None or appended.figures is None:
+                    ticket.close()
 
     async def diff(
         self, session_id: str, other_id: str, most_characters: int, identity: Identity

@@ -89,11 +89,17 @@ class Inference:
         return text
 
     async def start_several(
-        self, asked: TextRequest, *, n: int, best_of: int | None = None
+        self,
+        asked: TextRequest,
+        *,
+        n: int,
+        best_of: int | None = None,
+        deadline: Deadline | None = None,
     ) -> SeveralTexts:
         """Start `best_of` texts with one prompt, which is read once; the `n` best are wanted.
 
-        Text `i` is drawn with `seed_of(seed, i)`. `close` must follow.
+        Text `i` is drawn with `seed_of(seed, i)`. `close` must follow. With a `deadline` they are
+        some of the texts of a request that has it, and not a request of their own.
 
         Raises:
             InvalidOption and others: As above; no text was started.
@@ -103,10 +109,12 @@ class Inference:
             require_apart(asked, n, num_texts)
         chooses = num_texts > n
         with_figures = replace(asked, logprobs=0) if chooses and asked.logprobs is None else asked
-        texts = await self._start(with_figures, num_texts)
+        texts = await self._start(with_figures, num_texts, deadline)
         return SeveralTexts(texts, n, shows_figures=asked.logprobs is not None)
 
-    async def _start(self, asked: TextRequest, num_texts: int) -> Sequence[Text]:
+    async def _start(
+        self, asked: TextRequest, num_texts: int, deadline: Deadline | None = None
+    ) -> Sequence[Text]:
         """Start so many texts that differ by their seeds, or none of them."""
         witnesses = [Witness(self._observer) for _ in range(num_texts)]
         if asked.idempotency is not None:
@@ -114,7 +122,7 @@ class Inference:
         asked.require_told_whole()
         if asked.return_capsule:
             self.capsules.require()
-        deadline = Deadline.after(self.limits.timeout_s(asked.timeout_s))
+        deadline = deadline or Deadline.after(self.limits.timeout_s(asked.timeout_s))
         most_tokens = self.limits.num_tokens(asked.max_tokens)
         tickets = self.accounts.accept_all(
             asked.num_result_bytes(most_tokens), num_texts, asked.identity.allowance, most_tokens
@@ -156,7 +164,7 @@ class Inference:
             )
             requests = [for_text(request, index) for index in range(num_texts)]
             if choices:
-                choosing = Choosing(model, request, choices)
+                choosing = Choosing(model, request, choices, deadline)
                 return [
                     ChosenText(
                         model=model,

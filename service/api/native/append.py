@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.identity import identity_of
-from service.api.json_bytes import Json, JsonInPieces
+from service.api.json_bytes import Json
+from service.api.json_pieces import JsonInPieces
 from service.api.media import JsonRoute, PlainTextRoute
 from service.api.native.etags import etag_of, version_wanted
 from service.api.native.idempotency import idempotency_of
@@ -20,6 +21,7 @@ from service.api.native.sessions import session_key, session_response
 from service.api.state import ServiceState, State, accepts_work
 from service.inference.appending import Appended as AppendedText
 from service.inference.appending import Reading
+from service.inference.deadline import arriving
 from service.inference.errors import InvalidOption
 
 router = APIRouter(prefix="/sessions/{session_id}", tags=["sessions"])
@@ -37,14 +39,16 @@ async def append_plain_text(session_id: str, request: Request, state: State) -> 
     with state.bodies.holding(identity.client) as held:
         text = PlainText(request.receive, state.bodies, held)
         while await text.has_come():
-            last = await state.inference.session_work.append(
-                session_id,
-                text.take(),
-                logprobs=None,
-                version=version,
-                idempotency=None,
-                identity=identity,
-            )
+            # A text of any length may take any time, and each part what a request may.
+            with arriving():
+                last = await state.inference.session_work.append(
+                    session_id,
+                    text.take(),
+                    logprobs=None,
+                    version=version,
+                    idempotency=None,
+                    identity=identity,
+                )
             # Nobody else's turn may come between two parts of one text.
             version, num_turns = last.session.version, num_turns + 1
             reading += last.reading
@@ -81,8 +85,12 @@ async def append(session_id: str, request: Request, state: State, body: AppendRe
     fields = _fields(appended, appended.reading, 1, state)
     if appended.figures is None:
         return Json(fields, headers=etag_of(appended.session))
+
+    async def close() -> None:
+        appended.close()
+
     pieces = in_pieces(appended.figures, appended.model.tokenizer)
-    return JsonInPieces(fields, "logprobs", pieces, state.inference.turnstile, _nothing)
+    return JsonInPieces(fields, "logprobs", pieces, state.inference.turnstile, close)
 
 
 router.add_api_route(
@@ -95,10 +103,6 @@ router.add_api_route(
     dependencies=[Depends(accepts_work)],
     responses=responses(400, 404, 409, 410, 412, 413, 415, 422, 429, 500, 503, 504),
 )
-
-
-async def _nothing() -> None:
-    """The turn is committed: nothing is left to be done."""
 
 
 def _fields(

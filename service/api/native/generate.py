@@ -11,7 +11,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from service.api.direct import DirectRoute
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
-from service.api.json_bytes import Json, JsonInPieces
+from service.api.json_bytes import Json
+from service.api.json_pieces import JsonInPieces
 from service.api.native.asking import completed, extras, usage_fields
 from service.api.native.etags import version_wanted
 from service.api.native.generate_schemas import GenerateRequest

@@ -14,7 +14,8 @@ from fastapi import APIRouter, Depends, Request
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.identity import identity_of
-from service.api.json_bytes import Json, JsonPieces, json_bytes
+from service.api.json_bytes import Json, json_bytes
+from service.api.json_pieces import JsonPieces
 from service.api.media import JsonRoute
 from service.api.native.inspect_schemas import (
     InspectRequest,

@@ -11,14 +11,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from service.api.disconnect import unless_client_leaves
 from service.api.errors import responses
 from service.api.identity import identity_of
-from service.api.json_bytes import json_bytes
+from service.api.json_bytes import Json, json_bytes
+from service.api.json_pieces import JsonPieces
 from service.api.media import JsonRoute
 from service.api.native.logprobs import PIECE, token_logprobs
 from service.api.native.text_schemas import ScoreRequest, ScoreResponse
 from service.api.state import State, accepts_work
 from service.artifacts.tokenizer import Tokenizer
 from service.inference.scoring import Scored, Scores
-from service.inference.turnstile import Turnstile
 
 _PIECE_S = 0.001
 
@@ -52,26 +52,35 @@ async def score(body: ScoreRequest, request: Request, state: State) -> Any:
         "model": scores.model.ref,
         "prompt_tokens": sum(text.reading.num_tokens for text in scores.texts),
     }
-    try:
-        content = await _written(scores, state.inference.turnstile, identity.client)
-    finally:
+    num_told = len(scores.texts) + sum(len(each.figures or ()) for each in scores.texts)
+
+    async def close() -> None:
         scores.close()
-    return Response(content, media_type="application/json")
+
+    if num_told > PIECE:
+        return JsonPieces(_written(scores), state.inference.turnstile, close)
+    await close()
+    await state.inference.turnstile.enter(_PIECE_S * num_told / PIECE, identity.client)
+    return Response(b"".join(_written(scores)), media_type=Json.media_type)
 
 
-async def _written(scores: Scores, turnstile: Turnstile, client: str) -> bytes:
-    """A `ScoreResponse`, made piece by piece: a long one would hold up the event loop."""
-    parts = [b'{"model":', json_bytes(scores.model.ref), b',"scores":[']
+def _written(scores: Scores) -> Iterator[bytes]:
+    """A `ScoreResponse`, piece by piece: a long one would hold up the event loop."""
+    parts, num_told = [b'{"model":', json_bytes(scores.model.ref), b',"scores":['], 0
     for n, scored in enumerate(scores.texts):
-        await turnstile.enter(_PIECE_S / PIECE, client)
-        fields = json_bytes(_sums(scored))
-        parts += [b"," if n else b"", fields[:-1]]
-        for place, piece in enumerate(_tokens(scored, scores.model.tokenizer)):
-            await turnstile.enter(_PIECE_S, client)
-            parts += [b"," if place else b',"tokens":[', json_bytes(piece)[1:-1]]
+        parts += [b"," if n else b"", json_bytes(_sums(scored))[:-1]]
+        num_told += 1
+        for place, tokens in enumerate(_tokens(scored, scores.model.tokenizer)):
+            if num_told + len(tokens) > PIECE:
+                yield b"".join(parts)
+                parts, num_told = [], 0
+            parts += [b"," if place else b',"tokens":[', json_bytes(tokens)[1:-1]]
+            num_told += len(tokens)
         parts.append(b"}" if scored.figures is None else b"]}")
-    parts.append(b"]}")
-    return b"".join(parts)
+        if num_told >= PIECE:
+            yield b"".join(parts)
+            parts, num_told = [], 0
+    yield b"".join((*parts, b"]}"))
 
 
 def _sums(scored: Scored) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from typing import Any
 from fastapi import Request, Response
 
 from service.api.disconnect import unless_client_leaves
-from service.api.json_bytes import Json, JsonPieces, json_bytes, list_in_pieces
+from service.api.json_bytes import Json, json_bytes
+from service.api.json_pieces import JsonPieces, list_in_pieces
 from service.api.native.asking import completed, extras, usage_fields
 from service.api.native.generate_schemas import GenerateRequest
 from service.api.native.logprobs import PIECE, in_pieces, token_logprobs

@@ -102,3 +102,18 @@ async def test_what_cannot_be_read_changes_nothing(inference, logprobs):
         await append(inference, session, "meo and Juliet" if logprobs == 0 else "", logprobs)
 
     assert session == await inference.sessions.get(SessionKey("", session.id))
+
+
+async def test_figures_are_accounted_for_until_they_are_sent(inference):
+    """The turn is over before; what has no figures, or has failed, holds nothing."""
+    session, _ = await inference.create_session(prompt="Ro", model=None, seed=7)
+    accounts = inference.accounts
+    read = await append(inference, session, "meo and Juliet", logprobs=2)
+
+    assert 0 == accounts.num_unfinished < accounts.num_result_bytes
+    read.close()
+    assert 0 == accounts.num_result_bytes
+    await append(inference, session, "meo and Juliet")
+    with pytest.raises(InvalidOption):
+        await append(inference, session, "", logprobs=2)
+    assert (0, 0) == (accounts.num_unfinished, accounts.num_result_bytes)

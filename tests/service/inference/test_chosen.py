@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from service.inference.choosing import probabilities
+from service.inference.choosing import _AT_ONCE, probabilities
 from service.inference.errors import InvalidOption
 from service.inference.request import TextRequest
 from service.inference.token_options import TokenOptions
@@ -18,7 +18,7 @@ from service.runtime.sampling import SamplingOptions
 from service.runtime.step import StepGraph
 from service.sessions.session import Idempotency, SessionKey
 from tests import tiny_model
-from tests.service.inference.texts import bits, generate, row_of
+from tests.service.inference.texts import bits, ends_of_submissions, generate, row_of
 
 CHOICES = ("Yes, my lord.", "No", "Nay", "O")
 ASKED = TextRequest("The king:", seed=7, choices=CHOICES, tells_choices=True)
@@ -183,6 +183,17 @@ async def test_what_cannot_be_chosen_is_refused(inference, more, param):
 
     assert param == refused.value.param
     assert 0 == inference.accounts.num_unfinished
+
+
+async def test_choices_share_one_deadline(inference, monkeypatch):
+    """Those of a later wave have what the earlier ones have left of the time."""
+    ends = ends_of_submissions(monkeypatch, inference.models.resolve(None), slow_s=0.05)
+    choices = tuple(f"{a}{b}" for a in "abcdefgh" for b in "abcdefgh")
+    await _answer(inference, replace(ASKED, choices=choices))
+
+    assert 1 + len(choices) == len(ends)
+    assert len(choices) > _AT_ONCE
+    assert max(ends) - min(ends) < 0.05
 
 
 async def test_a_capsule_holds_the_choice(inference):

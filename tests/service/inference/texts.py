@@ -1,5 +1,6 @@
 """Texts of the use cases, without HTTP."""
 
+import asyncio
 import dataclasses
 from pathlib import Path
 
@@ -40,6 +41,33 @@ def bits(row):
     return tuple(
         np.asarray(getattr(row, field.name)).tobytes() for field in dataclasses.fields(row)
     )
+
+
+def ends_of_submissions(monkeypatch, model, slow_s=0.0):
+    """When the time of each request that is handed to the model's engine will be over, in turn.
+
+    Each of their events comes so much later.
+    """
+    ends: list[float] = []
+    submit_all = model.engine.submit_all
+
+    def noting(requests):
+        now_s = asyncio.get_running_loop().time()
+        ends.extend(now_s + request.timeout_s for request in requests)
+        streams = submit_all(requests)
+        for stream in streams:
+            monkeypatch.setattr(stream, "next", slowly(stream.next))
+        return streams
+
+    def slowly(read):
+        async def read_later():
+            await asyncio.sleep(slow_s)
+            return await read()
+
+        return read_later
+
+    monkeypatch.setattr(model.engine, "submit_all", noting)
+    return ends
 
 
 def live_models(registry: ModelRegistry, store: Path) -> LiveModels:
