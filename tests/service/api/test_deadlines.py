@@ -54,12 +54,19 @@ def test_each_part_of_a_text_of_any_length_has_its_time(
 ):
     """All of it takes longer than a request may."""
 
-    async def texts(*_: Any):
-        for _part in range(4):
-            await asyncio.sleep(0.5)
-            yield "Once "
+    class SlowText:
+        def __init__(self, *_: Any):
+            self.num_left = 4
 
-    monkeypatch.setattr(append, "_texts", texts)
+        async def has_come(self) -> bool:
+            await asyncio.sleep(0.5)
+            return self.num_left > 0
+
+        def take(self) -> str:
+            self.num_left -= 1
+            return "Once "
+
+    monkeypatch.setattr(append, "PlainText", SlowText)
     with TestClient(create_app(Settings(model_store=store, max_rows=2, max_timeout_s=1))) as client:
         session = client.post("/sessions", json={}).json()["id"]
         answer = client.post(
