@@ -30,6 +30,7 @@ from service.models.errors import CannotServe, ModelBroken, ModelUnknown, Reload
 from service.models.loader import ModelLoader
 from service.models.loading import EngineSizes
 from service.models.registry import ModelRegistry, ServedModel
+from service.runtime.memory import return_free_memory
 
 Outcome = Literal["changed", "unchanged", "failed"]
 _LOOK_S = 1.0
@@ -189,6 +190,7 @@ class LiveModels:
                 registry = await asyncio.to_thread(self._loader.load, tuple(self.current))
             except CannotServe as error:
                 self.tally["failed"] += 1
+                self._has_garbage = True  # models that were loaded and never served
                 _log.error("all models are served on as before: %s", error)
                 raise ReloadFailed(f"all models are served on as before: {error}") from error
             changes = self._changes(registry)
@@ -229,7 +231,7 @@ class LiveModels:
             if model.engine.num_requests:
                 self._used_s[name] = now_s
         idle = {n for n in self.current.older if now_s - self._used_s[n] >= self._idle_s}
-        if idle:
+        if idle and not self._one_at_a_time.locked():  # a reload would start what has ended again
             stay = [model for name, model in self.current.older.items() if name not in idle]
             self._serve(self.current.with_older(stay))
         if self._has_garbage:  # a fault of a bad version has frames that hold the good ones
@@ -240,6 +242,9 @@ class LiveModels:
         for name, engine in ended:
             await engine.stop()
             _log.info("%s is ended: nothing uses it any longer", name)
+        if ended:  # the rows that an engine kept of prompts hold each other
+            gc.collect()
+            await asyncio.to_thread(return_free_memory)
 
     async def _has_changed(self) -> bool:
         """Whether the store is another one than at the last reload, and stands still."""

@@ -70,7 +70,10 @@ class ModelLoader:
             return None
         if reference.version not in self.store.versions(reference.name):
             return None
-        return load_model(self.store, reference, self.sizes)
+        try:
+            return load_model(self.store, reference, self.sizes)
+        finally:
+            return_free_memory()
 
     def _is_there(self, model: ServedModel) -> bool:
         manifest = model.manifest

@@ -39,12 +39,15 @@ class LazySession:
     """
 
     def __init__(self, load: Callable[[], BurstSession]) -> None:
-        self._load = load
+        self._load: Callable[[], BurstSession] | None = load
         self._loaded: BurstSession | None = None
         self._loading = threading.Lock()
 
     def get(self) -> BurstSession:
         """The session; the first call blocks while it is loaded."""
         with self._loading:
-            self._loaded = self._loaded or self._load()
+            if self._loaded is None:
+                if self._load is None:
+                    raise AssertionError("a session is neither loaded nor to be loaded")
+                self._loaded, self._load = self._load(), None  # which holds the whole model
             return self._loaded
