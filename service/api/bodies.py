@@ -203,6 +203,8 @@ class ReadBody:
             try:
                 body = await self._bodies.read(scope, receive, held)
             except (HTTPException, Overloaded, Draining, ClientGone) as error:
+                held.become(0)  # nobody is refused for what is refused itself and waits to be told
+                error.with_traceback(None)  # whose frames hold it
                 if isinstance(error, ClientGone):
                     await self._bodies.let_leave(scope)
                 else:

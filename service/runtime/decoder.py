@@ -37,8 +37,8 @@ class Burst:
             that it draws; None: nowhere. Needs the logits at each step.
         constraints: What the tokens that each row draws are held to; None: no row's are.
         interrupted: One flag, which another thread may set while the burst runs: it then ends
-            after one of its next steps, and each row has taken as many as there were; None: nobody
-            will.
+            after the next step that leaves all rows with their logits, and each has taken as many
+            as there were. A burst that only reads may run to its end. None: nobody will.
     """
 
     slot_B: Int64

@@ -51,7 +51,7 @@ class PromptReader:
         """Read some tokens in every row.
 
         Args:
-            token_KB: Token ids; behind a row's last one anything below 0.
+            token_KB: Token ids; behind a row's last one anything.
             num_steps_B: How many of the K each row reads, at least one.
             state: One float32[B, width] for every state tensor; not changed.
 

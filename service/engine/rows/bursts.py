@@ -72,6 +72,8 @@ class Bursts:
     Attributes:
         tokens_per_s: Read and written, lately.
         is_running: Whether it is too late to be let into the burst that is planned or runs.
+        is_reading: Whether that burst reads: such are short, and do not end early.
+        all_since_s: When the last burst began in which all write, not only those who go first.
     """
 
     def __init__(
@@ -82,7 +84,8 @@ class Bursts:
         busy_clock: Callable[[], float] = time.thread_time,
     ) -> None:
         self.tokens_per_s = 0.0
-        self.is_running = False
+        self.is_running = self.is_reading = False
+        self.all_since_s = -math.inf
         self._interrupted = np.array(False)
         self._decoder = decoder
         self._clock, self._busy_clock = clock, busy_clock
@@ -127,6 +130,9 @@ class Bursts:
             max_steps = min(max_steps, int(num_to_read_B.max()) + 1)
         num_steps_B = np.minimum(most_steps_B, max_steps)
         num_read_B = np.minimum(num_steps_B, num_to_read_B)
+        self.is_reading = reading
+        if not (reading or begins):
+            self.all_since_s = self._clock()
         return Plan(shares, taking_part, num_steps_B, num_read_B, reading)
 
     def _turn(

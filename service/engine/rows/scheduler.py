@@ -93,10 +93,10 @@ class Scheduler:
 
     @property
     def crowd(self) -> str | None:
-        """The client that has half of the slots in use, or more, while others have some."""
+        """The client that has half of the slots in use, or more."""
         running = list(self._running.items())  # in one go: another thread may look
         client, ids = max(running, key=lambda each: len(each[1]), default=("", []))
-        return client if len(running) > 1 and 2 * len(ids) >= self.num_running else None
+        return client if ids and 2 * len(ids) >= self.num_running else None
 
     def add(
         self, request_id: int, *, client: str, progress: Progress, may_ride: bool = False

@@ -169,7 +169,7 @@ def test_a_session_is_an_object(client: Client):
 def test_a_long_text_is_read_while_it_comes(client: Client, monkeypatch: pytest.MonkeyPatch):
     """In turns of the server's size; here both sides find shorter ones long."""
     monkeypatch.setattr("service.client.sessions._LONG_CHARACTERS", 2_000)
-    monkeypatch.setattr("service.api.native.append._TURN_CHARACTERS", 2_500)
+    monkeypatch.setattr("service.api.native.plain_text._PIECE_CHARACTERS", 2_500)
     read = (session := client.create_session("a")).append("Once upon a time.\n" * 200)
     assert (3_600, 2) == (read.num_characters, read.num_turns)
     assert session.version == read.session.version == 2

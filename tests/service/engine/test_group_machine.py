@@ -60,10 +60,13 @@ class GroupMachine(EngineMachine):
 
     @stateful.invariant()
     def a_prompt_is_read_by_one(self):
-        """Of each group at most one request reads, wherever the others are."""
+        """Of each group at most one request reads, wherever the others are.
+
+        Those that go back to an earlier place of their own texts read what they have written.
+        """
         jobs = self.engine._rows.jobs
         for request_ids in self.groups:
-            members = [jobs[n] for n in request_ids if n in jobs]
+            members = [jobs[n] for n in request_ids if n in jobs and not jobs[n].goes_back]
             reading = [job for job in members if job.is_loaded and job.progress.num_to_read]
             assert len(reading) <= 1
 

@@ -238,8 +238,10 @@ class EndlessDecoder(StepwiseDecoder):
         """Wait, and then take the one step that is left."""
         if (burst.forced_KB == SAMPLED).all() and len(burst.slot_B) == 1:
             self.has_begun.set()
-            deadline_s = time.monotonic() + 30
-            while not burst.interrupted and time.monotonic() < deadline_s:
+            deadline_s = time.monotonic() + 20
+            while not burst.interrupted:
+                if time.monotonic() > deadline_s:
+                    raise TimeoutError("nobody has interrupted it")
                 time.sleep(0.001)
         return super().burst(burst)
 
