@@ -106,6 +106,7 @@ class BareBurst:
             "steps_B1": np.full((num_rows, 1), BURST_STEPS),
             "freezes": np.array(False),
             "draws_next": np.array(False),
+            "interrupted": np.array(False),
             "wants_logits": np.array(False),
             "told_L": np.zeros(0, np.int64),
             "num_top_1": np.zeros(1, np.int64),
