@@ -149,14 +149,14 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             for p, style in (("p50", "o-"), ("p99", "o:")):
                 times_ms = [row["first_event_ms"][p] for row in timed]
                 numbers = [row["streams"] for row in timed]
-                first_event.plot(numbers, times_ms, style, color=colour, label=f"{name}, {p}")
+                first_event.plot(numbers, times_ms, style, color=colour)
         throughput.set(ylabel="tokens/s, all streams", ylim=(0, None))
-        first_event.set(ylabel="first event, ms", yscale="log")
+        first_event.set(ylabel="first event, ms: p50, dotted p99", yscale="log")
         for axes in (throughput, first_event):
             axes.set(xlabel="streams", xscale="log")
             axes.set_xticks(streams, [str(num) for num in streams])
             axes.minorticks_off()
-            axes.legend()
+        throughput.legend()
 
 
 def _row(name: str, num_streams: int, rounds: list[Measurements]) -> dict[str, Any]:
