@@ -48,7 +48,9 @@ class LongWork:
             self._num_characters -= num_characters
             raise
 
-        def done(_: asyncio.Future[_T]) -> None:
+        def done(running: asyncio.Future[_T]) -> None:
+            if not running.cancelled():
+                running.exception()  # it is looked at, even if nobody waits any more
             self._num_characters -= num_characters
             self._next()
 

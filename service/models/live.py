@@ -148,13 +148,18 @@ class LiveModels:
         except ModelUnknown as unknown:
             if name not in self._coming_back:
                 coming = asyncio.ensure_future(self._bring_back(name, unknown))
-                coming.add_done_callback(lambda _: self._coming_back.pop(name, None))
+                coming.add_done_callback(lambda done: self._is_back(name, done))
                 self._coming_back[name] = coming
             # Others may wait for it too: it goes on when this one leaves.
             model = await asyncio.shield(self._coming_back[name])
         if name in self.current.older:
             self._used_s[name] = self._clock()
         return model
+
+    def _is_back(self, name: str, done: asyncio.Future[ServedModel]) -> None:
+        self._coming_back.pop(name, None)
+        if not done.cancelled():
+            done.exception()  # it is looked at, even if nobody waits any more
 
     async def _bring_back(self, name: str, unknown: ModelUnknown) -> ServedModel:
         try:

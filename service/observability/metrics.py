@@ -133,8 +133,13 @@ class Metrics:
         if running is None:
             running = asyncio.ensure_future(self._encoded(encode, content_type))
             self._scrapes[content_type] = running
-            running.add_done_callback(lambda _: self._scrapes.pop(content_type))
+            running.add_done_callback(lambda done: self._scraped(content_type, done))
         return await asyncio.shield(running)
+
+    def _scraped(self, content_type: str, done: asyncio.Future[tuple[bytes, str]]) -> None:
+        del self._scrapes[content_type]
+        if not done.cancelled():
+            done.exception()  # it is looked at, even if nobody waits any more
 
     async def _encoded(
         self, encode: Callable[[Collector], bytes], content_type: str

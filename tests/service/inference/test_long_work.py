@@ -1,6 +1,7 @@
 """Long prompts wait for their turn: in order, bounded, and not when nobody is there any more."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -114,3 +115,31 @@ async def test_work_that_fails_fails_its_own_prompt(work):
     work.permits.release(1)
 
     assert "a1" == await prompts.run(1, "a", work.piece("a1"))
+
+
+async def test_a_failure_that_nobody_waits_for_is_no_fault_of_the_server():
+    """A client that has left with a prompt which is refused afterwards: no line in the log."""
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    goes_on = threading.Event()
+
+    def refused():
+        assert goes_on.wait(30)
+        raise ValueError("too long")
+
+    long_work = LongWork(1000, 1e6, "prompts wait")
+    asking = asyncio.ensure_future(long_work.run(1, "a", refused))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    del asking  # whose frames hold what it has waited for
+    goes_on.set()
+    with pytest.raises(ValueError, match="again"):
+        await long_work.run(1, "a", _refuse)  # whose turn comes when the other one is done
+
+    gc.collect()
+    assert [] == told
+
+
+def _refuse():
+    raise ValueError("again")

@@ -1,6 +1,7 @@
 """Older versions that leave while a reload looks at the store."""
 
 import asyncio
+import gc
 import threading
 from asyncio import to_thread
 
@@ -31,3 +32,22 @@ async def test_an_old_version_stays_while_a_reload_looks(tmp_path, monkeypatch):
 
         assert "unchanged" == (await reload).outcome
         await _let_go_until(live, lambda: ["tiny@2"] == [name for name, _ in live.engines])
+
+
+async def test_a_version_that_nobody_waits_for_may_be_missing(tmp_path):
+    """Who asked for it has left: no line in the log."""
+    await to_thread(tiny_model.publish, tmp_path)
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with _live(tmp_path) as live:
+        asking = asyncio.ensure_future(live.find("tiny@9"))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        del asking  # whose frames hold what it has waited for
+        async with asyncio.timeout(30):
+            while live._coming_back:  # noqa: ASYNC110 - a task that tells nobody
+                await asyncio.sleep(0.01)
+        gc.collect()
+
+    assert [] == told
